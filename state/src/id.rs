@@ -28,10 +28,8 @@ impl DeliveryId {
 
     /// 64 bits of the id for jitter.
     #[must_use]
-    pub const fn seed(self) -> u64 {
-        let bytes = self.0.to_le_bytes();
-        let [a, b, c, d, e, f, g, h, ..] = bytes;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    pub fn seed(self) -> u64 {
+        u64::try_from(self.0 & u128::from(u64::MAX)).unwrap_or_default()
     }
 }
 

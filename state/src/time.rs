@@ -93,7 +93,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// A number that looks random and is a function of its arguments: the finaliser of SplitMix64 (Steele, Lea and Flood,
+/// A number that looks random and is a function of its arguments: the finaliser of `SplitMix64` (Steele, Lea and Flood,
 /// "Fast splittable pseudorandom number generators", 2014). Jitter is a hash so that replay waits as long as the run did.
 #[must_use]
 pub const fn hash(seed: u64, salt: u64) -> u64 {
