@@ -1,0 +1,235 @@
+//! The description of an engine: its store, its credentials, its destinations and its limits.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use outlast_state::{Policy, Span, Standard};
+
+use crate::clock::Clock;
+use crate::destination::Destination;
+use crate::engine::{Authorisation, Engine};
+use crate::error::Error;
+use crate::oauth::Profile;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::vault::VaultKey;
+
+/// Describes an engine, then opens it.
+#[must_use = "an engine runs once it is opened"]
+pub struct Builder {
+    pub(crate) path: PathBuf,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) cache_bytes: Option<u64>,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) credentials: BTreeMap<String, OAuth>,
+    pub(crate) destinations: BTreeMap<String, Endpoint>,
+    pub(crate) vault_key: Option<VaultKey>,
+    pub(crate) allow_loopback: bool,
+    pub(crate) limits: Limits,
+    pub(crate) hold: bool,
+    pub(crate) accept_time: bool,
+}
+
+/// What an engine takes and for how long it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many calls may wait for the engine; one more `submit` is answered `Busy`.
+    pub calls: usize,
+    /// How many deliveries may be live; beyond it `submit` is answered `Busy`.
+    pub live: u64,
+    /// The largest body in bytes, at most [`LARGEST_BODY`](crate::LARGEST_BODY).
+    pub body: usize,
+    /// After this long a delivery is given up, where its parcel does not say otherwise.
+    pub time_to_live: Span,
+    /// So many failed attempts, and a delivery is given up. Waiting for a token counts as none.
+    pub budget: u32,
+    /// After this long a request counts as lost.
+    pub request: Span,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            calls: 4096,
+            live: 5_000_000,
+            body: 64 * 1024,
+            time_to_live: Span::from_secs(72 * 3600),
+            budget: 72,
+            request: Span::from_secs(30),
+        }
+    }
+}
+
+/// One OAuth grant as it is configured: the profile of its provider and the client that it was given to.
+pub struct OAuth {
+    pub(crate) profile: Profile,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
+    pub(crate) first_grant: Option<Authorisation>,
+}
+
+impl OAuth {
+    /// The grant that `profile`'s provider gave to this client.
+    #[must_use]
+    pub fn new(profile: Profile, client_id: impl Into<String>, client_secret: Secret) -> Self {
+        OAuth { profile, client_id: client_id.into(), client_secret, first_grant: None }
+    }
+
+    /// LinkedIn's profile, and the client from the environment: `{prefix}_CLIENT_ID` and `{prefix}_CLIENT_SECRET`. Where
+    /// `{prefix}_ACCESS_TOKEN` is set, it and `{prefix}_REFRESH_TOKEN` are the first grant.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) names the variable that is missing.
+    pub fn from_env(prefix: &str) -> Result<Self, Error> {
+        let optional = |part: &str| std::env::var(format!("{prefix}_{part}")).ok().filter(|value| !value.is_empty());
+        let needed = |part: &str| {
+            optional(part).ok_or_else(|| {
+                Error::configuration(format!("the environment variable {prefix}_{part} is missing; set it to the client's value"))
+            })
+        };
+        let oauth = OAuth::new(Profile::linkedin(), needed("CLIENT_ID")?, Secret::new(needed("CLIENT_SECRET")?));
+        Ok(match optional("ACCESS_TOKEN") {
+            None => oauth,
+            Some(access) => oauth.first_grant(Authorisation {
+                access: Secret::new(access),
+                refresh: optional("REFRESH_TOKEN").map(Secret::new),
+                issued: None,
+                expires: None,
+                refresh_expires: None,
+            }),
+        })
+    }
+
+    /// Uses this grant if nobody has authorised the credential yet.
+    #[must_use]
+    pub fn first_grant(mut self, grant: Authorisation) -> Self {
+        self.first_grant = Some(grant);
+        self
+    }
+}
+
+/// A destination as an engine uses it: how it is spoken to, with which credential, and how many requests at once.
+pub struct Endpoint {
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) credential: Option<String>,
+    pub(crate) concurrency: u32,
+}
+
+impl Endpoint {
+    /// This destination, without a credential, with up to 64 requests at once.
+    #[must_use]
+    pub fn new(destination: impl Destination) -> Self {
+        Endpoint { destination: Arc::new(destination), credential: None, concurrency: 64 }
+    }
+
+    /// Its requests carry this credential's token.
+    #[must_use]
+    pub fn credential(mut self, name: impl Into<String>) -> Self {
+        self.credential = Some(name.into());
+        self
+    }
+
+    /// So many requests at once, at least 1.
+    #[must_use]
+    pub fn concurrency(mut self, requests: u32) -> Self {
+        self.concurrency = requests.max(1);
+        self
+    }
+}
+
+impl Builder {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Builder {
+            path,
+            store: None,
+            cache_bytes: None,
+            clock: None,
+            policy: Arc::new(Standard::default()),
+            credentials: BTreeMap::new(),
+            destinations: BTreeMap::new(),
+            vault_key: None,
+            allow_loopback: false,
+            limits: Limits::default(),
+            hold: false,
+            accept_time: false,
+        }
+    }
+
+    /// Adds a credential.
+    pub fn credential(mut self, name: impl Into<String>, oauth: OAuth) -> Self {
+        self.credentials.insert(name.into(), oauth);
+        self
+    }
+
+    /// Adds a destination.
+    pub fn destination(mut self, name: impl Into<String>, endpoint: Endpoint) -> Self {
+        self.destinations.insert(name.into(), endpoint);
+        self
+    }
+
+    /// The key that tokens are sealed with. Needed as soon as there is a credential.
+    pub fn vault_key(mut self, key: VaultKey) -> Self {
+        self.vault_key = Some(key);
+        self
+    }
+
+    /// Uses another policy than [`Standard`].
+    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    /// Uses this store instead of sled in the engine's directory.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// How many bytes of memory sled may use as its cache, roughly.
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = Some(bytes);
+        self
+    }
+
+    /// Uses this clock instead of the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Sets what the engine takes and for how long it tries.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Allows requests to this machine's loopback addresses, also over plain HTTP. For a sandbox.
+    pub fn allow_loopback(mut self, allow: bool) -> Self {
+        self.allow_loopback = allow;
+        self
+    }
+
+    /// Accepts and shows, but sends nothing and refreshes nothing: for looking into a store.
+    pub fn hold(mut self, hold: bool) -> Self {
+        self.hold = hold;
+        self
+    }
+
+    /// Follows the wall clock even if it is more than 48 h ahead of the last time that the store knows.
+    pub fn accept_time(mut self, accept: bool) -> Self {
+        self.accept_time = accept;
+        self
+    }
+
+    /// Opens the store, recovers what was in the air, and starts the engine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) names what cannot work and the remedy;
+    /// [`ErrorKind::Held`](crate::ErrorKind::Held) when another process has the store open;
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and [`ErrorKind::Storage`](crate::ErrorKind::Storage) as they say.
+    pub async fn open(self) -> Result<Engine, Error> {
+        crate::recover::open(self).await
+    }
+}
