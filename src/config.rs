@@ -39,6 +39,12 @@ pub struct Config {
     pub(crate) destinations: BTreeMap<String, Destination>,
 }
 
+/// What a command must know of a configuration to speak with a running engine.
+pub(crate) struct Outline {
+    pub(crate) store: PathBuf,
+    pub(crate) destinations: Vec<String>,
+}
+
 /// Where the key of the vault is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeySource {
@@ -113,14 +119,17 @@ impl Config {
         Config::read(path, &read(path)?, &|name| std::env::var(name).ok())
     }
 
-    /// Only where the store is, whatever else the file says: enough to reach an engine that runs already.
-    pub(crate) fn store_of(path: &Path) -> Result<PathBuf, ConfigError> {
+    /// Only where the store is and what the destinations are called, whatever else the file says: enough to speak with an
+    /// engine that runs already.
+    pub(crate) fn outline(path: &Path) -> Result<Outline, ConfigError> {
         let text = read(path)?;
         let environment = |name: &str| std::env::var(name).ok();
         let document = document(path, &text, &environment);
         let table = parse(&document)?;
-        let store = store_path(path, &mut Section::root(&document, &table).section("store"));
-        finish(&document).map(|()| store)
+        let mut root = Section::root(&document, &table);
+        let store = store_path(path, &mut root.section("store"));
+        let destinations = root.named("destination").into_iter().map(|(name, _)| name).collect();
+        finish(&document).map(|()| Outline { store, destinations })
     }
 
     pub(crate) fn read(
