@@ -355,4 +355,6 @@ const FRAMING: &[&str] =
 const CAUSE_CAP: usize = 160;
 
 #[cfg(test)]
+pub(crate) mod loopback;
+#[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ pub mod destination;
 pub mod exchange;
 pub mod guard;
 pub mod http;
+pub mod oauth;
 mod secret;
 
 pub use secret::Secret;
