@@ -7,4 +7,7 @@ pub mod http;
 pub mod oauth;
 mod secret;
 
+mod unix;
+pub mod vault;
+
 pub use secret::Secret;
