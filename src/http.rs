@@ -109,7 +109,7 @@ impl Http {
         now: impl Fn() -> Time + Send,
     ) -> Result<Answer, NoAnswer> {
         let url = request.url();
-        self.guard.url(url).map_err(forbidden)?;
+        self.guard.url(url).map_err(|denied| forbidden(denied.to_string()))?;
         let mut headers = checked(request.headers())?;
         if request.wants_bearer() {
             headers.insert(AUTHORIZATION, authorization(url, bearer)?);
@@ -133,16 +133,12 @@ impl Http {
         within: Span,
         now: impl Fn() -> Time + Send,
     ) -> Result<Answer, NoAnswer> {
-        self.guard.url(url).map_err(forbidden)?;
+        self.guard.url(url).map_err(|denied| forbidden(denied.to_string()))?;
         private_line(url)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in form {
-            body.append_pair(name, value.reveal());
-        }
-        self.exchange(reqwest::Method::POST, url, headers, body.finish().into_bytes(), within, now).await
+        self.exchange(reqwest::Method::POST, url, headers, encoded(form), within, now).await
     }
 
     async fn exchange(
@@ -223,6 +219,14 @@ fn trusting_nobody() -> Result<rustls::ClientConfig, HttpError> {
     Ok(settings.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
+fn encoded(form: &[(&str, &Secret)]) -> Vec<u8> {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form {
+        body.append_pair(name, value.reveal());
+    }
+    body.finish().into_bytes()
+}
+
 /// The request's headers, each checked: a line break in a value would be a header of its own.
 fn checked(headers: &[(&'static str, String)]) -> Result<HeaderMap, NoAnswer> {
     let mut map = HeaderMap::with_capacity(headers.len().saturating_add(1));
@@ -271,8 +275,8 @@ fn readable(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().filter_map(text).collect()
 }
 
-fn forbidden(cause: impl ToString) -> NoAnswer {
-    NoAnswer::Forbidden { cause: cause.to_string() }
+fn forbidden(cause: impl Into<String>) -> NoAnswer {
+    NoAnswer::Forbidden { cause: cause.into() }
 }
 
 /// What the client's error means for the request. A connection that was not made carried nothing; after that, anything

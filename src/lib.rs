@@ -6,7 +6,6 @@ pub mod guard;
 pub mod http;
 pub mod oauth;
 mod secret;
-
 mod unix;
 pub mod vault;
 

@@ -7,12 +7,17 @@ use zeroize::Zeroizing;
 /// A token, a client secret, a key. It has no `Debug`, `Display` or `Serialize`, so there is no way to print it by
 /// accident, and its memory is wiped when the last clone is dropped (S16).
 ///
-/// ```compile_fail
+/// ```
+/// let secret = outlast::Secret::new("hush");
+/// let same = secret.clone();
+/// ```
+///
+/// ```compile_fail,E0277
 /// let secret = outlast::Secret::new("hush");
 /// println!("{secret:?}");
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// let secret = outlast::Secret::new("hush");
 /// println!("{secret}");
 /// ```

@@ -16,5 +16,6 @@ pub(crate) fn create_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Whether nobody but its owner may read or write it. Asked of the open file, so that it is the one that is then read.
 pub(crate) fn is_private(file: &File) -> io::Result<bool> {
-    Ok(file.metadata()?.mode() & 0o077 == 0)
+    let others = file.metadata()?.mode() & 0o077;
+    Ok(others == 0)
 }

@@ -35,11 +35,13 @@ impl Server {
         let (seen, connections, tasks) = (Arc::default(), Arc::default(), TaskTracker::new());
         let server = Server { address, seen, connections, tasks };
         let (seen, connections) = (Arc::clone(&server.seen), Arc::clone(&server.connections));
-        let talks = server.tasks.clone();
+        let conversations = server.tasks.clone();
         drop(TaskTracker::new().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                *connections.lock().unwrap() += 1;
-                talks.spawn(talk(stream, Arc::clone(&seen), reply));
+                let mut count = connections.lock().unwrap();
+                *count = count.saturating_add(1);
+                drop(count);
+                conversations.spawn(talk(stream, Arc::clone(&seen), reply));
             }
         }));
         server
@@ -73,7 +75,7 @@ async fn talk(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, reply: Reply
                 return;
             }
             Reply::ManyHeaders => {
-                let many: String = (0..1000).map(|n| format!("x-{n}: y\r\n")).collect();
+                let many = "x-many: y\r\n".repeat(1000);
                 let answer = format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n");
                 if stream.write_all(answer.as_bytes()).await.is_err() {
                     return;

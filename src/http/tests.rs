@@ -1,5 +1,9 @@
+use std::io::{Read as _, Write as _};
 use std::process::Command;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpListener;
 
 use super::loopback::{Reply, Server};
@@ -224,28 +228,23 @@ async fn a_peer_that_does_not_speak_tls_gets_no_request() {
 }
 
 /// Runs the test `name` of this binary in a process of its own, whose environment says other things.
-fn in_environment(name: &str, variables: &[(&str, &str)]) -> bool {
+fn in_environment(name: &str, variables: &[(&str, &str)]) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args([name, "--exact", "--ignored", "--test-threads=1"]).envs(variables.iter().copied());
     let output = child.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("1 passed") || !output.status.success(), "{name} did not run: {text}");
-    output.status.success()
+    assert!(output.status.success() && text.contains("1 passed"), "{name}: {text}");
 }
 
 #[tokio::test]
 async fn a_proxy_in_the_environment_is_not_used() {
     let proxy = Server::start(Reply::Say("HTTP/1.1 502 Proxied\r\ncontent-length: 0\r\n\r\n")).await;
     let address = format!("http://{}", proxy.address);
-    let variables = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(|name| (name, address.as_str()));
-    let passed = tokio::task::spawn_blocking({
-        let variables = variables.map(|(name, value)| (name, value.to_owned()));
-        move || {
-            let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            in_environment("http::tests::with_a_proxy_in_the_environment", &variables)
-        }
+    let child = tokio::task::spawn_blocking(move || {
+        let variables = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(|name| (name, address.as_str()));
+        in_environment("http::tests::with_a_proxy_in_the_environment", &variables);
     });
-    assert!(passed.await.unwrap());
+    child.await.unwrap();
     assert_eq!(proxy.connections(), 1, "only the client that obeys the environment comes here");
 }
 
@@ -263,7 +262,7 @@ async fn with_a_proxy_in_the_environment() {
 #[test]
 fn a_machine_without_certificates_is_told_so_at_the_first_https_request() {
     let nowhere = [("SSL_CERT_FILE", "/nonexistent/file"), ("SSL_CERT_DIR", "/nonexistent/dir")];
-    assert!(in_environment("http::tests::without_certificates", &nowhere));
+    in_environment("http::tests::without_certificates", &nowhere);
 }
 
 #[tokio::test]
@@ -276,4 +275,70 @@ async fn without_certificates() {
     let (kind, why) = cause(http.send(&get(url), None, LONG, now).await);
     assert!(kind == "not sent" && why.contains("operator: install"), "{kind}: {why}");
     assert_eq!(server.connections(), 1);
+}
+
+/// A TLS server that speaks HTTP/1.1 with one client, and tells what it was sent, or why there was no handshake.
+fn tls_server() -> (SocketAddr, std::thread::JoinHandle<io::Result<String>>) {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/leaf.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/leaf.key")).unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let mut config = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (stream, _) = listener.accept()?;
+        let session = ServerConnection::new(Arc::new(config)).map_err(io::Error::other)?;
+        let mut stream = rustls::StreamOwned::new(session, stream);
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer)?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
+        stream.flush()?;
+        Ok(String::from_utf8_lossy(&buffer[..count]).into_owned())
+    });
+    (address, serving)
+}
+
+#[test]
+fn https_works_with_a_certificate_that_the_machine_trusts() {
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = folder.path().join("ca.pem");
+    std::fs::write(&trusted, include_bytes!("tls/ca.pem")).unwrap();
+    let only = [("SSL_CERT_FILE", trusted.to_str().unwrap()), ("SSL_CERT_DIR", "/nonexistent/dir")];
+    in_environment("http::tests::with_a_certificate_that_is_trusted", &only);
+}
+
+#[tokio::test]
+#[ignore = "run by https_works_with_a_certificate_that_the_machine_trusts, which sets the environment"]
+async fn with_a_certificate_that_is_trusted() {
+    let http = local();
+    for host in ["127.0.0.1", "localhost"] {
+        let (address, serving) = tls_server();
+        let url = Url::parse(&format!("https://{host}:{}/p", address.port())).unwrap();
+        let (token, audience) = (Secret::new("tok-1"), Audience::of([&url]));
+        let bearer = Bearer { token: &token, audience: &audience };
+        let answer = http.send(&get(url).bearer(), Some(bearer), LONG, now).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"ok".as_slice()));
+        let seen = serving.join().unwrap().unwrap();
+        assert!(seen.starts_with("GET /p HTTP/1.1") && seen.contains("authorization: Bearer tok-1"), "{seen}");
+    }
+    let (address, serving) = tls_server();
+    let url = Url::parse(&format!("https://other.localhost:{}/p", address.port())).unwrap();
+    let (kind, why) = cause(http.send(&get(url), None, LONG, now).await);
+    assert!(kind == "not sent" && why.contains("certificate"), "another name: {kind}: {why}");
+    assert!(serving.join().unwrap().is_err());
+}
+
+#[test]
+fn what_is_in_flight_may_move_between_threads() {
+    fn assert_send(_: &impl Send) {}
+    let (http, url) = (local(), Url::parse("http://127.0.0.1:1/").unwrap());
+    let request = get(url.clone());
+    assert_send(&http.send(&request, None, LONG, now));
+    assert_send(&http.post_form(&url, &[], LONG, now));
 }

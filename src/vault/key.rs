@@ -18,7 +18,7 @@ use crate::unix;
 
 /// 32 bytes that nobody else knows. It has no `Debug`, as [`crate::Secret`] has none.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn print(key: &outlast::vault::VaultKey) {
 ///     println!("{key:?}");
 /// }
@@ -176,7 +176,7 @@ mod tests {
         let bytes: Vec<u8> = (224..=255).collect();
         let standard = STANDARD.encode(&bytes);
         let url_safe = standard.replace('+', "-").replace('/', "_");
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         assert_ne!(standard, url_safe, "the spellings must differ to be tested");
         for text in [
             standard.clone(),
