@@ -137,7 +137,9 @@ async fn what_was_sent_and_not_answered_is_lost() {
         let (kind, why) = cause(local().send(&request, None, within, now).await);
         assert_eq!(kind, "lost", "{why}");
         assert!(why.contains(words) && !why.contains("canary"), "{words}: {why}");
-        assert_eq!(server.seen().len(), 1, "{words}: sent once");
+        // On a slow machine the short time may end before the server has read anything.
+        let fewest = usize::from(within == LONG);
+        assert!((fewest..=1).contains(&server.seen().len()), "{words}: sent once");
     }
 }
 
