@@ -1,1 +1,4 @@
 //! Shell.
+
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
