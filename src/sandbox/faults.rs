@@ -2,6 +2,7 @@
 
 use super::draw::{draw, happens, purpose};
 use super::field::FieldError;
+use super::throttle::Bucket;
 use super::wire::Head;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -354,33 +355,6 @@ impl Sharer {
     }
 }
 
-/// What is left: in sixty-thousandths of a request, so that a millisecond's refill is a whole number.
-#[derive(Default)]
-struct Bucket {
-    filled_at: Option<u64>,
-    level: u64,
-    day: u64,
-    today: u64,
-}
-
-impl Bucket {
-    fn take(&mut self, throttle: &Throttle, now: u64) -> bool {
-        let full = throttle.burst.unwrap_or(throttle.per_minute).saturating_mul(REQUEST);
-        let refill = self.filled_at.map_or(full, |at| now.saturating_sub(at).saturating_mul(throttle.per_minute));
-        self.level = self.level.saturating_add(refill).min(full);
-        self.filled_at = Some(now);
-        if self.day != now / DAY_MS {
-            (self.day, self.today) = (now / DAY_MS, 0);
-        }
-        if self.level < REQUEST || throttle.per_day.is_some_and(|quota| self.today >= quota) {
-            return false;
-        }
-        self.level = self.level.saturating_sub(REQUEST);
-        self.today = self.today.saturating_add(1);
-        true
-    }
-}
-
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -392,9 +366,6 @@ fn glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-const REQUEST: u64 = 60_000;
-const DAY_MS: u64 = 86_400_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,20 +376,5 @@ mod tests {
         assert!(glob("*/users", "/rest/dmpSegments/1/users") && glob("*", ""));
         assert!(glob("/a*c*e", "/abcde") && !glob("/a*c*e", "/abcd"));
         assert!(!glob("/rest/me", "/rest/men") && !glob("/rest/me*x", "/rest/me"));
-    }
-
-    #[test]
-    fn a_bucket_refills_by_the_millisecond_and_a_quota_by_the_day() {
-        let throttle = Throttle {
-            per: Sharer::Member,
-            per_minute: 60,
-            burst: Some(2),
-            per_day: Some(4),
-            retry_after: RetryAfter::Absent,
-        };
-        let mut bucket = Bucket::default();
-        let taken: Vec<bool> =
-            [0, 0, 0, 999, 1000, 3000, 9000, DAY_MS].iter().map(|now| bucket.take(&throttle, *now)).collect();
-        assert_eq!(taken, [true, true, false, false, true, true, false, true]);
     }
 }

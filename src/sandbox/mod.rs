@@ -31,6 +31,7 @@ mod resource;
 mod server;
 mod socket;
 mod steer;
+mod throttle;
 mod timekeeper;
 mod tokens;
 mod wire;

@@ -1,7 +1,7 @@
 //! The token endpoint, introspection and revocation. They know every token at once; only the API's nodes lag.
 
 use super::options::{DeadRefreshError, GrantSeed, Secret};
-use super::tokens::{Mint, Tokens, ordinal, seconds};
+use super::tokens::{Mint, Tokens, ordinal};
 use super::wire::{Answer, Applied, Effects, Head, RefreshCall};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
