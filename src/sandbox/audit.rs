@@ -32,6 +32,8 @@ pub(super) struct Line<'a> {
     pub(super) tcp: Option<u64>,
     /// Requests without a complete answer at this moment, this one included.
     pub(super) in_flight: u64,
+    /// Calls with the same refresh token without a complete answer at this moment, this one included.
+    pub(super) refresh_in_flight: Option<u64>,
     /// Absent where the body holds secrets: the hash of a guessable secret gives it away.
     pub(super) body_sha256: Option<String>,
     pub(super) body: Value,

@@ -176,7 +176,7 @@ pub struct Throttle {
     pub retry_after: RetryAfter,
 }
 
-/// Who shares a bucket.
+/// Who shares a bucket. Requests without a known token, those to the token endpoint among them, share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sharer {

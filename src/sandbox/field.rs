@@ -76,14 +76,14 @@ fn blame(value: &Value, complaint: &dyn Fn(&Value) -> Option<String>) -> String 
             .collect(),
         _ => return String::new(),
     };
-    for (name, member, rest) in without {
-        if complaint(&rest) == original {
-            continue;
-        }
-        let inside = |tried: &Value| complaint(&placed(value, &name, tried));
-        return join(&name, &blame(&member, &inside));
-    }
-    String::new()
+    // Leaving out the tag of an enum changes the complaint too, so a member without which all is well goes first.
+    let fits = |(_, _, rest): &&(String, Value, Value)| complaint(rest).is_none();
+    let differs = |(_, _, rest): &&(String, Value, Value)| complaint(rest) != original;
+    let found = without.iter().find(fits).or_else(|| without.iter().rev().find(differs));
+    found.map_or_else(String::new, |(name, member, _)| {
+        let inside = |tried: &Value| complaint(&placed(value, name, tried));
+        join(name, &blame(member, &inside))
+    })
 }
 
 fn placed(value: &Value, name: &str, member: &Value) -> Value {
@@ -115,7 +115,7 @@ mod tests {
     use serde_json::json;
 
     fn fault(value: &Value) -> String {
-        read::<Options>(value).err().expect("it does not fit").to_string()
+        Options::from_json(value).err().expect("it does not fit").to_string()
     }
 
     #[test]

@@ -247,6 +247,18 @@ pub enum BatchMode {
     AllOrNothing422,
 }
 
+impl Options {
+    /// Reads options, as the program's `sandbox` command and tests in other languages write them.
+    ///
+    /// # Errors
+    /// Names the member that is unknown or does not fit.
+    pub fn from_json(json: &serde_json::Value) -> Result<Self, FieldError> {
+        let options: Self = field::read(json)?;
+        options.switches.check().map_err(|error| error.under("switches"))?;
+        Ok(options)
+    }
+}
+
 impl Switches {
     /// These switches with the members of `change` replaced, checked.
     ///

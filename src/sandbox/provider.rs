@@ -27,6 +27,8 @@ pub struct Provider {
     pub(super) counts: Summary,
     turns: u64,
     seq: u64,
+    /// The last number before this life, so that draws start again with it.
+    before: u64,
     /// Grows with each reset, so that an answer from before it is not counted after it.
     life: u64,
 }
@@ -95,13 +97,14 @@ impl Provider {
             counts: Summary::default(),
             turns: 0,
             seq: 0,
+            before: 0,
             life: 0,
         };
         provider.begin_life(now_ms)?;
         Ok(provider)
     }
 
-    /// Answers a request.
+    /// Answers a request. It counts as in flight until its ticket is [closed](Self::close).
     pub fn respond(&mut self, request: &Incoming, now_ms: u64) -> Reply {
         let begun = self.begin(request.head.clone(), now_ms);
         let body = if begun.resets_unread() { Bytes::new() } else { request.body.clone() };
@@ -141,7 +144,8 @@ impl Provider {
         self.seq = self.seq.saturating_add(1);
         let ticket = Ticket { seq: self.seq, life: self.life, refresh };
         self.count(&begun, &shaped, &effects, ticket);
-        let line = self.line(&begun, body, parsed, &shaped, &effects).text();
+        let line = self.line(&begun, body, parsed, &shaped, &effects);
+        let line = Line { refresh_in_flight: self.refresh_in_flight(ticket), ..line }.text();
         self.recent.keep(self.seq, &line, self.switches.audit_keep_lines);
         drop(begun);
         let Shaped { status, headers, body, pace, ending } = shaped;
@@ -169,7 +173,8 @@ impl Provider {
         self.switches = self.initial.switches.clone();
         (self.tokens, self.stores, self.counts) = (Tokens::default(), Stores::default(), Summary::default());
         self.recent.clear();
-        (self.start, self.turns, self.life) = (now, 0, self.life.saturating_add(1));
+        (self.start, self.turns, self.before) = (now, 0, self.seq);
+        self.life = self.life.saturating_add(1);
         let mint = Mint { seed: self.initial.seed, switches: &self.switches, now };
         for (index, seed) in self.initial.grants.iter().enumerate() {
             if let Some((member, problem)) = self.tokens.objection(seed) {
@@ -281,7 +286,11 @@ impl Provider {
     fn latency(&self, begun: &Begun) -> u64 {
         let of_api = begun.standing.is_some();
         let span = if of_api { self.switches.api_latency_ms } else { self.switches.token_latency_ms };
-        between(span.min_ms, span.max_ms, draw(self.initial.seed, &[purpose::LATENCY, self.seq]))
+        between(
+            span.min_ms,
+            span.max_ms,
+            draw(self.initial.seed, &[purpose::LATENCY, self.seq.saturating_sub(self.before)]),
+        )
     }
 
     fn count(&mut self, begun: &Begun, shaped: &Shaped, effects: &Effects, ticket: Ticket) {
@@ -300,9 +309,13 @@ impl Provider {
         add(&mut counts.conflicts, count(effects.conflict.iter()));
         add(&mut counts.in_flight, 1);
         counts.max_in_flight = counts.max_in_flight.max(counts.in_flight);
-        let used = ticket.refresh.and_then(|call| self.tokens.refresh.get(call.token?));
-        counts.max_refresh_in_flight =
-            used.map_or(0, |token| token.counters.max_in_flight).max(counts.max_refresh_in_flight);
+        let most = self.refresh_in_flight(ticket).unwrap_or(0).max(self.counts.max_refresh_in_flight);
+        self.counts.max_refresh_in_flight = most;
+    }
+
+    fn refresh_in_flight(&self, ticket: Ticket) -> Option<u64> {
+        let token = self.tokens.refresh.get(ticket.refresh?.token?)?;
+        Some(token.counters.in_flight)
     }
 
     fn line<'a>(

@@ -123,9 +123,11 @@ fn the_answer_can_lack_a_refresh_token() {
 fn calls_are_counted_and_so_is_how_many_were_in_flight_at_once() {
     let mut world = World::new(&json!({}));
     let form = [("grant_type", "refresh_token"), ("refresh_token", "refresh-1")];
-    let open: Vec<Ticket> = (0..3).map(|_| world.open_token_call("accessToken", &form).ticket).collect();
+    let open: Vec<Reply> = (0..3).map(|_| world.open_token_call("accessToken", &form)).collect();
+    let seen: Vec<Value> = open.iter().map(|reply| line(reply)["refresh_in_flight"].clone()).collect();
+    assert_eq!(seen, [1, 2, 3]);
     assert_eq!(counters(&world)["in_flight"], 3);
-    close_all(&mut world, open);
+    close_all(&mut world, open.iter().map(|reply| reply.ticket));
     world.provider.revoke_grant(1, START).expect("there is a grant");
     world.now += 5;
     world.refresh("refresh-1");
