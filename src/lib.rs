@@ -3,5 +3,7 @@ pub mod clock;
 pub mod destination;
 pub mod exchange;
 mod secret;
+pub mod store;
+mod unix;
 
 pub use secret::Secret;
