@@ -72,13 +72,15 @@ fn kind<T>(outcome: Result<T, StoreError>) -> Option<StoreErrorKind> {
 }
 
 pub(super) fn starts_with_its_format<S: Subject>(fresh: impl Fn() -> S) {
-    let store = fresh().open().unwrap();
+    let subject = fresh();
+    let store = subject.open().unwrap();
     let expected = BTreeMap::from([(Key::Meta(Meta::Format), format::record())]);
     assert_eq!(everything(&store).unwrap(), expected);
 }
 
 pub(super) fn a_commit_is_read_back<S: Subject>(fresh: impl Fn() -> S) {
-    let store = fresh().open().unwrap();
+    let subject = fresh();
+    let store = subject.open().unwrap();
     let records = [
         (Key::Delivery(id(7)), vec![1, 2]),
         (Key::Body(id(7), 3), vec![9; MAX_VALUE]),
@@ -93,7 +95,8 @@ pub(super) fn a_commit_is_read_back<S: Subject>(fresh: impl Fn() -> S) {
 }
 
 pub(super) fn the_later_write_wins<S: Subject>(fresh: impl Fn() -> S) {
-    let store = fresh().open().unwrap();
+    let subject = fresh();
+    let store = subject.open().unwrap();
     let (kept, gone) = (Key::Delivery(id(1)), Key::Delivery(id(2)));
     let mut writes = Writes::new();
     writes.put(kept.clone(), vec![1]);
@@ -112,7 +115,8 @@ pub(super) fn the_later_write_wins<S: Subject>(fresh: impl Fn() -> S) {
 }
 
 pub(super) fn scans_follow_the_key_order<S: Subject>(fresh: impl Fn() -> S) {
-    let store = fresh().open().unwrap();
+    let subject = fresh();
+    let store = subject.open().unwrap();
     let ids = [0, 1, 255, 256, 1 << 64, u128::MAX];
     let others = [Key::Parcel(id(u128::MAX)), Key::Body(id(0), 0), Key::Body(id(u128::MAX), u16::MAX)];
     let deliveries = ids.map(|bits| Key::Delivery(id(bits)));
@@ -149,7 +153,8 @@ pub(super) fn a_reopened_store_holds_what_was_committed<S: Subject>(fresh: impl 
 }
 
 pub(super) fn what_is_too_large_leaves_nothing<S: Subject>(fresh: impl Fn() -> S) {
-    let store = fresh().open().unwrap();
+    let subject = fresh();
+    let store = subject.open().unwrap();
     let before = everything(&store).unwrap();
     let good = (Key::Delivery(id(1)), vec![1]);
     let too_large = [
@@ -189,7 +194,8 @@ pub(super) fn an_empty_commit_is_a_barrier<S: Subject>(fresh: impl Fn() -> S) {
 }
 
 pub(super) fn sequences_grow<S: Subject>(fresh: impl Fn() -> S) {
-    let store = fresh().open().unwrap();
+    let subject = fresh();
+    let store = subject.open().unwrap();
     let first = store.commit(Writes::new()).unwrap();
     let refused = store.commit(puts([(Key::Parcel(id(1)), vec![0; MAX_VALUE + 1])]));
     assert_eq!(kind(refused), Some(StoreErrorKind::TooLarge));

@@ -52,11 +52,15 @@ impl StoreError {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => StoreError::new(
                 StoreErrorKind::Full,
-                format_args!("no space left while {what} ({error}). Free space on that disk, then start again: what was acknowledged is kept"),
+                format_args!(
+                    "no space left while {what} ({error}). Free space on that disk, then start again: what was acknowledged is kept"
+                ),
             ),
             _ => StoreError::new(
                 StoreErrorKind::Io,
-                format_args!("the system failed while {what} ({error}). Check the disk and the rights of the user, then start again: what was acknowledged is kept"),
+                format_args!(
+                    "the system failed while {what} ({error}). Check the disk and the rights of the user, then start again: what was acknowledged is kept"
+                ),
             ),
         }
     }
@@ -64,7 +68,9 @@ impl StoreError {
     pub(super) fn corrupt(what: impl fmt::Display) -> Self {
         StoreError::new(
             StoreErrorKind::Corrupt,
-            format_args!("the store is damaged: {what}. Stop, keep a copy of its directory, check the disk, and restore a backup or an export"),
+            format_args!(
+                "the store is damaged: {what}. Stop, keep a copy of its directory, check the disk, and restore a backup or an export"
+            ),
         )
     }
 
@@ -83,7 +89,10 @@ impl StoreError {
         };
         StoreError::new(
             StoreErrorKind::Held,
-            format_args!("the store {} is in use: {who}. Stop that one first, or use a directory of its own", path.display()),
+            format_args!(
+                "the store {} is in use: {who}. Stop that one first, or use a directory of its own",
+                path.display()
+            ),
         )
     }
 
@@ -97,7 +106,9 @@ impl StoreError {
             StoreErrorKind::Failed => self.clone(),
             _ => StoreError::new(
                 StoreErrorKind::Failed,
-                format_args!("the store stopped at its first error and does nothing more until it is opened again, best by a new process. The error was: {self}"),
+                format_args!(
+                    "the store stopped at its first error and does nothing more until it is opened again, best by a new process. The error was: {self}"
+                ),
             ),
         }
     }

@@ -22,7 +22,9 @@ pub(super) fn check(record: &[u8]) -> Result<(), StoreError> {
         Ok(FORMAT) => Ok(()),
         Ok(other) => Err(StoreError::new(
             StoreErrorKind::Format,
-            format_args!("the store has format {other}, and this Outlast reads format {FORMAT}. Open it with a newer Outlast; nothing was changed"),
+            format_args!(
+                "the store has format {other}, and this Outlast reads format {FORMAT}. Open it with a newer Outlast; nothing was changed"
+            ),
         )),
         Err(damage) => Err(StoreError::corrupt(format_args!("the record {KEY} {damage}"))),
     }

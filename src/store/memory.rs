@@ -36,7 +36,9 @@ impl Fate {
             Fate::LoseAll => false,
             Fate::KeepAll => true,
             Fate::Seeded(seed) => hash(seed, index) & 1 == 1,
-            Fate::Mask(mask) => u32::try_from(index).ok().and_then(|bit| mask.checked_shr(bit)).is_some_and(|m| m & 1 == 1),
+            Fate::Mask(mask) => {
+                u32::try_from(index).ok().and_then(|bit| mask.checked_shr(bit)).is_some_and(|m| m & 1 == 1)
+            }
         }
     }
 }
@@ -126,13 +128,8 @@ impl MemoryStore {
         }
         let opening = state.openings.saturating_add(1);
         let durable = std::mem::take(&mut state.durable);
-        *state = State {
-            written: durable.clone(),
-            durable,
-            holder: Some(opening),
-            openings: opening,
-            ..State::default()
-        };
+        *state =
+            State { written: durable.clone(), durable, holder: Some(opening), openings: opening, ..State::default() };
         Ok(MemoryStore { disk: Arc::clone(&self.disk), opening })
     }
 
@@ -186,7 +183,10 @@ impl MemoryStore {
             }
         }
         state.holder = None;
-        state.ended = Some(StoreError::new(StoreErrorKind::Failed, "the store crashed, as the test asked. Open it again to go on"));
+        state.ended = Some(StoreError::new(
+            StoreErrorKind::Failed,
+            "the store crashed, as the test asked. Open it again to go on",
+        ));
         self.disk.barrier_moved.notify_all();
     }
 

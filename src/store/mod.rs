@@ -80,7 +80,10 @@ impl Writes {
     /// writes anything, so that a refused commit leaves nothing behind.
     fn encoded(self) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
         if self.len() > MAX_WRITES {
-            return Err(StoreError::too_large(format_args!("a commit of {} writes (at most {MAX_WRITES})", self.len())));
+            return Err(StoreError::too_large(format_args!(
+                "a commit of {} writes (at most {MAX_WRITES})",
+                self.len()
+            )));
         }
         self.by_key
             .into_iter()
@@ -88,7 +91,10 @@ impl Writes {
                 let bytes = key.encode();
                 if bytes.len() > MAX_KEY {
                     let length = bytes.len();
-                    return Err(StoreError::too_large(format_args!("a {} key of {length} bytes (at most {MAX_KEY})", key.table())));
+                    return Err(StoreError::too_large(format_args!(
+                        "a {} key of {length} bytes (at most {MAX_KEY})",
+                        key.table()
+                    )));
                 }
                 match &value {
                     Some(record) if record.len() > MAX_VALUE => {

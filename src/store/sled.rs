@@ -114,12 +114,16 @@ impl Store for SledStore {
 
     fn scan(&self, table: Table, from: Option<&Key>, limit: usize) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
         let (first, end) = span(table, from);
-        let found = self.with("reading", |opened| opened.db.range(first..end).take(limit).collect::<sled::Result<Vec<_>>>())?;
+        let found =
+            self.with("reading", |opened| opened.db.range(first..end).take(limit).collect::<sled::Result<Vec<_>>>())?;
         found.iter().map(|(key, value)| decoded(key, value)).collect()
     }
 
     fn size(&self) -> Result<u64, StoreError> {
-        self.with("measuring it", |opened| opened.db.size_on_disk())
+        let folder = self.with("measuring it", |opened| Ok(opened.folder.clone()))?;
+        let measured = fs::read_dir(&folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.metadata()?.len())).sum::<io::Result<u64>>());
+        measured.map_err(|error| StoreError::io(format_args!("measuring {}", folder.display()), &error))
     }
 
     fn close(&self) -> Result<(), StoreError> {
@@ -232,7 +236,9 @@ fn refuse_spilled_pages(folder: &Path) -> Result<(), StoreError> {
     let blobs = folder.join("blobs");
     match fs::read_dir(&blobs).map(|mut entries| entries.next().is_some()) {
         Ok(false) => Ok(()),
-        Ok(true) => Err(StoreError::corrupt(format_args!("{} is not empty, and Outlast never writes there", blobs.display()))),
+        Ok(true) => {
+            Err(StoreError::corrupt(format_args!("{} is not empty, and Outlast never writes there", blobs.display())))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(StoreError::io(format_args!("reading {}", blobs.display()), &error)),
     }
