@@ -19,10 +19,9 @@ use super::keys::Key;
 
 /// First byte of a record. A value unlike text, zeros and ones, which is what damage leaves behind.
 const MAGIC: u8 = 0xD7;
-const HEADER: usize = 10;
 
 /// What an envelope adds to its payload, in bytes.
-pub const OVERHEAD: usize = HEADER;
+pub const OVERHEAD: usize = 10;
 
 /// Why bytes are not the record that they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub enum Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Damage::Short { have } => write!(f, "{have} bytes are too few for a record (at least {HEADER})"),
+            Damage::Short { have } => write!(f, "{have} bytes are too few for a record (at least {OVERHEAD})"),
             Damage::Magic(byte) => write!(f, "begins with byte {byte:#04x}, records with {MAGIC:#04x}"),
             Damage::Length { said, have } => write!(f, "says that its payload has {said} bytes, but it has {have}"),
             Damage::Checksum => f.write_str("its checksum does not match: it was changed, or lies under another key"),
@@ -79,13 +78,13 @@ impl std::error::Error for Damage {}
 /// types, so this is a mistake in the program that its first test shows.
 #[must_use]
 pub fn seal<T: Serialize + ?Sized>(key: &Key, version: u8, value: &T) -> Vec<u8> {
-    let mut record = vec![0; HEADER];
-    options().serialize_into(&mut record, value).expect("records are plain types, and memory takes any bytes");
-    let (header, payload) = record.split_at_mut(HEADER);
+    let payload = options().serialize(value).expect("records are plain types");
     let length = u32::try_from(payload.len()).expect("a record is smaller than 4 GiB");
-    let [a, b, c, d] = length.to_le_bytes();
-    let [e, f, g, h] = checksum(key, version, payload).to_le_bytes();
-    header.copy_from_slice(&[MAGIC, version, a, b, c, d, e, f, g, h]);
+    let mut record = Vec::with_capacity(payload.len().saturating_add(OVERHEAD));
+    record.extend([MAGIC, version]);
+    record.extend(length.to_le_bytes());
+    record.extend(checksum(key, version, &payload).to_le_bytes());
+    record.extend(payload);
     record
 }
 
@@ -94,17 +93,18 @@ pub fn seal<T: Serialize + ?Sized>(key: &Key, version: u8, value: &T) -> Vec<u8>
 /// # Errors
 /// What is wrong with the bytes.
 pub fn open<'a>(key: &Key, bytes: &'a [u8]) -> Result<(u8, Payload<'a>), Damage> {
-    let &[magic, version, a, b, c, d, e, f, g, h, ref payload @ ..] = bytes else {
-        return Err(Damage::Short { have: bytes.len() });
-    };
+    let short = Damage::Short { have: bytes.len() };
+    let (&[magic, version], rest) = bytes.split_first_chunk().ok_or(short)?;
+    let (length, rest) = rest.split_first_chunk().ok_or(short)?;
+    let (sum, payload) = rest.split_first_chunk().ok_or(short)?;
     if magic != MAGIC {
         return Err(Damage::Magic(magic));
     }
-    let said = u32::from_le_bytes([a, b, c, d]);
+    let said = u32::from_le_bytes(*length);
     if usize::try_from(said) != Ok(payload.len()) {
         return Err(Damage::Length { said, have: payload.len() });
     }
-    if checksum(key, version, payload) != u32::from_le_bytes([e, f, g, h]) {
+    if checksum(key, version, payload) != u32::from_le_bytes(*sum) {
         return Err(Damage::Checksum);
     }
     Ok((version, Payload { version, bytes: payload }))
@@ -213,7 +213,7 @@ mod tests {
         #[test]
         fn every_flip_and_every_cut_is_seen(key in key(), version: u8, value in sample()) {
             let record = seal(&key, version, &value);
-            for bit in 0..record.len() * 8 {
+            for bit in 0..record.len().saturating_mul(8) {
                 let mut flipped = record.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
                 prop_assert!(open(&key, &flipped).is_err(), "bit {}", bit);

@@ -172,7 +172,7 @@ pub(super) fn what_is_too_large_leaves_nothing<S: Subject>(fresh: impl Fn() -> S
 pub(super) fn a_large_commit_is_whole<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let store = subject.open().unwrap();
-    let count = GOOD_WRITES as u128 * 5;
+    let count = u128::try_from(GOOD_WRITES.saturating_mul(5)).unwrap();
     store.commit(puts((0..count).map(|n| (Key::Body(id(n), 1), vec![3; 300])))).unwrap();
     store.close().unwrap();
     let store = subject.open().unwrap();
@@ -303,15 +303,12 @@ fn follow<S: Subject>(subject: &S, keys: &[Key], acts: Vec<Act>) -> Result<(), T
                 let mut batch = Writes::new();
                 for (index, value) in writes {
                     let key = index.get(keys).clone();
-                    match value {
-                        Some(value) => {
-                            batch.put(key.clone(), value.clone());
-                            model.insert(key, value);
-                        }
-                        None => {
-                            batch.delete(key.clone());
-                            model.remove(&key);
-                        }
+                    if let Some(value) = value {
+                        batch.put(key.clone(), value.clone());
+                        model.insert(key, value);
+                    } else {
+                        batch.delete(key.clone());
+                        model.remove(&key);
                     }
                 }
                 store.borrow().commit(batch).unwrap();

@@ -198,7 +198,7 @@ impl fmt::Display for Key {
             Key::Body(id, chunk) => write!(f, "{table} {id} chunk {chunk}"),
             Key::Credential(name) | Key::Grant(name) | Key::Pause(name) => write!(f, "{table} {name:?}"),
             Key::Token(name, epoch) => write!(f, "{table} {name:?} epoch {epoch}"),
-            Key::Once([a, b, c, d, ..]) => write!(f, "{table} {a:02x}{b:02x}{c:02x}{d:02x}…"),
+            Key::Once([first, second, third, ..]) => write!(f, "{table} {first:02x}{second:02x}{third:02x}…"),
             Key::Meta(fact) => write!(f, "{table} {fact:?}"),
         }
     }
@@ -213,7 +213,7 @@ fn text(bytes: &[u8]) -> Option<String> {
 }
 
 /// A name that something follows: 0 becomes 0 255, and 0 0 ends it. Then a name sorts before the names that it begins,
-/// and no name and number can be read as another pair (the tuple layer of FoundationDB does the like).
+/// and no name and number can be read as another pair (the tuple layer of `FoundationDB` does the like).
 fn push_terminated(bytes: &mut Vec<u8>, name: &str) {
     for byte in name.bytes() {
         bytes.push(byte);

@@ -12,10 +12,9 @@ use outlast_state::hash;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::keys::{Key, Table};
-use super::{Durable, Store, Writes, decoded, format, span};
+use super::{Batch, Durable, Store, Writes, decoded, format, span};
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
-type Batch = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// What a crash leaves of the commits that have not passed a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

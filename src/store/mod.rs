@@ -36,6 +36,9 @@ pub const MAX_WRITES: usize = 16_384;
 /// shorter, and everything in the commit waits for the last of it.
 pub const GOOD_WRITES: usize = 256;
 
+/// A commit as the stores see it: at most one value, or a deletion, for each encoded key, in key order.
+type Batch = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 /// What one commit writes: puts and deletes, at most one per key; the later wins.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Writes {
@@ -78,7 +81,7 @@ impl Writes {
 
     /// The writes in key order with their keys as bytes, or what is too large about them. Every store asks before it
     /// writes anything, so that a refused commit leaves nothing behind.
-    fn encoded(self) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
+    fn encoded(self) -> Result<Batch, StoreError> {
         if self.len() > MAX_WRITES {
             return Err(StoreError::too_large(format_args!(
                 "a commit of {} writes (at most {MAX_WRITES})",
@@ -121,7 +124,6 @@ impl fmt::Debug for Writes {
 
 /// Proof that a commit has passed the barrier. Only a store makes one; who answers a caller or starts a send asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[must_use = "what was made durable is waited for by someone"]
 pub struct Durable {
     sequence: u64,
 }

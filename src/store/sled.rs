@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::keys::{Key, Table};
-use super::{Durable, Store, Writes, decoded, format, span};
+use super::{Batch, Durable, Store, Writes, decoded, format, span};
 use crate::unix;
 
 /// How a [`SledStore`] uses the machine.
@@ -146,7 +146,7 @@ impl Drop for SledStore {
 }
 
 impl Opened {
-    fn commit(&self, batch: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> sled::Result<()> {
+    fn commit(&self, batch: Batch) -> sled::Result<()> {
         let mut writes = sled::Batch::default();
         for (key, value) in batch {
             match value {

@@ -39,8 +39,8 @@ fn values(store: &MemoryStore) -> Vec<u8> {
 fn three_unsynced() -> MemoryStore {
     let store = MemoryStore::new();
     store.commit(put(0, 10)).unwrap();
-    for n in 1..=3 {
-        store.write(put(n, 10 + u8::try_from(n).unwrap())).unwrap();
+    for (n, value) in (1..=3).zip(11..) {
+        store.write(put(n, value)).unwrap();
     }
     store
 }
