@@ -147,6 +147,7 @@ impl Drop for SledStore {
 
 impl Opened {
     fn commit(&self, batch: Batch) -> sled::Result<()> {
+        self.touch(&batch)?;
         let mut writes = sled::Batch::default();
         for (key, value) in batch {
             match value {
@@ -156,6 +157,12 @@ impl Opened {
         }
         self.db.apply_batch(writes)?;
         self.barrier()
+    }
+
+    /// Reads the pages that a batch will change. sled applies a batch page by page, and when it cannot read one it stops
+    /// and keeps what it has applied: half a commit. A damaged page must be met before anything is applied.
+    fn touch(&self, batch: &Batch) -> sled::Result<()> {
+        batch.iter().try_for_each(|(key, _)| self.db.get(key).map(drop))
     }
 
     /// A failed sync is never tried again: the kernel may have dropped the pages and would then report success.

@@ -228,6 +228,48 @@ fn flipped_bits_are_survived() {
     }
 }
 
+/// sled gives up in the middle of a batch when it meets a damaged page, and keeps what it has applied by then. The store
+/// must meet the damage before.
+#[test]
+fn a_commit_onto_damage_is_whole_or_nothing() {
+    let whole = fresh();
+    let store = whole.open().unwrap();
+    for part in 0..20 {
+        store.commit(puts((0..200).map(|n| (Key::Delivery(id(part * 200 + n)), vec![1; 300])))).unwrap();
+    }
+    drop(store);
+    drop(whole.open().unwrap()); // sled now has a snapshot, and will read pages when they are asked for, not at open
+    let bytes = fs::read(whole.file("db")).unwrap();
+    let mut refused = 0;
+    for start in (0..bytes.len() - 40).step_by(bytes.len() / 30) {
+        let place = copied(&whole);
+        let mut damaged = bytes.clone();
+        damaged[start..start + 40].fill(0xA5);
+        fs::write(place.file("db"), damaged).unwrap();
+        let Ok(store) = place.open() else { continue };
+        let mut writes = puts((0..4000).step_by(7).map(|n| (Key::Delivery(id(n)), vec![2; 100])));
+        for n in (1..4000).step_by(7) {
+            writes.delete(Key::Delivery(id(n)));
+        }
+        let refusal = store.commit(writes).err();
+        drop(store);
+        if let (Some(error), Ok(store)) = (refusal, place.open()) {
+            assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+            refused += 1;
+            let opened = store.opened.read().unwrap();
+            let db = &opened.as_ref().unwrap().db; // goes on reading where the store would stop
+            let read = |n| db.get(Key::Delivery(id(n)).encode());
+            let applied = (0..4000).filter(|n| match read(*n) {
+                Ok(Some(value)) => value[0] == 2,
+                Ok(None) => true,
+                Err(_) => false,
+            });
+            assert_eq!(applied.count(), 0, "damage at {start}");
+        }
+    }
+    assert!(refused > 0, "no damage was met: the test is blind");
+}
+
 #[test]
 fn a_damaged_side_file_is_survived() {
     let whole = fresh();
