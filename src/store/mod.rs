@@ -11,6 +11,7 @@ mod conformance;
 mod error;
 mod format;
 pub mod keys;
+mod mark;
 pub mod memory;
 mod sled;
 
@@ -152,7 +153,8 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read, or has ended.
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Up to `limit` records of `table` in key order, from `from` on (inclusive), or from the table's first.
+    /// Up to `limit` records of `table` in key order, from `from` on (inclusive), or from the table's first. A commit that
+    /// goes on meanwhile may be seen in part.
     ///
     /// # Errors
     /// When the store cannot be read, holds a key that is none, or has ended.

@@ -5,6 +5,8 @@
 //! - It panics on some damaged files. Every call is guarded, and a panic ends the store as any other error does.
 //! - A leftover of an interrupted snapshot keeps it from opening for ever. It is removed first, under a lock of our own.
 //! - It writes its `conf` file and the names of its files without syncing them. They are synced before the first commit.
+//! - It opens with a damaged tail cut off. Commits are numbered, and a store that has fewer than it had is refused
+//!   ([`mark`](super::mark)).
 //! - Pages above 128 KiB go to files of their own, which are never synced. Records are small, so there are none; a store
 //!   that has some is refused.
 //!
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use super::error::{StoreError, StoreErrorKind};
 use super::keys::{Key, Table};
+use super::mark::{self, Mark};
 use super::{Batch, Durable, Store, Writes, decoded, format, span};
 use crate::unix;
 
@@ -45,11 +48,17 @@ pub struct SledStore {
     sequence: AtomicU64,
 }
 
+/// Where the number of a commit is, in the store itself. No [`Key`] begins with 0, so that nobody else sees it.
+const LAST: &[u8] = b"\0last";
+
 struct Opened {
     db: sled::Db,
     /// Our own handle of sled's file, for the barrier. `fdatasync` acts on the file, whoever wrote to it.
     file: File,
     folder: PathBuf,
+    mark: Mark,
+    /// The number of the last commit of the store's life.
+    last: AtomicU64,
     /// Held until sled has let go of its files.
     lock: File,
 }
@@ -82,7 +91,9 @@ impl SledStore {
             .flush_every_ms(Some(500)); // its thread also collects what space is free
         let db = guarded("opening it", || config.open())?;
         let file = sync_all(&folder).and_then(|()| File::open(folder.join("db"))).map_err(preparing)?;
-        let opened = Opened { db, file, folder, lock };
+        let (mark, reached) = Mark::open(path).map_err(preparing)?;
+        let opened = Opened { db, file, folder, mark, last: AtomicU64::new(0), lock };
+        opened.check_gap(reached)?;
         opened.check_format()?;
         Ok(SledStore { opened: RwLock::new(Some(opened)), ended: OnceLock::new(), sequence: AtomicU64::new(0) })
     }
@@ -147,8 +158,13 @@ impl Drop for SledStore {
 
 impl Opened {
     fn commit(&self, batch: Batch) -> sled::Result<()> {
+        if batch.is_empty() {
+            return self.barrier();
+        }
         self.touch(&batch)?;
+        let number = self.last.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let mut writes = sled::Batch::default();
+        writes.insert(LAST, &mark::note(number));
         for (key, value) in batch {
             match value {
                 Some(value) => writes.insert(key, value),
@@ -156,12 +172,14 @@ impl Opened {
             }
         }
         self.db.apply_batch(writes)?;
-        self.barrier()
+        self.barrier()?;
+        Ok(self.mark.reached(number)?)
     }
 
     /// Reads the pages that a batch will change. sled applies a batch page by page, and when it cannot read one it stops
     /// and keeps what it has applied: half a commit. A damaged page must be met before anything is applied.
     fn touch(&self, batch: &Batch) -> sled::Result<()> {
+        self.db.get(LAST)?;
         batch.iter().try_for_each(|(key, _)| self.db.get(key).map(drop))
     }
 
@@ -169,6 +187,19 @@ impl Opened {
     fn barrier(&self) -> sled::Result<()> {
         self.db.flush()?;
         Ok(self.file.sync_data()?)
+    }
+
+    /// Whether all commits are there that once were.
+    fn check_gap(&self, reached: u64) -> Result<(), StoreError> {
+        let last = guarded("reading its last commit", || self.db.get(LAST))?;
+        let last = last.and_then(|note| mark::number(&note)).unwrap_or_default();
+        if last < reached {
+            return Err(StoreError::corrupt(format_args!(
+                "its last commit is number {last}, but number {reached} was acknowledged (to go on without them, remove the file mark beside it)"
+            )));
+        }
+        self.last.store(last, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A store without a single record was just created, or creating it was interrupted.
@@ -183,7 +214,7 @@ impl Opened {
 
     /// Others may open the store only after sled's threads have let go of its file.
     fn release(self) {
-        let Opened { db, file, folder, lock } = self;
+        let Opened { db, file, folder, lock, .. } = self;
         // A sled that has failed may panic once more.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
         drop(file);
@@ -199,7 +230,9 @@ fn guarded<T>(what: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, S
         Ok(Err(sled::Error::Io(error))) => Err(StoreError::io(what, &error)),
         Ok(Err(sled::Error::Unsupported(why))) => Err(StoreError::new(
             StoreErrorKind::Format,
-            format_args!("sled refused {what}: {why}. The store was written by another version; open it with that one"),
+            format_args!(
+                "sled refused {what}: {why}. It was written by another version of sled, or its file conf is damaged; restore that file or use that version"
+            ),
         )),
         Ok(Err(error)) => Err(StoreError::corrupt(format_args!("sled found while {what}: {error}"))),
         Err(panic) => {
