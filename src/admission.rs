@@ -151,22 +151,23 @@ impl Machines {
         if self.settings.hold || self.stopping {
             return;
         }
-        let mut names: Vec<String> = self.queues.iter().filter(|(_, queue)| !queue.is_idle()).map(|(name, _)| name.clone()).collect();
+        let mut names: Vec<String> =
+            self.queues.iter().filter(|(_, queue)| !queue.is_idle()).map(|(name, _)| name.clone()).collect();
         let first = usize::try_from(turn.now.as_millis()).unwrap_or(0).checked_rem(names.len()).unwrap_or(0);
         names.rotate_left(first);
         while !names.is_empty() {
-            names.retain(|name| match self.admit_one(name, turn) {
-                Ok(()) => true,
-                Err(Blocked::Until(at)) => {
-                    turn.wake_at(at);
-                    false
+            names.retain(|name| {
+                if turn.changed.len() > LARGEST_TURN {
+                    turn.wake_at(turn.now);
+                    return false;
                 }
-                Err(Blocked::ByEvent) => false,
+                match self.admit_one(name, turn) {
+                    Ok(()) => return true,
+                    Err(Blocked::Until(at)) => turn.wake_at(at),
+                    Err(Blocked::ByEvent) => {}
+                }
+                false
             });
-            if turn.changed.len() > LARGEST_TURN {
-                turn.wake_at(turn.now);
-                return;
-            }
         }
     }
 

@@ -126,7 +126,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn counts(&self) -> Result<Counts, Error> {
-        self.ask(|reply| Ask::Counts { reply }).await?
+        self.ask(|reply| Ask::Counts { reply }).await
     }
 
     /// The credentials and how they stand.
@@ -134,7 +134,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn credentials(&self) -> Result<Vec<CredentialView>, Error> {
-        self.ask(|reply| Ask::Credentials { reply }).await?
+        self.ask(|reply| Ask::Credentials { reply }).await
     }
 
     /// Stops a delivery. One that is in the air is `Done` if the destination has taken it, else `Failed`.
@@ -175,7 +175,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn pauses(&self) -> Result<Vec<Scope>, Error> {
-        self.ask(|reply| Ask::Pauses { reply }).await?
+        self.ask(|reply| Ask::Pauses { reply }).await
     }
 
     /// Gives a credential a grant. It is on disk, sealed, when this returns.

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::store::codec::{self, Damage};
-use crate::store::{Key, MAX_VALUE, Meta, Store, StoreError, Table, Writes};
+use crate::store::keys::Meta;
+use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
 use crate::view::Scope;
 
 const VERSION: u8 = 1;
@@ -257,6 +258,9 @@ pub(crate) fn each<T: DeserializeOwned>(
 }
 
 /// Reads one of the store's own records; `T::default()` before the first commit.
-pub(crate) fn meta<T: DeserializeOwned + Default>(store: &dyn Store, which: Meta) -> Result<Result<T, Damage>, StoreError> {
+pub(crate) fn meta<T: DeserializeOwned + Default>(
+    store: &dyn Store,
+    which: Meta,
+) -> Result<Result<T, Damage>, StoreError> {
     Ok(get::<T>(store, &Key::Meta(which))?.map(Option::unwrap_or_default))
 }

@@ -39,6 +39,20 @@ pub(crate) fn parent(path: &Path) -> std::path::PathBuf {
     }
 }
 
+/// Makes a file that its owner alone may read, and makes it durable. An existing file is left alone.
+pub(crate) fn create_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    sync_dir(&parent(path))
+}
+
+/// Whether nobody but its owner may read or write it. Asked of the open file, so that it is the one that is then read.
+pub(crate) fn is_private(file: &File) -> io::Result<bool> {
+    let others = file.metadata()?.mode() & 0o077;
+    Ok(others == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,18 +93,4 @@ mod tests {
         assert_eq!(parent(Path::new("/data")), Path::new("/"));
         assert_eq!(parent(Path::new("/")), Path::new("/"));
     }
-}
-
-/// Makes a file that its owner alone may read, and makes it durable. An existing file is left alone.
-pub(crate) fn create_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    sync_dir(&parent(path))
-}
-
-/// Whether nobody but its owner may read or write it. Asked of the open file, so that it is the one that is then read.
-pub(crate) fn is_private(file: &File) -> io::Result<bool> {
-    let others = file.metadata()?.mode() & 0o077;
-    Ok(others == 0)
 }

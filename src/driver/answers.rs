@@ -14,12 +14,10 @@ use crate::error::{Error, ErrorKind};
 use crate::records::{self, DeliveryRecord};
 use crate::store::{Key, Store, StoreError, Table};
 use crate::vault::Grant;
-use crate::view::{
-    CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Scope, Summary,
-};
+use crate::view::{CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Scope, Summary};
 
-/// So many parcels at most in one `submit_all`.
-const LARGEST_SUBMISSION: usize = 1000;
+/// One `submit_all` makes at most so many keys: three for each parcel, and one for each 3 KiB of body.
+const LARGEST_SUBMISSION: usize = 6_000;
 
 /// So many changes are kept for a watcher that is slow.
 const WATCHED: usize = 64;
@@ -52,7 +50,9 @@ impl Driver {
             }
             Ask::Counts { reply } => {
                 let counts = self.machines.counts;
-                turn.answer(move |_| drop(reply.send(counts)));
+                turn.answer(move |_| {
+                    let _ = reply.send(counts);
+                });
             }
             Ask::Credentials { reply } => {
                 let names = self.machines.credentials.keys();
@@ -102,11 +102,9 @@ impl Driver {
         reply: oneshot::Sender<Vec<Result<DeliveryId, Error>>>,
         turn: &mut Turn,
     ) {
-        let results: Vec<_> = if parcels.len() > LARGEST_SUBMISSION {
-            let (size, error) = (parcels.len(), |size| {
-                Error::caller(format!("parcels: {size} at once, and at most {LARGEST_SUBMISSION} are taken; submit them in groups"))
-            });
-            parcels.iter().map(|_| Err(error(size))).collect()
+        let results: Vec<_> = if parcels.iter().map(weight).sum::<usize>() > LARGEST_SUBMISSION {
+            let error = Error::caller("parcels: more than a commit holds at once; submit them in groups of 250 or fewer");
+            parcels.iter().map(|_| Err(error.clone())).collect()
         } else {
             parcels.into_iter().map(|parcel| self.submit(parcel, turn)).collect()
         };
@@ -143,7 +141,8 @@ impl Driver {
 
     /// Reads the whole table beside the driver, so that a long listing delays nothing.
     fn list(&self, filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>>, turn: &mut Turn) {
-        let parked = self.machines.settings.outlets.keys().filter(|name| self.machines.is_parked(name)).cloned().collect();
+        let parked =
+            self.machines.settings.outlets.keys().filter(|name| self.machines.is_parked(name)).cloned().collect();
         let (store, tasks, now) = (Arc::clone(&self.world.store), self.world.tasks.clone(), turn.now);
         turn.answer(move |_| {
             tasks.spawn_blocking(move || drop(reply.send(list(store.as_ref(), &filter, &parked, now))));
@@ -170,14 +169,21 @@ impl Driver {
             Scope::Destination(name) | Scope::Lane { destination: name, .. } => settings.outlets.contains_key(name),
             Scope::Credential(name) => settings.profiles.contains_key(name),
         };
-        if known { Ok(()) } else { Err(Error::new(ErrorKind::Unknown, format!("there is no {scope} in the configuration"))) }
+        if known {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Unknown, format!("there is no {scope} in the configuration")))
+        }
     }
 
     fn authorise(&mut self, name: &str, grant: Authorisation, turn: &mut Turn) -> Result<CredentialView, Error> {
         let Some(keeper) = self.machines.credentials.get(name) else {
             let names: Vec<&str> = self.machines.credentials.keys().map(String::as_str).collect();
             let names = names.join(", ");
-            return Err(Error::new(ErrorKind::Unknown, format!("credential: there is none named {name:?}; configured: {names}")));
+            return Err(Error::new(
+                ErrorKind::Unknown,
+                format!("credential: there is none named {name:?}; configured: {names}"),
+            ));
         };
         let epoch = keeper.record.credential.epoch.next();
         let brought = self.seal(name, epoch, grant, turn.now)?;
@@ -188,7 +194,9 @@ impl Driver {
     fn seal(&self, name: &str, epoch: outlast_state::Epoch, grant: Authorisation, now: Time) -> Result<Brought, Error> {
         let expires = grant.expires.unwrap_or(Time::NEVER);
         if expires <= now && grant.refresh.is_none() {
-            return Err(Error::caller("expires: the access token is expired and there is no refresh token; bring a fresh grant"));
+            return Err(Error::caller(
+                "expires: the access token is expired and there is no refresh token; bring a fresh grant",
+            ));
         }
         if grant.access.reveal().trim().is_empty() {
             return Err(Error::caller("access_token: is empty; bring the token that the provider gave"));
@@ -203,6 +211,11 @@ impl Driver {
         let issued = grant.issued.unwrap_or(now).min(now);
         Ok(Brought { issued, expires, grant_ends, sealed_token, sealed_grant, token: grant.access })
     }
+}
+
+/// About how many keys a parcel's acceptance writes.
+pub(super) fn weight(parcel: &crate::Parcel) -> usize {
+    parcel.body.len().div_euclid(3 * 1024).saturating_add(3)
 }
 
 fn sealing(error: &crate::vault::VaultError) -> Error {
@@ -236,7 +249,11 @@ impl Machines {
     fn credential_sentence(&self, name: &str, keeper: &Keeper, now: Time) -> String {
         let sentence = self.why_credential(name, now).join(" ");
         let dead = keeper.record.credential.wants() == CredentialWant::Authorisation;
-        if dead && !keeper.record.note.is_empty() { format!("{sentence} The provider said: {}", keeper.record.note) } else { sentence }
+        if dead && !keeper.record.note.is_empty() {
+            format!("{sentence} The provider said: {}", keeper.record.note)
+        } else {
+            sentence
+        }
     }
 }
 
@@ -276,7 +293,8 @@ fn matches(filter: &Filter, record: &DeliveryRecord, now: Time) -> bool {
 
 /// The stored record of a delivery.
 pub(super) fn stored(store: &dyn Store, id: DeliveryId) -> Result<DeliveryRecord, Error> {
-    let found = records::get::<DeliveryRecord>(store, &Key::Delivery(id)).map_err(|error: StoreError| Error::from(error))?;
+    let found =
+        records::get::<DeliveryRecord>(store, &Key::Delivery(id)).map_err(|error: StoreError| Error::from(error))?;
     found.map_err(|damage| damaged(id, &damage))?.ok_or_else(|| unknown(id))
 }
 
@@ -338,27 +356,34 @@ pub(super) fn reason_in_words(reason: Reason, note: &str) -> String {
     match reason {
         Reason::Refused { why: Why::Invalid } => format!("invalid, nothing was sent: {note}"),
         Reason::Refused { why: Why::Rejected { status } } => format!("rejected with status {status}: {note}"),
-        Reason::Exhausted => format!("its budget of failed attempts is used up{said}; look at the destination, then redrive"),
+        Reason::Exhausted => {
+            format!("its budget of failed attempts is used up{said}; look at the destination, then redrive")
+        }
         Reason::Expired => format!("its deadline passed{said}; redrive it if it is still worth sending"),
         Reason::Cancelled => "cancelled".to_owned(),
         Reason::CredentialDead => format!("its credential is dead{said}; authorise it, then redrive"),
-        Reason::InDoubt => format!("it may have arrived and is not repeated{said}; look at the destination, then redrive"),
+        Reason::InDoubt => {
+            format!("it may have arrived and is not repeated{said}; look at the destination, then redrive")
+        }
     }
 }
 
 fn outcome(record: &DeliveryRecord) -> Result<Outcome, Error> {
     let attempts = record.delivery.attempt.count();
     match record.delivery.state {
-        State::Done { at, receipt } => Ok(Outcome::Done(Done { attempts, at_ms: at.as_millis(), status: receipt.status })),
+        State::Done { at, receipt } => {
+            Ok(Outcome::Done(Done { attempts, at_ms: at.as_millis(), status: receipt.status }))
+        }
         State::Failed { at, reason, in_doubt } => Ok(Outcome::Failed(Failed {
             attempts,
             at_ms: at.as_millis(),
             reason: reason_in_words(reason, &record.note),
             in_doubt,
         })),
-        State::Pending { .. } | State::Sending { .. } | State::AwaitingPropagation { .. } | State::Refreshing { .. } => {
-            Err(Error::caller(format!("{}: it has not ended", record.delivery.id)))
-        }
+        State::Pending { .. }
+        | State::Sending { .. }
+        | State::AwaitingPropagation { .. }
+        | State::Refreshing { .. } => Err(Error::caller(format!("{}: it has not ended", record.delivery.id))),
     }
 }
 

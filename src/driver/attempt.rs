@@ -62,9 +62,10 @@ impl Ended {
 fn report(shipment: Shipment, ended: Ended) -> Report {
     let Shipment { batch, destination, credential, epoch, items, sent, .. } = shipment;
     let (evidence, mut conclusions) = match ended {
-        Ended::Concluded { conclusions, evidence } if conclusions.len() == items.len() => {
-            (evidence, conclusions.into_iter().map(|one| (Ending::Verdict(one.verdict), one.detail)).collect::<Vec<_>>())
-        }
+        Ended::Concluded { conclusions, evidence } if conclusions.len() == items.len() => (
+            evidence,
+            conclusions.into_iter().map(|one| (Ending::Verdict(one.verdict), one.detail)).collect::<Vec<_>>(),
+        ),
         Ended::Concluded { evidence, .. } => {
             let note = "its destination did not conclude on every item; this is a bug in the destination";
             (evidence, items.iter().map(|_| (Ending::Verdict(Verdict::Unknown), note.to_owned())).collect())
@@ -82,7 +83,12 @@ fn report(shipment: Shipment, ended: Ended) -> Report {
     Report { batch, destination, credential, epoch, sent, evidence, items }
 }
 
-async fn converse(world: &World, shipment: &Shipment, destination: &dyn Destination, profile: Option<&Profile>) -> Ended {
+async fn converse(
+    world: &World,
+    shipment: &Shipment,
+    destination: &dyn Destination,
+    profile: Option<&Profile>,
+) -> Ended {
     let mut bodies = Vec::with_capacity(shipment.items.len());
     for (id, _) in &shipment.items {
         match records::body(world.store.as_ref(), *id) {
@@ -160,7 +166,8 @@ fn token(world: &World, shipment: &Shipment) -> Result<Option<Secret>, String> {
     }
     let key = Key::Token(name.to_owned(), shipment.epoch);
     let sealed = world.store.get(&key).map_err(|error| error.to_string())?;
-    let sealed = sealed.ok_or_else(|| format!("the token of {name}, epoch {}, is missing from the store", shipment.epoch))?;
+    let sealed =
+        sealed.ok_or_else(|| format!("the token of {name}, epoch {}, is missing from the store", shipment.epoch))?;
     let token = vault.open_access(name, shipment.epoch, &sealed).map_err(|error| error.to_string())?;
     vault.remember(name, shipment.epoch, token.clone());
     Ok(Some(token))

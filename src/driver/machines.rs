@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use outlast_state::{
-    Batch, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer, Policy,
-    Span, State, Time, Token, Want, hash,
+    Batch, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer,
+    Policy, Span, State, Time, Token, Want, hash,
 };
 use tracing::{debug, info, warn};
 
@@ -16,7 +16,8 @@ use crate::destination::Destination;
 use crate::oauth::Profile;
 use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord};
 use crate::secret::Secret;
-use crate::store::{Durable, Key, Meta, Writes};
+use crate::store::keys::Meta;
+use crate::store::{Durable, Key, Writes};
 use crate::view::{Counts, Scope};
 
 /// Everything that the driver owns.
@@ -283,7 +284,9 @@ impl Machines {
             return;
         }
         for (name, keeper) in &mut self.credentials {
-            let CredentialWant::Renewal { from, not_before, tries } = keeper.record.credential.wants() else { continue };
+            let CredentialWant::Renewal { from, not_before, tries } = keeper.record.credential.wants() else {
+                continue;
+            };
             if keeper.calling {
                 continue;
             }

@@ -73,8 +73,9 @@ pub(crate) struct World {
     pub(crate) heard: mpsc::UnboundedSender<Heard>,
 }
 
-/// So many calls and reports at most make one turn.
-const LARGEST_GATHERING: usize = 512;
+/// A turn takes in no more once it has about so many keys to write. With the largest submission, the largest batch and
+/// what admission adds, a turn stays below what a store takes in one commit.
+const LARGEST_GATHERING: usize = 2_000;
 
 /// The driver never sleeps longer than this, so that a wall clock that ran ahead is followed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -103,6 +104,29 @@ pub(crate) struct Stop {
 struct Gathering {
     calls: Vec<Ask>,
     heard: Vec<Heard>,
+    /// About how many keys it makes the turn write.
+    weight: usize,
+}
+
+impl Gathering {
+    fn call(&mut self, ask: Ask) {
+        let weight = match &ask {
+            Ask::Submit { parcel, .. } => answers::weight(parcel),
+            Ask::SubmitAll { parcels, .. } => parcels.iter().map(answers::weight).sum(),
+            _ => 1,
+        };
+        self.weight = self.weight.saturating_add(weight);
+        self.calls.push(ask);
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let weight = match &heard {
+            Heard::Report(report) => report.items.len(),
+            Heard::Renewal { .. } => 3,
+        };
+        self.weight = self.weight.saturating_add(weight);
+        self.heard.push(heard);
+    }
 }
 
 impl Driver {
@@ -144,23 +168,27 @@ impl Driver {
         }
         tokio::select! {
             biased;
-            heard = self.heard.recv() => gathering.heard.extend(heard),
-            call = self.calls.recv(), if !self.calls.is_closed() || !self.calls.is_empty() => match call {
-                Some(Call(ask)) => gathering.calls.push(ask),
+            heard = self.heard.recv() => {
+                if let Some(heard) = heard {
+                    gathering.hear(heard);
+                }
+            }
+            call = self.calls.recv(), if self.stop.is_none() || !self.calls.is_closed() => match call {
+                Some(Call(ask)) => gathering.call(ask),
                 None => self.begin_stop(Span::ZERO, None),
             },
             () = self.stopping.cancelled(), if self.stop.is_none() => self.begin_stop(Span::from_secs(10), None),
             _ = clock::wait(sleep, &self.world.abandon), if !self.world.abandon.is_cancelled() => {}
         }
-        while gathering.heard.len() < LARGEST_GATHERING
+        while gathering.weight < LARGEST_GATHERING
             && let Ok(heard) = self.heard.try_recv()
         {
-            gathering.heard.push(heard);
+            gathering.hear(heard);
         }
-        while gathering.calls.len() < LARGEST_GATHERING
+        while gathering.weight < LARGEST_GATHERING
             && let Ok(Call(ask)) = self.calls.try_recv()
         {
-            gathering.calls.push(ask);
+            gathering.call(ask);
         }
         gathering
     }
@@ -214,7 +242,8 @@ impl Driver {
             Act::Send(shipment) => {
                 let destination = self.machines.settings.outlets.get(&shipment.destination);
                 let Some(destination) = destination.map(|outlet| Arc::clone(&outlet.destination)) else { return };
-                let profile = shipment.credential.as_ref().and_then(|name| self.machines.settings.profiles.get(name)).cloned();
+                let profile =
+                    shipment.credential.as_ref().and_then(|name| self.machines.settings.profiles.get(name)).cloned();
                 self.world.tasks.spawn(attempt::carry(world, shipment, destination, profile));
             }
             Act::Renew(renewal) => {
@@ -284,13 +313,13 @@ impl Driver {
     fn known(&self, parcel: &Parcel, turn: &Turn) -> Result<Option<OnceRecord>, Error> {
         let Some(once) = &parcel.once else { return Ok(None) };
         let key = records::once_key(&parcel.destination, once);
-        let in_turn = turn.writes.iter().find(|(known, _)| **known == key).and_then(|(_, value)| value);
-        let found = match in_turn {
+        let found = match turn.writes.get(&key).flatten() {
             Some(bytes) => records::decode(&key, bytes).map(Some),
             None => records::get(self.world.store.as_ref(), &key)?,
         };
         found.map_err(|damage| {
-            let message = format!("once: the record of the key {once:?} does not verify ({damage}); it is not acted on");
+            let message =
+                format!("once: the record of the key {once:?} does not verify ({damage}); it is not acted on");
             Error::new(crate::ErrorKind::Corrupt, message)
         })
     }

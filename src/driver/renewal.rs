@@ -54,7 +54,14 @@ fn grant<'a>(world: &'a World, renewal: &Renewal) -> Result<(&'a Vault, Grant), 
 }
 
 /// Seals what was minted, for one write of access token, refresh token and lifetimes.
-fn keep(world: &World, vault: &Vault, renewal: &Renewal, profile: &Profile, old: &Grant, minted: Minted) -> RenewalEnding {
+fn keep(
+    world: &World,
+    vault: &Vault,
+    renewal: &Renewal,
+    profile: &Profile,
+    old: &Grant,
+    minted: Minted,
+) -> RenewalEnding {
     let (name, epoch, now) = (renewal.credential.as_str(), renewal.from.next(), world.clock.now());
     let expires = now.after(minted.expires_in.unwrap_or(profile.access_life));
     let grant = Grant {
@@ -62,7 +69,9 @@ fn keep(world: &World, vault: &Vault, renewal: &Renewal, profile: &Profile, old:
         refresh_expires: minted.refresh_expires_in.map_or(old.refresh_expires, |life| now.after(life)),
     };
     let grant_ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
-    let sealed = vault.seal_access(name, epoch, &minted.access).and_then(|token| Ok((token, vault.seal_grant(name, epoch, &grant)?)));
+    let sealed = vault
+        .seal_access(name, epoch, &minted.access)
+        .and_then(|token| Ok((token, vault.seal_grant(name, epoch, &grant)?)));
     match sealed {
         Ok((sealed_token, sealed_grant)) => RenewalEnding::Renewed(Brought {
             issued: now,
@@ -72,6 +81,8 @@ fn keep(world: &World, vault: &Vault, renewal: &Renewal, profile: &Profile, old:
             sealed_grant,
             token: minted.access,
         }),
-        Err(error) => RenewalEnding::Unknown { why: format!("the new token could not be sealed: {error}"), retry_after: None },
+        Err(error) => {
+            RenewalEnding::Unknown { why: format!("the new token could not be sealed: {error}"), retry_after: None }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What happens, turned into inputs of the machines.
 
 use outlast_state::{
-    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Proof, Ruling, Seen,
-    Span, Time, Trouble, Verdict, Want, jittered, rule,
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Proof, Ruling,
+    Seen, Span, Time, Trouble, Verdict, Want, jittered, rule,
 };
 use tracing::{debug, info, warn};
 
@@ -70,12 +70,20 @@ const SECOND_LOOK: Span = Span::from_secs(60);
 
 impl Machines {
     /// Accepts a parcel, or says which delivery it already is.
-    pub(crate) fn submit(&mut self, parcel: Parcel, known: Option<OnceRecord>, turn: &mut Turn) -> Result<DeliveryId, Error> {
+    pub(crate) fn submit(
+        &mut self,
+        parcel: Parcel,
+        known: Option<OnceRecord>,
+        turn: &mut Turn,
+    ) -> Result<DeliveryId, Error> {
         parcel.check(self.settings.limits.body)?;
         if !self.settings.outlets.contains_key(&parcel.destination) {
             let names: Vec<&str> = self.settings.outlets.keys().map(String::as_str).collect();
             let (name, names) = (&parcel.destination, names.join(", "));
-            return Err(Error::new(ErrorKind::Unknown, format!("destination: there is none named {name:?}; configured: {names}")));
+            return Err(Error::new(
+                ErrorKind::Unknown,
+                format!("destination: there is none named {name:?}; configured: {names}"),
+            ));
         }
         let digest = records::digest(&parcel.body);
         if let (Some(known), Some(once)) = (known, &parcel.once) {
@@ -83,7 +91,10 @@ impl Machines {
         }
         if u64::try_from(self.live.len()).unwrap_or(u64::MAX) >= self.settings.limits.live {
             let limit = self.settings.limits.live;
-            return Err(Error::new(ErrorKind::Busy, format!("{limit} deliveries are live, which is the limit; try again later")));
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("{limit} deliveries are live, which is the limit; try again later"),
+            ));
         }
         Ok(self.accept(parcel, digest, turn))
     }
@@ -231,7 +242,8 @@ impl Machines {
             }
             RenewalEnding::Unknown { why, retry_after } => {
                 let backoff = Span::from_secs(1 << tries.min(9)).min(LONGEST_RENEWAL_WAIT);
-                let wait = jittered(backoff, u64::from(from.number()), u64::from(tries)).max(retry_after.unwrap_or_default());
+                let wait =
+                    jittered(backoff, u64::from(from.number()), u64::from(tries)).max(retry_after.unwrap_or_default());
                 info!(credential = name, why, wait = %wait, "the refresh has no known outcome; it is tried again");
                 self.note_credential(name, &why, turn);
                 let retry_at = turn.now.after(wait);
@@ -281,7 +293,9 @@ impl Machines {
         if let Some(lane) = record.lane.as_deref() {
             let overtaken = self.queues.get(&record.destination).is_some_and(|queue| queue.was_overtaken(id, lane));
             if overtaken {
-                return Err(Error::caller(format!("{id}: a later parcel of its lane {lane:?} was sent; submit it anew to append it")));
+                return Err(Error::caller(format!(
+                    "{id}: a later parcel of its lane {lane:?} was sent; submit it anew to append it"
+                )));
             }
         }
         if delivery.doubt && !redrive.may_duplicate && !self.is_recognised(&record, turn.now) {
@@ -308,7 +322,11 @@ impl Machines {
     /// Stops sending what `scope` describes; says how many live deliveries that holds back.
     pub(crate) fn pause(&mut self, scope: &Scope, turn: &mut Turn) -> u64 {
         self.pauses.entry(scope.clone()).or_insert(turn.now);
-        records::put(Key::Pause(scope.to_string()), &PauseRecord { scope: scope.clone(), since: turn.now }, &mut turn.writes);
+        records::put(
+            Key::Pause(scope.to_string()),
+            &PauseRecord { scope: scope.clone(), since: turn.now },
+            &mut turn.writes,
+        );
         info!(%scope, "paused");
         let held = self.live.values().filter(|live| self.is_within(live, scope)).count();
         u64::try_from(held).unwrap_or(u64::MAX)

@@ -63,6 +63,12 @@ impl Writes {
         self.by_key.insert(key, None);
     }
 
+    /// What is written under `key`: a value is put, `Some(None)` deletes, `None` leaves it.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<Option<&[u8]>> {
+        self.by_key.get(key).map(Option::as_deref)
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
