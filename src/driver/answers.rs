@@ -103,7 +103,8 @@ impl Driver {
         turn: &mut Turn,
     ) {
         let results: Vec<_> = if parcels.iter().map(weight).sum::<usize>() > LARGEST_SUBMISSION {
-            let error = Error::caller("parcels: more than a commit holds at once; submit them in groups of 250 or fewer");
+            let error =
+                Error::caller("parcels: more than a commit holds at once; submit them in groups of 250 or fewer");
             parcels.iter().map(|_| Err(error.clone())).collect()
         } else {
             parcels.into_iter().map(|parcel| self.submit(parcel, turn)).collect()

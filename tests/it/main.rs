@@ -1,5 +1,4 @@
-//! Tests of the library from the outside, in one binary.
+//! The integration tests: one binary, a module for each subject.
 
-// Clippy lets tests unwrap, and takes for tests what `cfg(test)` marks.
-#[cfg(test)]
+mod engine;
 mod linkedin_vectors;
