@@ -5,8 +5,9 @@
 //! - It panics on some damaged files. Every call is guarded, and a panic ends the store as any other error does.
 //! - A leftover of an interrupted snapshot keeps it from opening for ever. It is removed first, under a lock of our own.
 //! - It writes its `conf` file and the names of its files without syncing them. They are synced before the first commit.
+//! - It keeps half of a batch when it meets a damaged page in its middle. The pages are read before the batch is applied.
 //! - It opens with a damaged tail cut off. Commits are numbered, and a store that has fewer than it had is refused
-//!   ([`mark`](super::mark)).
+//!   (module [`mark`]).
 //! - Pages above 128 KiB go to files of their own, which are never synced. Records are small, so there are none; a store
 //!   that has some is refused.
 //!
