@@ -229,7 +229,7 @@ pub(super) fn the_first_error_is_the_last_word<S: Subject>(fresh: impl Fn() -> S
         store.scan(Table::Delivery, None, 1).map(|_| ()),
         store.size().map(|_| ()),
         store.close(),
-        store.commit(Writes::new()).map(|_| ()),
+        store.commit(puts([(Key::Delivery(id(3)), vec![0; MAX_VALUE + 1])])).map(|_| ()),
     ];
     for outcome in later {
         let error = outcome.unwrap_err();

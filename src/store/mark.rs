@@ -6,8 +6,7 @@
 //! after a power failure it is at worst older than the store, which only makes it a weaker witness, never a false one.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use crate::unix;
@@ -20,7 +19,7 @@ impl Mark {
     pub(super) fn open(path: &Path) -> io::Result<(Mark, u64)> {
         let file = unix::private_file(&path.join("mark"))?;
         let mut note = [0; 12];
-        let reached = match file.read_exact_at(&mut note, 0) {
+        let reached = match (&file).read_exact(&mut note) {
             Ok(()) => number(&note).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Err(error),
@@ -30,7 +29,9 @@ impl Mark {
 
     /// Notes that the commit with this number is durable.
     pub(super) fn reached(&self, sequence: u64) -> io::Result<()> {
-        self.0.write_all_at(&note(sequence), 0)
+        let mut file = &self.0;
+        file.rewind()?;
+        file.write_all(&note(sequence))
     }
 }
 

@@ -5,8 +5,9 @@
 //! - It panics on some damaged files. Every call is guarded, and a panic ends the store as any other error does.
 //! - A leftover of an interrupted snapshot keeps it from opening for ever. It is removed first, under a lock of our own.
 //! - It writes its `conf` file and the names of its files without syncing them. They are synced before the first commit.
+//! - It keeps half of a batch when it meets a damaged page in its middle. The pages are read before the batch is applied.
 //! - It opens with a damaged tail cut off. Commits are numbered, and a store that has fewer than it had is refused
-//!   ([`mark`](super::mark)).
+//!   (module [`mark`]).
 //! - Pages above 128 KiB go to files of their own, which are never synced. Records are small, so there are none; a store
 //!   that has some is refused.
 //!
@@ -93,16 +94,24 @@ impl SledStore {
         let file = sync_all(&folder).and_then(|()| File::open(folder.join("db"))).map_err(preparing)?;
         let (mark, reached) = Mark::open(path).map_err(preparing)?;
         let opened = Opened { db, file, folder, mark, last: AtomicU64::new(0), lock };
-        opened.check_gap(reached)?;
-        opened.check_format()?;
-        Ok(SledStore { opened: RwLock::new(Some(opened)), ended: OnceLock::new(), sequence: AtomicU64::new(0) })
+        match opened.check_gap(reached).and_then(|()| opened.check_format()) {
+            Ok(()) => {
+                Ok(SledStore { opened: RwLock::new(Some(opened)), ended: OnceLock::new(), sequence: AtomicU64::new(0) })
+            }
+            Err(error) => {
+                opened.release();
+                Err(error)
+            }
+        }
+    }
+
+    fn alive(&self) -> Result<(), StoreError> {
+        self.ended.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// Does `work` unless the store has ended, and ends it when that fails.
     fn with<T>(&self, what: &str, work: impl FnOnce(&Opened) -> sled::Result<T>) -> Result<T, StoreError> {
-        if let Some(error) = self.ended.get() {
-            return Err(error.clone());
-        }
+        self.alive()?;
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
         let opened = opened.as_ref().ok_or_else(StoreError::closed)?;
         guarded(what, || work(opened)).inspect_err(|error| {
@@ -113,6 +122,7 @@ impl SledStore {
 
 impl Store for SledStore {
     fn commit(&self, writes: Writes) -> Result<Durable, StoreError> {
+        self.alive()?;
         let batch = writes.encoded()?;
         self.with("writing", |opened| opened.commit(batch))?;
         Ok(Durable { sequence: self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1) })
@@ -139,10 +149,7 @@ impl Store for SledStore {
 
     fn close(&self) -> Result<(), StoreError> {
         let Some(opened) = self.opened.write().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
-        let last = match self.ended.get() {
-            Some(error) => Err(error.clone()),
-            None => guarded("closing it", || opened.barrier()),
-        };
+        let last = self.alive().and_then(|()| guarded("closing it", || opened.barrier()));
         self.ended.get_or_init(|| last.as_ref().map_or_else(StoreError::ended, |()| StoreError::closed()));
         opened.release();
         last
