@@ -186,9 +186,13 @@ impl Machines {
         if next_due.is_some() && queue.tokens.is_empty() {
             return Err(Blocked::Until(next_due.unwrap_or(Time::NEVER)));
         }
-        let Some(token) = self.token_for(name, turn) else { return Err(Blocked::ByEvent) };
-        let items = self.room(credential.as_deref(), token, turn.now)?.min(batch_size);
-        let epoch = token.map_or(Epoch::NONE, |token| token.epoch);
+        let (epoch, items) = match credential.as_deref() {
+            None => (Epoch::NONE, batch_size),
+            Some(needed) => {
+                let token = self.token_of(needed, turn).ok_or(Blocked::ByEvent)?;
+                (token.epoch, self.room(needed, token, turn.now)?.min(batch_size))
+            }
+        };
         let chosen = self.choose(name, epoch, items, turn.now);
         if chosen.is_empty() {
             let queue = self.queues.get(name);
@@ -200,8 +204,7 @@ impl Machines {
     }
 
     /// How many items one more request with this token may hold.
-    fn room(&mut self, credential: Option<&str>, token: Option<Token>, now: Time) -> Result<u32, Blocked> {
-        let (Some(name), Some(token)) = (credential, token) else { return Ok(u32::MAX) };
+    fn room(&mut self, name: &str, token: Token, now: Time) -> Result<u32, Blocked> {
         if self.pauses.contains_key(&Scope::Credential(name.to_owned())) {
             return Err(Blocked::ByEvent);
         }

@@ -96,7 +96,7 @@ impl DeliveryRecord {
 
     /// Sets the note, cut to what a record holds.
     pub(crate) fn note(&mut self, text: &str) {
-        text.floor_char_boundary(LONGEST_NOTE).clone_into_prefix(text, &mut self.note);
+        set_note(&mut self.note, text);
     }
 
     /// Puts the record. A journal that would make it too large gives up its oldest inputs to its snapshot.
@@ -127,7 +127,7 @@ impl CredentialRecord {
 
     /// Sets the note, cut to what a record holds.
     pub(crate) fn note(&mut self, text: &str) {
-        text.floor_char_boundary(LONGEST_NOTE).clone_into_prefix(text, &mut self.note);
+        set_note(&mut self.note, text);
     }
 
     pub(crate) fn put(&self, name: &str, writes: &mut Writes) {
@@ -144,16 +144,10 @@ impl CredentialRecord {
     }
 }
 
-/// Copies a prefix of a text, reusing the room of the text before.
-trait Prefix {
-    fn clone_into_prefix(self, text: &str, into: &mut String);
-}
-
-impl Prefix for usize {
-    fn clone_into_prefix(self, text: &str, into: &mut String) {
-        into.clear();
-        into.push_str(text.get(..self).unwrap_or_default());
-    }
+/// Sets a note, cut to what a record holds.
+fn set_note(note: &mut String, text: &str) {
+    note.clear();
+    note.extend(text.char_indices().take_while(|(at, _)| *at < LONGEST_NOTE).map(|(_, character)| character));
 }
 
 /// Puts a parcel: its record, and what of its body does not fit there.
@@ -195,6 +189,15 @@ pub(crate) fn body(store: &dyn Store, id: DeliveryId) -> Result<Result<Vec<u8>, 
 /// The SHA-256 of a body.
 pub(crate) fn digest(body: &[u8]) -> [u8; 32] {
     array(ring::digest::digest(&ring::digest::SHA256, body).as_ref())
+}
+
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        text.extend(digits);
+        text
+    })
 }
 
 /// The key under which the delivery of an idempotency key is found: destination and key, told apart by a length.

@@ -154,7 +154,7 @@ impl Ids {
         let stamped = u128::from(now.as_millis() & 0xFFFF_FFFF_FFFF) << 80 | random;
         // Within a millisecond the hash does not sort, so the next name is counted from the last.
         let same_millisecond = stamped >> 80 <= self.last >> 80;
-        self.last = if same_millisecond { self.last.saturating_add(1 + (random & 0xFFFF)) } else { stamped };
+        self.last = if same_millisecond { self.last.saturating_add((random & 0xFFFF) | 1) } else { stamped };
         DeliveryId::from_u128(self.last)
     }
 
@@ -251,13 +251,13 @@ impl Machines {
         self.settings.outlets.get(destination)?.credential.as_deref()
     }
 
-    /// The token that a destination's requests may carry now; `Some(None)` when they need none.
-    pub(crate) fn token_for(&mut self, destination: &str, turn: &mut Turn) -> Option<Option<Token>> {
-        let Some(name) = self.credential_of(destination).map(str::to_owned) else { return Some(None) };
-        match self.credentials.get(&name)?.record.credential.offer(turn.now) {
-            Offer::Token(token) => Some(Some(token)),
+    /// The token that requests with this credential may carry now. An expired one is replaced: nobody waits for a refusal
+    /// to find out.
+    pub(crate) fn token_of(&mut self, name: &str, turn: &mut Turn) -> Option<Token> {
+        match self.credentials.get(name)?.record.credential.offer(turn.now) {
+            Offer::Token(token) => Some(token),
             Offer::Expired { past } => {
-                self.credential(&name, CredentialInput::Needed { past, why: Need::Expired }, turn);
+                self.credential(name, CredentialInput::Needed { past, why: Need::Expired }, turn);
                 None
             }
             Offer::Refreshing | Offer::Dead => None,

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
+use self::grants::RenewalEnding;
 use self::machines::{Act, Machines, Turn};
-use self::turn::{RenewalEnding, Report};
+use self::turn::Report;
 use crate::clock::{self, Clock};
 use crate::engine::Authorisation;
 use crate::error::Error;
@@ -26,8 +27,11 @@ use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Sco
 
 mod answers;
 pub(crate) mod attempt;
+mod grants;
+mod looks;
 pub(crate) mod machines;
 mod renewal;
+mod shown;
 pub(crate) mod turn;
 mod why;
 
@@ -38,6 +42,17 @@ pub(crate) struct Call(pub(crate) Ask);
 pub(crate) enum Ask {
     Submit { parcel: Parcel, reply: oneshot::Sender<Result<DeliveryId, Error>> },
     SubmitAll { parcels: Vec<Parcel>, reply: oneshot::Sender<Vec<Result<DeliveryId, Error>>> },
+    Cancel { id: DeliveryId, reply: oneshot::Sender<Result<Summary, Error>> },
+    Redrive { id: DeliveryId, redrive: Redrive, reply: oneshot::Sender<Result<Summary, Error>> },
+    Pause { scope: Scope, reply: oneshot::Sender<Result<u64, Error>> },
+    Resume { scope: Scope, reply: oneshot::Sender<Result<bool, Error>> },
+    Authorise { credential: String, grant: Authorisation, reply: oneshot::Sender<Result<CredentialView, Error>> },
+    Stop { grace: Span, reply: oneshot::Sender<Result<(), Error>> },
+    Look(Look),
+}
+
+/// What a user asks that changes nothing.
+pub(crate) enum Look {
     Outcome { id: DeliveryId, reply: oneshot::Sender<Result<Outcome, Error>> },
     Watch { id: DeliveryId, reply: oneshot::Sender<Result<(Summary, broadcast::Receiver<Summary>), Error>> },
     List { filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>> },
@@ -45,13 +60,7 @@ pub(crate) enum Ask {
     Why { id: DeliveryId, reply: oneshot::Sender<Result<Vec<String>, Error>> },
     Counts { reply: oneshot::Sender<Counts> },
     Credentials { reply: oneshot::Sender<Vec<CredentialView>> },
-    Cancel { id: DeliveryId, reply: oneshot::Sender<Result<Summary, Error>> },
-    Redrive { id: DeliveryId, redrive: Redrive, reply: oneshot::Sender<Result<Summary, Error>> },
-    Pause { scope: Scope, reply: oneshot::Sender<Result<u64, Error>> },
-    Resume { scope: Scope, reply: oneshot::Sender<Result<bool, Error>> },
     Pauses { reply: oneshot::Sender<Vec<Scope>> },
-    Authorise { credential: String, grant: Authorisation, reply: oneshot::Sender<Result<CredentialView, Error>> },
-    Stop { grace: Span, reply: oneshot::Sender<Result<(), Error>> },
 }
 
 /// What the tasks that the driver started report back. There are at most as many as there are requests in the air.
@@ -300,7 +309,7 @@ impl Driver {
             let ended = turn.ended.get(id);
             let record = ended.or_else(|| self.machines.live.get(id).map(|live| &live.record));
             if let (Some(record), Some(watcher)) = (record, self.watchers.get(id)) {
-                let _ = watcher.send(answers::summary(record, self.machines.is_parked(&record.destination)));
+                let _ = watcher.send(shown::summary(record, self.machines.is_parked(&record.destination)));
             }
             if ended.is_some() {
                 self.watchers.remove(id);
@@ -329,7 +338,7 @@ impl Driver {
         let live = self.machines.live.get(&id).map(|live| &live.record);
         match live.or_else(|| turn.ended.get(&id)) {
             Some(record) => Ok(record.clone()),
-            None => answers::stored(self.world.store.as_ref(), id),
+            None => shown::stored(self.world.store.as_ref(), id),
         }
     }
 }

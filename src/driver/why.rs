@@ -5,8 +5,8 @@ use outlast_state::{
     Verdict, Want,
 };
 
-use super::answers::reason_in_words;
 use super::machines::Machines;
+use super::shown::reason_in_words;
 use crate::records::DeliveryRecord;
 
 impl Machines {
