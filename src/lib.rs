@@ -6,6 +6,8 @@ pub mod exchange;
 pub mod guard;
 pub mod http;
 pub mod oauth;
+#[cfg(feature = "cli")]
+pub mod sample;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod store;
