@@ -86,7 +86,9 @@ impl OAuth {
         let optional = |part: &str| std::env::var(format!("{prefix}_{part}")).ok().filter(|value| !value.is_empty());
         let needed = |part: &str| {
             optional(part).ok_or_else(|| {
-                Error::configuration(format!("the environment variable {prefix}_{part} is missing; set it to the client's value"))
+                Error::configuration(format!(
+                    "the environment variable {prefix}_{part} is missing; set it to the client's value"
+                ))
             })
         };
         let oauth = OAuth::new(Profile::linkedin(), needed("CLIENT_ID")?, Secret::new(needed("CLIENT_SECRET")?));

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::builder::Builder;
-use crate::driver::{Ask, Call};
+use crate::driver::{Ask, Call, Look};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::secret::Secret;
@@ -49,7 +49,6 @@ pub struct Watch {
 
 impl Engine {
     /// Starts to describe an engine whose store is the directory `path`.
-    #[must_use]
     pub fn builder(path: impl Into<std::path::PathBuf>) -> Builder {
         Builder::new(path.into())
     }
@@ -85,7 +84,7 @@ impl Engine {
                 None => return Err(self.why_stopped()),
             }
         }
-        self.ask(|reply| Ask::Outcome { id, reply }).await?
+        self.ask(|reply| Ask::Look(Look::Outcome { id, reply })).await?
     }
 
     /// Watches a delivery: the state in which it is, then each one that it goes to.
@@ -93,7 +92,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Unknown`] when there is no such delivery.
     pub async fn watch(&self, id: DeliveryId) -> Result<Watch, Error> {
-        let (current, changes) = self.ask(|reply| Ask::Watch { id, reply }).await??;
+        let (current, changes) = self.ask(|reply| Ask::Look(Look::Watch { id, reply })).await??;
         Ok(Watch { current: Some(current), changes })
     }
 
@@ -102,7 +101,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Caller`] when the filter names a state that there is not.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Summary>, Error> {
-        self.ask(|reply| Ask::List { filter, reply }).await?
+        self.ask(|reply| Ask::Look(Look::List { filter, reply })).await?
     }
 
     /// One delivery in full.
@@ -110,7 +109,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Unknown`] when there is no such delivery.
     pub async fn show(&self, id: DeliveryId) -> Result<Details, Error> {
-        self.ask(|reply| Ask::Show { id, reply }).await?
+        self.ask(|reply| Ask::Look(Look::Show { id, reply })).await?
     }
 
     /// What a delivery waits for, since when, and what would release it: sentences from effect to cause.
@@ -118,7 +117,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Unknown`] when there is no such delivery.
     pub async fn why(&self, id: DeliveryId) -> Result<Vec<String>, Error> {
-        self.ask(|reply| Ask::Why { id, reply }).await?
+        self.ask(|reply| Ask::Look(Look::Why { id, reply })).await?
     }
 
     /// How many deliveries stand where.
@@ -126,7 +125,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn counts(&self) -> Result<Counts, Error> {
-        self.ask(|reply| Ask::Counts { reply }).await?
+        self.ask(|reply| Ask::Look(Look::Counts { reply })).await
     }
 
     /// The credentials and how they stand.
@@ -134,7 +133,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn credentials(&self) -> Result<Vec<CredentialView>, Error> {
-        self.ask(|reply| Ask::Credentials { reply }).await?
+        self.ask(|reply| Ask::Look(Look::Credentials { reply })).await
     }
 
     /// Stops a delivery. One that is in the air is `Done` if the destination has taken it, else `Failed`.
@@ -175,7 +174,7 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn pauses(&self) -> Result<Vec<Scope>, Error> {
-        self.ask(|reply| Ask::Pauses { reply }).await?
+        self.ask(|reply| Ask::Look(Look::Pauses { reply })).await
     }
 
     /// Gives a credential a grant. It is on disk, sealed, when this returns.

@@ -143,13 +143,12 @@ impl Answer {
     #[must_use]
     pub fn retry_after(&self, cap: Span) -> Option<Span> {
         let text = self.header("retry-after")?.trim();
-        let span = match text.parse::<u64>() {
-            Ok(seconds) => Span::from_secs(seconds),
-            Err(_) => {
-                let date = jiff::fmt::rfc2822::parse(text).ok()?;
-                let millis = u64::try_from(date.timestamp().as_millisecond()).unwrap_or(0);
-                Time::from_millis(millis).since(self.received)
-            }
+        let span = if let Ok(seconds) = text.parse::<u64>() {
+            Span::from_secs(seconds)
+        } else {
+            let date = jiff::fmt::rfc2822::parse(text).ok()?;
+            let millis = u64::try_from(date.timestamp().as_millisecond()).unwrap_or(0);
+            Time::from_millis(millis).since(self.received)
         };
         Some(span.min(cap))
     }

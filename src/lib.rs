@@ -1,7 +1,36 @@
-//! Shell.
+//! Deliveries that outlast crashes, dead tokens and slow propagation.
+
 pub mod clock;
 pub mod destination;
 pub mod exchange;
-mod secret;
+pub mod guard;
+pub mod http;
+pub mod oauth;
+#[cfg(feature = "cli")]
+pub mod sample;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod store;
+pub mod vault;
 
+mod admission;
+mod builder;
+mod driver;
+mod engine;
+mod error;
+mod parcel;
+mod records;
+mod recover;
+mod secret;
+mod unix;
+mod view;
+
+pub use builder::{Builder, Endpoint, Limits, OAuth};
+pub use engine::{Authorisation, Engine, Watch};
+pub use error::{Error, ErrorKind};
+pub use outlast_state as state;
+pub use parcel::{LARGEST_BODY, Parcel};
 pub use secret::Secret;
+pub use view::{
+    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Scope, Summary,
+};

@@ -73,7 +73,9 @@ impl Parcel {
         let limit = largest_body.min(LARGEST_BODY);
         if self.body.len() > limit {
             let size = self.body.len();
-            return Err(Error::caller(format!("body: {size} bytes, and at most {limit} are taken; send less, or raise limits.body")));
+            return Err(Error::caller(format!(
+                "body: {size} bytes, and at most {limit} are taken; send less, or raise limits.body"
+            )));
         }
         name("destination", &self.destination)?;
         self.once.as_deref().map_or(Ok(()), |key| name("once", key))?;

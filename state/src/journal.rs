@@ -85,6 +85,11 @@ impl DeliveryJournal {
         after
     }
 
+    /// Folds all but the last `kept` inputs into the snapshot.
+    pub fn trim(&mut self, kept: usize) {
+        self.keep_with(kept, Delivery::step);
+    }
+
     /// The delivery that it tells of.
     #[must_use]
     pub fn fold(&self) -> Delivery {
@@ -118,6 +123,11 @@ impl CredentialJournal {
             self.keep_with(kept, Credential::step);
         }
         after
+    }
+
+    /// Folds all but the last `kept` inputs into the snapshot.
+    pub fn trim(&mut self, kept: usize) {
+        self.keep_with(kept, Credential::step);
     }
 
     /// The credential that it tells of.

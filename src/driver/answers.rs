@@ -1,0 +1,154 @@
+//! The driver's answers to its callers.
+
+use outlast_state::{DeliveryId, State, Time, Want};
+use tokio::sync::oneshot;
+
+use super::grants::Brought;
+use super::machines::Turn;
+use super::{Ask, Driver};
+use crate::engine::Authorisation;
+use crate::error::{Error, ErrorKind};
+use crate::records::DeliveryRecord;
+use crate::vault::Grant;
+use crate::view::{CredentialView, Scope, Summary};
+
+/// One `submit_all` makes at most so many keys: three for each parcel, and one for each 3 KiB of body.
+const LARGEST_SUBMISSION: usize = 6_000;
+
+impl Driver {
+    /// Answers a call. What changes something is answered by an act, after the commit; what only looks is answered now.
+    pub(super) fn answer(&mut self, ask: Ask, turn: &mut Turn) {
+        match ask {
+            Ask::Submit { parcel, reply } => {
+                let result = self.submit(parcel, turn);
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::SubmitAll { parcels, reply } => self.submit_all(parcels, reply, turn),
+            Ask::Cancel { id, reply } => {
+                let result = self.cancel(id, turn);
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::Redrive { id, redrive, reply } => {
+                let result = self.record(id, turn).and_then(|record| {
+                    failed(&record)?;
+                    self.machines.redrive(record, redrive, turn)?;
+                    self.record(id, turn).map(|record| self.summary(&record))
+                });
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::Pause { scope, reply } => {
+                let result = self.known_scope(&scope).map(|()| self.machines.pause(&scope, turn));
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::Resume { scope, reply } => {
+                let result = self.known_scope(&scope).map(|()| self.machines.resume(&scope, turn));
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::Authorise { credential, grant, reply } => {
+                let result = self.authorise(&credential, grant, turn);
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::Stop { grace, reply } => self.begin_stop(grace, Some(reply)),
+            Ask::Look(look) => self.look(look, turn),
+        }
+    }
+
+    fn submit(&mut self, parcel: crate::Parcel, turn: &mut Turn) -> Result<DeliveryId, Error> {
+        let known = self.known(&parcel, turn)?;
+        self.machines.submit(parcel, known, turn)
+    }
+
+    fn submit_all(
+        &mut self,
+        parcels: Vec<crate::Parcel>,
+        reply: oneshot::Sender<Vec<Result<DeliveryId, Error>>>,
+        turn: &mut Turn,
+    ) {
+        let results: Vec<_> = if parcels.iter().map(weight).sum::<usize>() > LARGEST_SUBMISSION {
+            let error =
+                Error::caller("parcels: more than a commit holds at once; submit them in groups of 250 or fewer");
+            parcels.iter().map(|_| Err(error.clone())).collect()
+        } else {
+            parcels.into_iter().map(|parcel| self.submit(parcel, turn)).collect()
+        };
+        turn.answer(|_| drop(reply.send(results)));
+    }
+
+    fn cancel(&mut self, id: DeliveryId, turn: &mut Turn) -> Result<Summary, Error> {
+        let record = self.record(id, turn)?;
+        if record.delivery.wants() == Want::Nothing {
+            let state = record.delivery.state.name();
+            return Err(Error::caller(format!("{id}: it has ended already ({state}), so there is nothing to cancel")));
+        }
+        self.machines.cancel(id, turn);
+        self.record(id, turn).map(|record| self.summary(&record))
+    }
+
+    fn known_scope(&self, scope: &Scope) -> Result<(), Error> {
+        let settings = &self.machines.settings;
+        let known = match scope {
+            Scope::Destination(name) | Scope::Lane { destination: name, .. } => settings.outlets.contains_key(name),
+            Scope::Credential(name) => settings.profiles.contains_key(name),
+        };
+        if known {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Unknown, format!("there is no {scope} in the configuration")))
+        }
+    }
+
+    fn authorise(&mut self, name: &str, grant: Authorisation, turn: &mut Turn) -> Result<CredentialView, Error> {
+        let Some(keeper) = self.machines.credentials.get(name) else {
+            let names: Vec<&str> = self.machines.credentials.keys().map(String::as_str).collect();
+            let names = names.join(", ");
+            return Err(Error::new(
+                ErrorKind::Unknown,
+                format!("credential: there is none named {name:?}; configured: {names}"),
+            ));
+        };
+        let epoch = keeper.record.credential.epoch.next();
+        let brought = self.seal(name, epoch, grant, turn.now)?;
+        self.machines.authorise(name, brought, turn);
+        self.machines.credential_view(name, turn.now).ok_or_else(|| Error::caller("credential: it is gone"))
+    }
+
+    fn seal(&self, name: &str, epoch: outlast_state::Epoch, grant: Authorisation, now: Time) -> Result<Brought, Error> {
+        let expires = grant.expires.unwrap_or(Time::NEVER);
+        if expires <= now && grant.refresh.is_none() {
+            return Err(Error::caller(
+                "expires: the access token is expired and there is no refresh token; bring a fresh grant",
+            ));
+        }
+        if grant.access.reveal().trim().is_empty() {
+            return Err(Error::caller("access_token: is empty; bring the token that the provider gave"));
+        }
+        let Some(vault) = &self.world.vault else {
+            return Err(Error::configuration("vault: there is no key to seal tokens with; configure one"));
+        };
+        let grant_ends = grant.refresh_expires.unwrap_or(Time::NEVER);
+        let sealed_token = vault.seal_access(name, epoch, &grant.access).map_err(|error| sealing(&error))?;
+        let kept = Grant { refresh: grant.refresh, refresh_expires: grant_ends };
+        let sealed_grant = vault.seal_grant(name, epoch, &kept).map_err(|error| sealing(&error))?;
+        let issued = grant.issued.unwrap_or(now).min(now);
+        Ok(Brought { issued, expires, grant_ends, sealed_token, sealed_grant, token: grant.access })
+    }
+}
+
+/// About how many keys a parcel's acceptance writes.
+pub(super) fn weight(parcel: &crate::Parcel) -> usize {
+    parcel.body.len().div_euclid(3 * 1024).saturating_add(3)
+}
+
+fn sealing(error: &crate::vault::VaultError) -> Error {
+    Error::configuration(error.to_string())
+}
+
+fn failed(record: &DeliveryRecord) -> Result<(), Error> {
+    match record.delivery.state {
+        State::Failed { .. } => Ok(()),
+        other => {
+            let (id, state) = (record.delivery.id, other.name());
+            Err(Error::caller(format!("{id}: only a failed delivery can be redriven, and this one is {state}")))
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What becomes of a credential's grant: a refresh that ended, a human who brought one.
+
+use outlast_state::{Cause, CredentialInput, CredentialWant, Epoch, Span, Time, jittered};
+use tracing::{info, warn};
+
+use super::machines::{Act, Machines, Turn};
+use crate::secret::Secret;
+use crate::store::Key;
+
+/// A token as it comes into the engine: sealed for the store, and open for use.
+pub(crate) struct Brought {
+    pub(crate) issued: Time,
+    pub(crate) expires: Time,
+    pub(crate) grant_ends: Time,
+    pub(crate) sealed_token: Vec<u8>,
+    pub(crate) sealed_grant: Vec<u8>,
+    pub(crate) token: Secret,
+}
+
+/// How a token request ended.
+pub(crate) enum RenewalEnding {
+    Renewed(Brought),
+    RefusedForGood { cause: Cause, why: String },
+    Misconfigured { why: String },
+    Unknown { why: String, retry_after: Option<Span> },
+}
+
+/// A refresh whose outcome is unknown is tried again after 1, 2, 4 … s, at most this.
+const LONGEST_RENEWAL_WAIT: Span = Span::from_secs(300);
+
+impl Machines {
+    /// A token request ended.
+    pub(crate) fn renewal_ended(&mut self, name: &str, from: Epoch, ending: RenewalEnding, turn: &mut Turn) {
+        let Some(keeper) = self.credentials.get_mut(name) else { return };
+        keeper.calling = false;
+        let tries = match keeper.record.credential.wants() {
+            CredentialWant::Renewal { tries, .. } => tries,
+            CredentialWant::Nothing | CredentialWant::Authorisation => 0,
+        };
+        let before = keeper.record.credential.epoch;
+        match ending {
+            RenewalEnding::Renewed(brought) => {
+                let (issued, expires) = (brought.issued, brought.expires);
+                let after = self.credential(name, CredentialInput::Renewed { from, issued, expires }, turn);
+                if after.is_some_and(|after| after.epoch > before) {
+                    info!(credential = name, epoch = before.next().number(), "refreshed");
+                    self.bring(name, before.next(), brought, turn);
+                }
+            }
+            RenewalEnding::RefusedForGood { cause, why } => {
+                warn!(credential = name, ?cause, why, "the grant is refused for good");
+                self.note_credential(name, &why, turn);
+                self.credential(name, CredentialInput::RefusedForGood { from, cause }, turn);
+            }
+            RenewalEnding::Misconfigured { why } => {
+                warn!(credential = name, why, "the provider refuses the client");
+                self.note_credential(name, &why, turn);
+                self.credential(name, CredentialInput::Misconfigured { from }, turn);
+            }
+            RenewalEnding::Unknown { why, retry_after } => {
+                let backoff = Span::from_secs(1 << tries.min(9)).min(LONGEST_RENEWAL_WAIT);
+                let wait =
+                    jittered(backoff, u64::from(from.number()), u64::from(tries)).max(retry_after.unwrap_or_default());
+                info!(credential = name, why, wait = %wait, "the refresh has no known outcome; it is tried again");
+                self.note_credential(name, &why, turn);
+                let retry_at = turn.now.after(wait);
+                self.credential(name, CredentialInput::Unknown { from, retry_at }, turn);
+            }
+        }
+    }
+
+    fn note_credential(&mut self, name: &str, note: &str, turn: &mut Turn) {
+        self.touch(name, turn, |keeper| keeper.record.note(note));
+    }
+
+    /// Writes a token that the credential has just taken as `epoch`, and has it used once that is durable (S7).
+    fn bring(&mut self, name: &str, epoch: Epoch, brought: Brought, turn: &mut Turn) {
+        turn.writes.put(Key::Token(name.to_owned(), epoch), brought.sealed_token);
+        turn.writes.put(Key::Grant(name.to_owned()), brought.sealed_grant);
+        let held = self.credentials.get(name).map(|keeper| keeper.record.credential);
+        let old = Epoch::from_number(epoch.number().saturating_sub(1));
+        if held.is_some_and(|held| held.token(old).is_none()) {
+            turn.writes.delete(Key::Token(name.to_owned(), old));
+        }
+        self.touch(name, turn, |keeper| {
+            keeper.record.grant_ends = brought.grant_ends;
+            keeper.record.note.clear();
+        });
+        turn.acts.push(Act::Trust { credential: name.to_owned(), epoch, token: brought.token });
+    }
+
+    /// A human brought a grant.
+    pub(crate) fn authorise(&mut self, name: &str, brought: Brought, turn: &mut Turn) {
+        let (issued, expires) = (brought.issued, brought.expires);
+        let after = self.credential(name, CredentialInput::Authorised { issued, expires }, turn);
+        if let Some(after) = after {
+            info!(credential = name, epoch = after.epoch.number(), "authorised");
+            self.bring(name, after.epoch, brought, turn);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What the driver shows when it is asked, without changing anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use outlast_state::{CredentialWant, DeliveryId, Offer, State, Time, Want};
+use tokio::sync::{broadcast, oneshot};
+use tracing::warn;
+
+use super::machines::{Keeper, Machines, Turn};
+use super::shown::{self, damaged, unknown};
+use super::{Driver, Look};
+use crate::error::Error;
+use crate::records::{self, DeliveryRecord};
+use crate::store::{Key, Store, Table};
+use crate::view::{CredentialView, Details, Filter, Summary};
+
+/// So many changes are kept for a watcher that is slow.
+const WATCHED: usize = 64;
+
+impl Driver {
+    /// Answers a call that only looks. After the commit too: what it tells may just have changed.
+    pub(super) fn look(&mut self, look: Look, turn: &mut Turn) {
+        match look {
+            Look::Outcome { id, reply } => {
+                let result = self.record(id, turn).and_then(|record| shown::outcome(&record));
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Look::Watch { id, reply } => {
+                let result = self.watch(id, turn);
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Look::List { filter, reply } => self.list(filter, reply, turn),
+            Look::Show { id, reply } => {
+                let result = self.record(id, turn).and_then(|record| self.show(&record));
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Look::Why { id, reply } => {
+                let result = self.record(id, turn).map(|record| self.machines.why(&record, turn.now));
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Look::Counts { reply } => {
+                let counts = self.machines.counts;
+                turn.answer(move |_| {
+                    let _ = reply.send(counts);
+                });
+            }
+            Look::Credentials { reply } => {
+                let names = self.machines.credentials.keys();
+                let views = names.filter_map(|name| self.machines.credential_view(name, turn.now)).collect();
+                turn.answer(|_| drop(reply.send(views)));
+            }
+            Look::Pauses { reply } => {
+                let scopes = self.machines.pauses.keys().cloned().collect();
+                turn.answer(|_| drop(reply.send(scopes)));
+            }
+        }
+    }
+
+    fn watch(&mut self, id: DeliveryId, turn: &Turn) -> Result<(Summary, broadcast::Receiver<Summary>), Error> {
+        let record = self.record(id, turn)?;
+        let ended = record.delivery.wants() == Want::Nothing;
+        let (sender, receiver) = match self.watchers.get(&id) {
+            Some(sender) => (sender.clone(), sender.subscribe()),
+            None => broadcast::channel(WATCHED),
+        };
+        // The sender of a delivery that has ended is dropped here, which ends the stream after its only state.
+        if !ended {
+            self.watchers.insert(id, sender);
+        }
+        Ok((self.summary(&record), receiver))
+    }
+
+    pub(super) fn summary(&self, record: &DeliveryRecord) -> Summary {
+        shown::summary(record, self.machines.is_parked(&record.destination))
+    }
+
+    /// Reads the whole table beside the driver, so that a long listing delays nothing.
+    fn list(&self, filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>>, turn: &mut Turn) {
+        let parked =
+            self.machines.settings.outlets.keys().filter(|name| self.machines.is_parked(name)).cloned().collect();
+        let (store, tasks, now) = (Arc::clone(&self.world.store), self.world.tasks.clone(), turn.now);
+        turn.answer(move |_| {
+            tasks.spawn_blocking(move || drop(reply.send(list(store.as_ref(), &filter, &parked, now))));
+        });
+    }
+
+    fn show(&self, record: &DeliveryRecord) -> Result<Details, Error> {
+        let id = record.delivery.id;
+        let key = Key::Parcel(id);
+        let parcel = records::get::<records::ParcelRecord>(self.world.store.as_ref(), &key)?;
+        let parcel = parcel.map_err(|damage| damaged(id, &damage))?.ok_or_else(|| unknown(id))?;
+        Ok(Details {
+            summary: self.summary(record),
+            body_bytes: u64::from(parcel.size),
+            body_sha256: records::hex(&parcel.digest),
+            budget: record.delivery.budget,
+            journal: shown::journal(record),
+        })
+    }
+}
+
+impl Machines {
+    /// A credential as people see it.
+    pub(super) fn credential_view(&self, name: &str, now: Time) -> Option<CredentialView> {
+        let keeper = self.credentials.get(name)?;
+        let credential = keeper.record.credential;
+        let token = match credential.offer(now) {
+            Offer::Token(token) => Some(token),
+            Offer::Expired { past } => credential.token(past),
+            Offer::Refreshing | Offer::Dead => None,
+        };
+        let live = self.live.values().filter(|live| self.credential_of(&live.record.destination) == Some(name)).count();
+        Some(CredentialView {
+            name: name.to_owned(),
+            profile: self.settings.profiles.get(name).map(|profile| profile.name.clone()).unwrap_or_default(),
+            state: credential.state.name().to_owned(),
+            epoch: credential.epoch.number(),
+            issued_ms: token.map(|token| token.issued.as_millis()),
+            expires_ms: token.map(|token| token.expires).filter(|at| *at < Time::NEVER).map(Time::as_millis),
+            grant_ends_ms: Some(keeper.record.grant_ends).filter(|at| *at < Time::NEVER).map(Time::as_millis),
+            detail: self.credential_sentence(name, keeper, now),
+            live: u64::try_from(live).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn credential_sentence(&self, name: &str, keeper: &Keeper, now: Time) -> String {
+        let sentence = self.why_credential(name, now).join(" ");
+        let dead = keeper.record.credential.wants() == CredentialWant::Authorisation;
+        if dead && !keeper.record.note.is_empty() {
+            format!("{sentence} The provider said: {}", keeper.record.note)
+        } else {
+            sentence
+        }
+    }
+}
+
+fn list(store: &dyn Store, filter: &Filter, parked: &BTreeSet<String>, now: Time) -> Result<Vec<Summary>, Error> {
+    if let Some(wrong) = filter.states.iter().find(|state| !State::NAMES.contains(&state.as_str())) {
+        let names = State::NAMES.join(", ");
+        return Err(Error::caller(format!("state: there is none named {wrong:?}; there are {names}")));
+    }
+    let mut found = Vec::new();
+    let limit = filter.limit.unwrap_or(usize::MAX);
+    records::each::<DeliveryRecord>(store, Table::Delivery, |key, record| {
+        match record {
+            Ok(record) if matches(filter, &record, now) => {
+                found.push(shown::summary(&record, parked.contains(&record.destination)));
+            }
+            Ok(_) => {}
+            Err(damage) => warn!(?key, %damage, "a record does not verify; it is left out of the listing"),
+        }
+        found.len() < limit
+    })?;
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn matches(filter: &Filter, record: &DeliveryRecord, now: Time) -> bool {
+    let state = record.delivery.state.name();
+    (filter.states.is_empty() || filter.states.iter().any(|wanted| wanted == state))
+        && filter.destination.as_ref().is_none_or(|wanted| *wanted == record.destination)
+        && filter.lane.as_ref().is_none_or(|wanted| record.lane.as_ref() == Some(wanted))
+        && filter.older_than.is_none_or(|age| now.since(record.accepted) >= age)
+}

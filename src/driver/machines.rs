@@ -1,0 +1,363 @@
+//! All machines of a store, in memory, and what one turn makes of them. Pure: time, ids and answers come in as values, and
+//! what is to be written and done comes out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use outlast_state::{
+    Batch, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer,
+    Policy, Span, State, Time, Token, Want, hash,
+};
+use tracing::{debug, info, warn};
+
+use crate::admission::Queue;
+use crate::builder::Limits;
+use crate::destination::Destination;
+use crate::oauth::Profile;
+use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord};
+use crate::secret::Secret;
+use crate::store::keys::Meta;
+use crate::store::{Durable, Key, Writes};
+use crate::view::{Counts, Scope};
+
+/// Everything that the driver owns.
+pub(crate) struct Machines {
+    pub(crate) settings: Settings,
+    pub(crate) live: HashMap<DeliveryId, Live>,
+    pub(crate) credentials: BTreeMap<String, Keeper>,
+    pub(crate) queues: BTreeMap<String, Queue>,
+    pub(crate) pauses: BTreeMap<Scope, Time>,
+    pub(crate) deadlines: BTreeSet<(Time, DeliveryId)>,
+    pub(crate) counts: Counts,
+    pub(crate) ids: Ids,
+    /// When the store was opened: a deadline that passed before gives its delivery one chance.
+    pub(crate) opened: Time,
+    /// Set when the engine stops: nothing new leaves.
+    pub(crate) stopping: bool,
+}
+
+/// What does not change while the engine runs.
+pub(crate) struct Settings {
+    pub(crate) outlets: BTreeMap<String, Outlet>,
+    pub(crate) profiles: BTreeMap<String, Arc<Profile>>,
+    pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) limits: Limits,
+    pub(crate) hold: bool,
+}
+
+/// A destination, as the driver uses it.
+pub(crate) struct Outlet {
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) credential: Option<String>,
+    pub(crate) concurrency: u32,
+}
+
+/// A delivery that has not ended.
+pub(crate) struct Live {
+    pub(crate) record: DeliveryRecord,
+    /// Whether it was admitted since the store was opened.
+    pub(crate) tried: bool,
+}
+
+/// A credential, its gate, and whether its token request is in the air.
+pub(crate) struct Keeper {
+    pub(crate) record: CredentialRecord,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) calling: bool,
+}
+
+/// Makes names: of deliveries and of batches.
+pub(crate) struct Ids {
+    seed: u64,
+    made: u64,
+    last: u128,
+    batches: u64,
+}
+
+/// What a turn leaves to be written and done.
+pub(crate) struct Turn {
+    pub(crate) now: Time,
+    pub(crate) writes: Writes,
+    /// Done in this order once the writes are durable.
+    pub(crate) acts: Vec<Act>,
+    /// Deliveries that changed, for those who watch them.
+    pub(crate) changed: BTreeSet<DeliveryId>,
+    /// Records of deliveries that ended in this turn.
+    pub(crate) ended: HashMap<DeliveryId, DeliveryRecord>,
+    dirty_credentials: BTreeSet<String>,
+    /// The earliest time at which there is something to do without any input.
+    pub(crate) wake: Time,
+}
+
+/// Something that the world is told or asked, once what it stands on is stored.
+pub(crate) enum Act {
+    /// Answers a caller.
+    Answer(Box<dyn FnOnce(Durable) + Send>),
+    /// Makes a request.
+    Send(Shipment),
+    /// Asks a token endpoint.
+    Renew(Renewal),
+    /// Takes a token into use.
+    Trust { credential: String, epoch: Epoch, token: Secret },
+}
+
+/// One request to make: the deliveries that share it and the token that it carries.
+pub(crate) struct Shipment {
+    pub(crate) batch: Batch,
+    pub(crate) destination: String,
+    pub(crate) credential: Option<String>,
+    pub(crate) epoch: Epoch,
+    pub(crate) items: Vec<(DeliveryId, outlast_state::Attempt)>,
+    pub(crate) sent: Time,
+    pub(crate) by: Time,
+}
+
+/// One token request to make.
+pub(crate) struct Renewal {
+    pub(crate) credential: String,
+    pub(crate) from: Epoch,
+    pub(crate) tries: u32,
+}
+
+impl Turn {
+    pub(crate) fn at(now: Time) -> Self {
+        Turn {
+            now,
+            writes: Writes::new(),
+            acts: Vec::new(),
+            changed: BTreeSet::new(),
+            ended: HashMap::new(),
+            dirty_credentials: BTreeSet::new(),
+            wake: Time::NEVER,
+        }
+    }
+
+    pub(crate) fn wake_at(&mut self, at: Time) {
+        self.wake = self.wake.min(at);
+    }
+
+    pub(crate) fn answer(&mut self, answer: impl FnOnce(Durable) + Send + 'static) {
+        self.acts.push(Act::Answer(Box::new(answer)));
+    }
+}
+
+impl Ids {
+    /// Names that no other incarnation of any store makes: `seed` is drawn from both.
+    pub(crate) fn new(store: u64, incarnation: u32) -> Self {
+        Ids { seed: hash(store, u64::from(incarnation)), made: 0, last: 0, batches: u64::from(incarnation) << 32 }
+    }
+
+    /// A name that sorts after every one made before: 48 bits of milliseconds, 80 bits of a hash.
+    pub(crate) fn delivery(&mut self, now: Time) -> DeliveryId {
+        self.made = self.made.saturating_add(1);
+        let random = u128::from(hash(self.seed, self.made)) << 16 | u128::from(hash(self.made, self.seed) & 0xFFFF);
+        let stamped = u128::from(now.as_millis() & 0xFFFF_FFFF_FFFF) << 80 | random;
+        // Within a millisecond the hash does not sort, so the next name is counted from the last.
+        let same_millisecond = stamped >> 80 <= self.last >> 80;
+        self.last = if same_millisecond { self.last.saturating_add((random & 0xFFFF) | 1) } else { stamped };
+        DeliveryId::from_u128(self.last)
+    }
+
+    pub(crate) fn batch(&mut self) -> Batch {
+        self.batches = self.batches.saturating_add(1);
+        Batch::from_number(self.batches)
+    }
+}
+
+impl Machines {
+    /// Steps a live delivery and notes what that changes for its queue, its credential and the turn.
+    pub(crate) fn deliver(&mut self, id: DeliveryId, input: Input, turn: &mut Turn) -> Option<Delivery> {
+        let live = self.live.get_mut(&id)?;
+        let before = live.record.delivery;
+        let after = live.record.journal.apply(before, input, turn.now, KEPT);
+        if after == before {
+            return Some(after);
+        }
+        live.record.delivery = after;
+        if let Input::Admitted { .. } = input {
+            live.tried = true;
+        }
+        debug!(
+            delivery = %id, destination = %live.record.destination, attempt = after.attempt.count(),
+            from = before.state.name(), to = after.state.name(), "delivery changed"
+        );
+        self.counts.moved(Some(&before), &after);
+        self.replace(id, turn);
+        turn.changed.insert(id);
+        Some(after)
+    }
+
+    /// Puts a delivery where its wants say that it belongs, and asks its credential for what it wants of it.
+    fn replace(&mut self, id: DeliveryId, turn: &mut Turn) {
+        let Some(live) = self.live.get(&id) else { return };
+        let delivery = live.record.delivery;
+        let wanted = delivery.wants();
+        if let Some(queue) = self.queues.get_mut(&live.record.destination) {
+            let ended_in_doubt = wanted == Want::Nothing && delivery.doubt;
+            queue.place(id, live.record.lane.as_deref(), wanted, ended_in_doubt.then_some(turn.now));
+        }
+        match wanted {
+            Want::Token { past } => {
+                let credential = self.credential_of(&live.record.destination).map(str::to_owned);
+                if let Some(name) = credential {
+                    self.credential(&name, CredentialInput::Needed { past, why: Need::Refused }, turn);
+                }
+            }
+            Want::Nothing => {
+                self.deadlines.remove(&(delivery.deadline, id));
+                if let Some(live) = self.live.remove(&id) {
+                    turn.ended.insert(id, live.record);
+                }
+            }
+            Want::Admission { .. } | Want::Answer { .. } => {}
+        }
+    }
+
+    /// Steps a credential.
+    pub(crate) fn credential(&mut self, name: &str, input: CredentialInput, turn: &mut Turn) -> Option<Credential> {
+        let keeper = self.credentials.get_mut(name)?;
+        let before = keeper.record.credential;
+        if is_old_news(&before, input) {
+            return Some(before);
+        }
+        let after = keeper.record.journal.apply(before, input, turn.now, KEPT);
+        if after == before {
+            return Some(after);
+        }
+        keeper.record.credential = after;
+        turn.dirty_credentials.insert(name.to_owned());
+        if before.state.name() == after.state.name() && before.epoch == after.epoch {
+            debug!(credential = name, epoch = after.epoch.number(), state = after.state.name(), "credential changed");
+        } else {
+            let (from, to) = (before.state.name(), after.state.name());
+            info!(credential = name, epoch = after.epoch.number(), from, to, "credential changed");
+        }
+        if after.wants() == CredentialWant::Authorisation && before.wants() != CredentialWant::Authorisation {
+            warn!(credential = name, "the credential is dead; its deliveries wait until it is authorised again");
+        }
+        Some(after)
+    }
+
+    /// Marks a credential to be written although its machine did not move.
+    pub(crate) fn touch(&mut self, name: &str, turn: &mut Turn, change: impl FnOnce(&mut Keeper)) {
+        if let Some(keeper) = self.credentials.get_mut(name) {
+            change(keeper);
+            turn.dirty_credentials.insert(name.to_owned());
+        }
+    }
+
+    /// The name of the credential that a destination's requests carry.
+    pub(crate) fn credential_of(&self, destination: &str) -> Option<&str> {
+        self.settings.outlets.get(destination)?.credential.as_deref()
+    }
+
+    /// The token that requests with this credential may carry now. An expired one is replaced: nobody waits for a refusal
+    /// to find out.
+    pub(crate) fn token_of(&mut self, name: &str, turn: &mut Turn) -> Option<Token> {
+        match self.credentials.get(name)?.record.credential.offer(turn.now) {
+            Offer::Token(token) => Some(token),
+            Offer::Expired { past } => {
+                self.credential(name, CredentialInput::Needed { past, why: Need::Expired }, turn);
+                None
+            }
+            Offer::Refreshing | Offer::Dead => None,
+        }
+    }
+
+    /// Whether the credential that a delivery needs can only be revived by a human.
+    pub(crate) fn is_parked(&self, destination: &str) -> bool {
+        let keeper = self.credential_of(destination).and_then(|name| self.credentials.get(name));
+        keeper.is_some_and(|keeper| keeper.record.credential.wants() == CredentialWant::Authorisation)
+    }
+
+    /// Whether an operator paused what a delivery to this destination, in this lane, needs.
+    pub(crate) fn is_paused(&self, destination: &str, lane: Option<&str>) -> Option<Scope> {
+        let lane = lane.map(|lane| Scope::Lane { destination: destination.to_owned(), lane: lane.to_owned() });
+        let credential = self.credential_of(destination).map(|name| Scope::Credential(name.to_owned()));
+        let scopes = [Some(Scope::Destination(destination.to_owned())), credential, lane];
+        scopes.into_iter().flatten().find(|scope| self.pauses.contains_key(scope))
+    }
+
+    /// Asks every credential what it wants, and turns token requests that are due into acts.
+    pub(crate) fn renew(&mut self, turn: &mut Turn) {
+        if self.settings.hold || self.stopping {
+            return;
+        }
+        for (name, keeper) in &mut self.credentials {
+            let CredentialWant::Renewal { from, not_before, tries } = keeper.record.credential.wants() else {
+                continue;
+            };
+            if keeper.calling {
+                continue;
+            }
+            if not_before > turn.now {
+                turn.wake_at(not_before);
+                continue;
+            }
+            keeper.calling = true;
+            turn.acts.push(Act::Renew(Renewal { credential: name.clone(), from, tries }));
+        }
+    }
+
+    /// Ends the turn: writes what changed. Store before you act.
+    pub(crate) fn close(&mut self, mut turn: Turn, clean: bool) -> Turn {
+        for id in &turn.changed {
+            let record = self.live.get(id).map(|live| &live.record).or_else(|| turn.ended.get(id));
+            if let Some(record) = record {
+                record.put(&mut turn.writes);
+            }
+        }
+        for name in &turn.dirty_credentials {
+            if let Some(keeper) = self.credentials.get(name) {
+                keeper.record.put(name, &mut turn.writes);
+            }
+        }
+        if !turn.writes.is_empty() || clean {
+            records::put(Key::Meta(Meta::Clock), &ClockRecord { now: turn.now, clean }, &mut turn.writes);
+        }
+        if let Some((deadline, _)) = self.deadlines.first() {
+            turn.wake_at(*deadline);
+        }
+        turn
+    }
+
+    /// How many requests are in the air.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.queues.values().map(|queue| u64::from(queue.in_flight)).sum()
+    }
+}
+
+/// While a token works, each acceptance says what the last one said. One a second is kept, so that a busy credential is
+/// not written with every commit; what hangs on the time of the last one is a matter of seconds.
+fn is_old_news(credential: &Credential, input: CredentialInput) -> bool {
+    const FRESH: Span = Span::from_secs(1);
+    let CredentialInput::Accepted { epoch, sent } = input else { return false };
+    let Some(token) = credential.token(epoch) else { return true };
+    matches!(token.proof, outlast_state::TokenProof::Accepted { sent: last, refusals: 0 }
+        if credential.fruitless == 0 && sent.since(last) < FRESH && Offer::Token(token) == credential.offer(Time::ZERO))
+}
+
+impl Counts {
+    /// Counts a delivery out of one state and into another.
+    pub(crate) fn moved(&mut self, before: Option<&Delivery>, after: &Delivery) {
+        if let Some(before) = before {
+            let slot = self.slot(&before.state);
+            *slot = slot.saturating_sub(1);
+        }
+        let requests = before.map_or(0, |before| before.attempt.count());
+        self.attempts = self.attempts.saturating_add(u64::from(after.attempt.count().saturating_sub(requests)));
+        let slot = self.slot(&after.state);
+        *slot = slot.saturating_add(1);
+    }
+
+    fn slot(&mut self, state: &State) -> &mut u64 {
+        match state {
+            State::Pending { .. } => &mut self.pending,
+            State::Sending { .. } => &mut self.sending,
+            State::AwaitingPropagation { .. } => &mut self.awaiting_propagation,
+            State::Refreshing { .. } => &mut self.refreshing,
+            State::Done { .. } => &mut self.done,
+            State::Failed { .. } => &mut self.failed,
+        }
+    }
+}

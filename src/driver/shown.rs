@@ -1,0 +1,112 @@
+//! Deliveries as people see them.
+
+use outlast_state::{DeliveryId, Reason, State, Time, Want, Why};
+
+use super::why::input_in_words;
+use crate::error::{Error, ErrorKind};
+use crate::records::{self, DeliveryRecord};
+use crate::store::codec::Damage;
+use crate::store::{Key, Store};
+use crate::view::{DeliveryName, Done, Failed, JournalLine, Outcome, Summary};
+
+/// The stored record of a delivery.
+pub(super) fn stored(store: &dyn Store, id: DeliveryId) -> Result<DeliveryRecord, Error> {
+    let found = records::get::<DeliveryRecord>(store, &Key::Delivery(id)).map_err(Error::from)?;
+    found.map_err(|damage| damaged(id, &damage))?.ok_or_else(|| unknown(id))
+}
+
+pub(super) fn unknown(id: DeliveryId) -> Error {
+    Error::new(ErrorKind::Unknown, format!("id: there is no delivery {id} in this store"))
+}
+
+pub(super) fn damaged(id: DeliveryId, damage: &Damage) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("delivery {id}: its record does not verify ({damage}); it is not acted on"))
+}
+
+/// A delivery on one line.
+pub(super) fn summary(record: &DeliveryRecord, parked: bool) -> Summary {
+    let delivery = &record.delivery;
+    let (due, ended, in_doubt) = match delivery.state {
+        State::Pending { due } | State::AwaitingPropagation { until: due, .. } => (Some(due), None, false),
+        State::Done { at, .. } => (None, Some(at), false),
+        State::Failed { at, in_doubt, .. } => (None, Some(at), in_doubt),
+        State::Sending { .. } | State::Refreshing { .. } => (None, None, false),
+    };
+    Summary {
+        id: DeliveryName(delivery.id),
+        destination: record.destination.clone(),
+        lane: record.lane.clone(),
+        once: record.once.clone(),
+        state: delivery.state.name().to_owned(),
+        attempts: delivery.attempt.count(),
+        spent: delivery.spent,
+        accepted_ms: record.accepted.as_millis(),
+        deadline_ms: delivery.deadline.as_millis(),
+        due_ms: due.map(Time::as_millis),
+        ended_ms: ended.map(Time::as_millis),
+        detail: detail(record),
+        in_doubt,
+        parked: parked && delivery.wants() != Want::Nothing,
+    }
+}
+
+fn detail(record: &DeliveryRecord) -> Option<String> {
+    match record.delivery.state {
+        State::Failed { reason, .. } => Some(reason_in_words(reason, &record.note)),
+        _ => Some(record.note.clone()).filter(|note| !note.is_empty()),
+    }
+}
+
+/// Why a delivery failed, and who acts next.
+pub(super) fn reason_in_words(reason: Reason, note: &str) -> String {
+    let said = if note.is_empty() { String::new() } else { format!("; the last answer: {note}") };
+    match reason {
+        Reason::Refused { why: Why::Invalid } => format!("invalid, nothing was sent: {note}"),
+        Reason::Refused { why: Why::Rejected { status } } => format!("rejected with status {status}: {note}"),
+        Reason::Exhausted => {
+            format!("its budget of failed attempts is used up{said}; look at the destination, then redrive")
+        }
+        Reason::Expired => format!("its deadline passed{said}; redrive it if it is still worth sending"),
+        Reason::Cancelled => "cancelled".to_owned(),
+        Reason::CredentialDead => format!("its credential is dead{said}; authorise it, then redrive"),
+        Reason::InDoubt => {
+            format!("it may have arrived and is not repeated{said}; look at the destination, then redrive")
+        }
+    }
+}
+
+/// How a delivery ended.
+pub(super) fn outcome(record: &DeliveryRecord) -> Result<Outcome, Error> {
+    let attempts = record.delivery.attempt.count();
+    match record.delivery.state {
+        State::Done { at, receipt } => {
+            Ok(Outcome::Done(Done { attempts, at_ms: at.as_millis(), status: receipt.status }))
+        }
+        State::Failed { at, reason, in_doubt } => Ok(Outcome::Failed(Failed {
+            attempts,
+            at_ms: at.as_millis(),
+            reason: reason_in_words(reason, &record.note),
+            in_doubt,
+        })),
+        State::Pending { .. }
+        | State::Sending { .. }
+        | State::AwaitingPropagation { .. }
+        | State::Refreshing { .. } => Err(Error::caller(format!("{}: it has not ended", record.delivery.id))),
+    }
+}
+
+/// The journal in words, with the state after each input: the fold that S15 is about, shown.
+pub(super) fn journal(record: &DeliveryRecord) -> Vec<JournalLine> {
+    let mut delivery = record.journal.snapshot();
+    let mut lines = Vec::new();
+    for entry in record.journal.entries() {
+        delivery = delivery.step(entry.input, entry.at);
+        lines.push(JournalLine {
+            at_ms: entry.at.as_millis(),
+            what: input_in_words(&entry.input),
+            state: delivery.state.name().to_owned(),
+            repeats: entry.repeats,
+        });
+    }
+    lines
+}

@@ -1,0 +1,345 @@
+//! What happens, turned into inputs of the machines.
+
+use outlast_state::{
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Proof, Ruling,
+    Seen, Span, Time, Trouble, Verdict, Want, rule,
+};
+use tracing::{debug, info};
+
+use super::machines::{Live, Machines, Turn};
+use crate::error::{Error, ErrorKind};
+use crate::parcel::Parcel;
+use crate::records::{self, DeliveryRecord, OnceRecord, PauseRecord};
+use crate::store::Key;
+use crate::view::{Redrive, Scope};
+
+/// How a request ended.
+pub(crate) struct Report {
+    pub(crate) batch: Batch,
+    pub(crate) destination: String,
+    pub(crate) credential: Option<String>,
+    pub(crate) epoch: Epoch,
+    pub(crate) sent: Time,
+    pub(crate) evidence: Evidence,
+    pub(crate) items: Vec<Told>,
+}
+
+/// What a report says of one delivery.
+pub(crate) struct Told {
+    pub(crate) id: DeliveryId,
+    pub(crate) attempt: Attempt,
+    pub(crate) ending: Ending,
+    pub(crate) note: String,
+}
+
+/// How an attempt ended.
+pub(crate) enum Ending {
+    /// With an answer, or known without one.
+    Verdict(Verdict),
+    /// The engine gave the request up because it stops.
+    GivenUp,
+}
+
+/// A 429 that does not say how long holds the credential back for this long.
+const SHORTEST_SLOWDOWN: Span = Span::from_secs(1);
+
+/// A delivery whose deadline passed while nobody looked is looked at again after this long.
+const SECOND_LOOK: Span = Span::from_secs(60);
+
+impl Machines {
+    /// Accepts a parcel, or says which delivery it already is.
+    pub(crate) fn submit(
+        &mut self,
+        parcel: Parcel,
+        known: Option<OnceRecord>,
+        turn: &mut Turn,
+    ) -> Result<DeliveryId, Error> {
+        parcel.check(self.settings.limits.body)?;
+        if !self.settings.outlets.contains_key(&parcel.destination) {
+            let names: Vec<&str> = self.settings.outlets.keys().map(String::as_str).collect();
+            let (name, names) = (&parcel.destination, names.join(", "));
+            return Err(Error::new(
+                ErrorKind::Unknown,
+                format!("destination: there is none named {name:?}; configured: {names}"),
+            ));
+        }
+        let digest = records::digest(&parcel.body);
+        if let (Some(known), Some(once)) = (known, &parcel.once) {
+            return repeated(once, known, digest);
+        }
+        if u64::try_from(self.live.len()).unwrap_or(u64::MAX) >= self.settings.limits.live {
+            let limit = self.settings.limits.live;
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("{limit} deliveries are live, which is the limit; try again later"),
+            ));
+        }
+        Ok(self.accept(parcel, digest, turn))
+    }
+
+    fn accept(&mut self, parcel: Parcel, digest: [u8; 32], turn: &mut Turn) -> DeliveryId {
+        let now = turn.now;
+        let id = self.ids.delivery(now);
+        let deadline = parcel.deadline(now, self.settings.limits.time_to_live);
+        let delivery = Delivery::accepted(id, now, deadline, self.settings.limits.budget);
+        records::put_parcel(id, &parcel.body, digest, &mut turn.writes);
+        if let Some(once) = &parcel.once {
+            records::put(records::once_key(&parcel.destination, once), &OnceRecord { id, digest }, &mut turn.writes);
+        }
+        debug!(delivery = %id, destination = %parcel.destination, bytes = parcel.body.len(), "accepted");
+        let mut record = DeliveryRecord::accepted(delivery, parcel.destination, now);
+        record.once = parcel.once;
+        record.lane = parcel.lane;
+        self.counts.moved(None, &delivery);
+        self.adopt(record);
+        turn.changed.insert(id);
+        id
+    }
+
+    /// Takes a live delivery into memory: one just accepted, one found in the store, or one started again.
+    pub(crate) fn adopt(&mut self, record: DeliveryRecord) {
+        let (id, delivery) = (record.delivery.id, record.delivery);
+        let queue = self.queues.entry(record.destination.clone()).or_default();
+        queue.place(id, record.lane.as_deref(), delivery.wants(), None);
+        self.deadlines.insert((delivery.deadline, id));
+        self.live.insert(id, Live { record, tried: false });
+    }
+
+    /// A request ended.
+    pub(crate) fn reported(&mut self, report: Report, turn: &mut Turn) {
+        if let Some(queue) = self.queues.get_mut(&report.destination) {
+            queue.in_flight = queue.in_flight.saturating_sub(1);
+        }
+        self.learn(&report, turn);
+        let Report { destination, credential, epoch, sent, batch, items, .. } = report;
+        for told in items {
+            if let Some(live) = self.live.get_mut(&told.id) {
+                live.record.note(&told.note);
+            }
+            let span = tracing::debug_span!("answer", delivery = %told.id, destination = %destination, attempt = told.attempt.count(), epoch = epoch.number(), batch = batch.number());
+            let _entered = span.entered();
+            match told.ending {
+                Ending::Verdict(verdict) => {
+                    self.answered(told.id, told.attempt, verdict, credential.as_deref(), (epoch, sent), turn);
+                }
+                Ending::GivenUp => self.interrupted(told.id, told.attempt, true, turn),
+            }
+            self.expire_if_tried(told.id, turn);
+        }
+    }
+
+    /// What a request's answer shows about the credential.
+    fn learn(&mut self, report: &Report, turn: &mut Turn) {
+        let (epoch, sent) = (report.epoch, report.sent);
+        let Some(name) = report.credential.as_deref() else { return };
+        if let Some(keeper) = self.credentials.get_mut(name) {
+            keeper.gate = keeper.gate.map(|gate| gate.answered(epoch, sent, report.evidence, turn.now));
+        }
+        match report.evidence {
+            Evidence::Accepted => self.credential(name, CredentialInput::Accepted { epoch, sent }, turn),
+            Evidence::Refused => self.credential(name, CredentialInput::TokenRefused { epoch, sent }, turn),
+            Evidence::Nothing => None,
+        };
+        let throttled = report.items.iter().filter_map(|told| match told.ending {
+            Ending::Verdict(Verdict::Busy { after, load: Load::Throttled }) => Some(after.max(SHORTEST_SLOWDOWN)),
+            _ => None,
+        });
+        if let Some(wait) = throttled.max() {
+            let until = turn.now.after(wait);
+            info!(credential = name, wait = %wait, "the provider throttles; the whole credential waits");
+            self.touch(name, turn, |keeper| keeper.record.slow_until = keeper.record.slow_until.max(until));
+        }
+    }
+
+    fn answered(
+        &mut self,
+        id: DeliveryId,
+        attempt: Attempt,
+        verdict: Verdict,
+        credential: Option<&str>,
+        (epoch, sent): (Epoch, Time),
+        turn: &mut Turn,
+    ) {
+        let now = turn.now;
+        let Some(live) = self.live.get(&id) else { return };
+        let known = credential.and_then(|name| self.credentials.get(name)).map(|keeper| keeper.record.credential);
+        let seen = known.map_or(Seen::NONE, |known| known.seen(epoch, sent, now));
+        let age = known.and_then(|known| known.token(epoch)).map_or(Span::ZERO, |token| token.age(now));
+        let trouble = trouble(verdict, epoch, seen, age, now);
+        let choice = self.settings.policy.choose(&live.record.delivery, trouble, now);
+        if verdict == Verdict::TokenRefused {
+            let ruling = rule(epoch, seen, now);
+            info!(
+                delivery = %id, destination = %live.record.destination, attempt = attempt.count(),
+                epoch = epoch.number(), ?ruling, age = %age, "the token was refused"
+            );
+        } else if !matches!(verdict, Verdict::Accepted { .. }) {
+            info!(
+                delivery = %id, destination = %live.record.destination, attempt = attempt.count(),
+                ?verdict, note = %live.record.note, "not delivered"
+            );
+        }
+        self.deliver(id, Input::Answered { attempt, verdict, seen, choice }, turn);
+    }
+
+    /// No answer will come to what was in the air.
+    pub(crate) fn interrupted(&mut self, id: DeliveryId, attempt: Attempt, clean: bool, turn: &mut Turn) {
+        let Some(live) = self.live.get(&id) else { return };
+        let choice = self.settings.policy.choose(&live.record.delivery, Trouble::Unknown, turn.now);
+        info!(delivery = %id, attempt = attempt.count(), clean, "interrupted: the request may have arrived");
+        self.deliver(id, Input::Interrupted { attempt, clean, choice }, turn);
+    }
+
+    /// Stops a live delivery.
+    pub(crate) fn cancel(&mut self, id: DeliveryId, turn: &mut Turn) {
+        self.deliver(id, Input::Cancelled, turn);
+    }
+
+    /// Starts a failed delivery again.
+    pub(crate) fn redrive(&mut self, record: DeliveryRecord, redrive: Redrive, turn: &mut Turn) -> Result<(), Error> {
+        let (id, delivery) = (record.delivery.id, record.delivery);
+        if let Some(lane) = record.lane.as_deref() {
+            let overtaken = self.queues.get(&record.destination).is_some_and(|queue| queue.was_overtaken(id, lane));
+            if overtaken {
+                return Err(Error::caller(format!(
+                    "{id}: a later parcel of its lane {lane:?} was sent; submit it anew to append it"
+                )));
+            }
+        }
+        if delivery.doubt && !redrive.may_duplicate && !self.is_recognised(&record, turn.now) {
+            return Err(Error::caller(format!(
+                "{id}: the destination may have it already and no longer recognises a repeat; look there first, then redrive \
+                 it with may-duplicate"
+            )));
+        }
+        let limits = self.settings.limits;
+        let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
+        self.adopt(record);
+        self.deadlines.remove(&(delivery.deadline, id));
+        self.deadlines.insert((deadline, id));
+        self.deliver(id, Input::Redriven { deadline, budget: limits.budget }, turn);
+        Ok(())
+    }
+
+    /// Whether the provider still recognises a repeat of a delivery that ended in doubt.
+    fn is_recognised(&self, record: &DeliveryRecord, now: Time) -> bool {
+        let profile = self.credential_of(&record.destination).and_then(|name| self.settings.profiles.get(name));
+        profile.and_then(|profile| profile.dedupe).is_some_and(|window| now < record.accepted.after(window))
+    }
+
+    /// Stops sending what `scope` describes; says how many live deliveries that holds back.
+    pub(crate) fn pause(&mut self, scope: &Scope, turn: &mut Turn) -> u64 {
+        self.pauses.entry(scope.clone()).or_insert(turn.now);
+        records::put(
+            Key::Pause(scope.to_string()),
+            &PauseRecord { scope: scope.clone(), since: turn.now },
+            &mut turn.writes,
+        );
+        info!(%scope, "paused");
+        let held = self.live.values().filter(|live| self.is_within(live, scope)).count();
+        u64::try_from(held).unwrap_or(u64::MAX)
+    }
+
+    /// Sends again what was paused; says whether it was.
+    pub(crate) fn resume(&mut self, scope: &Scope, turn: &mut Turn) -> bool {
+        turn.writes.delete(Key::Pause(scope.to_string()));
+        info!(%scope, "resumed");
+        self.pauses.remove(scope).is_some()
+    }
+
+    fn is_within(&self, live: &Live, scope: &Scope) -> bool {
+        match scope {
+            Scope::Destination(name) => live.record.destination == *name,
+            Scope::Credential(name) => self.credential_of(&live.record.destination) == Some(name),
+            Scope::Lane { destination, lane } => {
+                live.record.destination == *destination && live.record.lane.as_ref() == Some(lane)
+            }
+        }
+    }
+
+    /// Gives up what is past its deadline and had its chance.
+    pub(crate) fn expire(&mut self, turn: &mut Turn) {
+        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= turn.now) {
+            self.deadlines.remove(&(at, id));
+            let Some(live) = self.live.get(&id) else { continue };
+            let deadline = live.record.delivery.deadline;
+            let (destination, lane) = (&live.record.destination, live.record.lane.as_deref());
+            let chance = live.tried
+                || deadline > self.opened
+                || self.is_parked(destination)
+                || self.is_paused(destination, lane).is_some();
+            if deadline > turn.now {
+                self.deadlines.insert((deadline, id));
+            } else if chance {
+                self.deliver(id, Input::DeadlinePassed, turn);
+            } else {
+                self.deadlines.insert((turn.now.after(SECOND_LOOK), id));
+            }
+        }
+    }
+
+    /// A delivery that was in the air when its deadline came, and was not delivered, has had its chance.
+    fn expire_if_tried(&mut self, id: DeliveryId, turn: &mut Turn) {
+        let past = self.live.get(&id).is_some_and(|live| live.record.delivery.deadline <= turn.now);
+        if past {
+            self.deliver(id, Input::DeadlinePassed, turn);
+        }
+    }
+
+    /// Recovery: what was in the air when the store was last open has no answer any more. Wants say which.
+    pub(crate) fn recover(&mut self, clean: bool, turn: &mut Turn) {
+        let in_the_air: Vec<(DeliveryId, Attempt)> = self
+            .live
+            .values()
+            .filter_map(|live| match live.record.delivery.wants() {
+                Want::Answer { attempt, .. } => Some((live.record.delivery.id, attempt)),
+                Want::Nothing | Want::Admission { .. } | Want::Token { .. } => None,
+            })
+            .collect();
+        for (id, attempt) in in_the_air {
+            self.interrupted(id, attempt, clean, turn);
+        }
+        let refreshing: Vec<String> = self
+            .credentials
+            .iter()
+            .filter(|(_, keeper)| matches!(keeper.record.credential.wants(), CredentialWant::Renewal { .. }))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in refreshing.iter().filter(|_| !clean) {
+            self.credential(name, CredentialInput::Interrupted, turn);
+        }
+    }
+}
+
+fn repeated(once: &str, known: OnceRecord, digest: [u8; 32]) -> Result<DeliveryId, Error> {
+    if known.digest == digest {
+        return Ok(known.id);
+    }
+    let (before, now) =
+        (records::hex(known.digest.get(..6).unwrap_or_default()), records::hex(digest.get(..6).unwrap_or_default()));
+    let id = known.id;
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "once: the key {once:?} belongs to delivery {id}, whose body (SHA-256 {before}…) differs from this one \
+             (SHA-256 {now}…); use another key for another body"
+        ),
+    ))
+}
+
+/// What the policy is asked about.
+fn trouble(verdict: Verdict, epoch: Epoch, seen: Seen, age: Span, now: Time) -> Trouble {
+    match verdict {
+        Verdict::TokenRefused if rule(epoch, seen, now) == Ruling::Dead => Trouble::CredentialDead,
+        Verdict::TokenRefused => {
+            let refusals = match seen.proof {
+                Proof::Never => 0,
+                Proof::Accepted { refusals, .. } => refusals,
+            };
+            Trouble::TokenRefused { age, refusals }
+        }
+        Verdict::NotYet { .. } => Trouble::NotYet,
+        Verdict::Unknown => Trouble::Unknown,
+        Verdict::Busy { .. } | Verdict::Accepted { .. } | Verdict::Refused { .. } | Verdict::Split => Trouble::Busy,
+    }
+}

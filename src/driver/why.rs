@@ -1,0 +1,221 @@
+//! What a delivery waits for, in sentences: from the delivery to its cause.
+
+use outlast_state::{
+    Cause, Credential, CredentialState, CredentialWant, Held, Input, Need, Offer, Room, State, Time, Token, TokenProof,
+    Verdict, Want,
+};
+
+use super::machines::Machines;
+use super::shown::reason_in_words;
+use crate::records::DeliveryRecord;
+
+impl Machines {
+    /// What it waits for, since when, and what would release it.
+    pub(super) fn why(&self, record: &DeliveryRecord, now: Time) -> Vec<String> {
+        let delivery = record.delivery;
+        let mut sentences = vec![stands(record, now)];
+        match delivery.wants() {
+            Want::Nothing => return sentences,
+            Want::Answer { by, .. } => {
+                let left = by.since(now);
+                sentences
+                    .push(format!("If no answer comes within {left}, the request counts as lost and is made again."));
+            }
+            Want::Admission { from } if from > now => {
+                sentences.push(format!("It may be sent again in {}.", from.since(now)));
+            }
+            Want::Admission { .. } => sentences.push("It may be sent as soon as there is room.".into()),
+            Want::Token { past } => sentences.push(format!("It needs a token newer than epoch {past}.")),
+        }
+        sentences.extend(self.held_back(record, now));
+        if !record.note.is_empty() {
+            sentences.push(format!("The last answer: {}.", record.note.trim_end_matches('.')));
+        }
+        let (deadline, spent) = (delivery.deadline.since(now), delivery.spent);
+        sentences.push(format!(
+            "It is given up in {deadline}, or after {} failed attempts (so far {spent}).",
+            delivery.budget
+        ));
+        sentences
+    }
+
+    /// What beside its own state keeps a waiting delivery: a pause, its lane, its credential, the gate, its destination.
+    fn held_back(&self, record: &DeliveryRecord, now: Time) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let (id, destination, lane) = (record.delivery.id, record.destination.as_str(), record.lane.as_deref());
+        if let Some(scope) = self.is_paused(destination, lane) {
+            sentences.push(format!("An operator paused {scope}; resuming it releases the delivery."));
+        }
+        let Some(outlet) = self.settings.outlets.get(destination) else {
+            sentences.push(format!(
+                "Its destination {destination} is not in the configuration any more; put it back, or cancel."
+            ));
+            return sentences;
+        };
+        let queue = self.queues.get(destination);
+        if let Some(head) = lane.and_then(|lane| queue.and_then(|queue| queue.head_before(id, lane))) {
+            sentences.push(format!("Delivery {head} is before it in its lane and has not ended."));
+        }
+        let busy = queue.map_or(0, |queue| queue.in_flight);
+        if busy >= outlet.concurrency {
+            sentences.push(format!("All {busy} requests that may be in the air for {destination} are."));
+        }
+        if let Some(name) = outlet.credential.as_deref() {
+            sentences.extend(self.why_credential(name, now));
+        }
+        if self.settings.hold {
+            sentences.push("No engine is running: `outlast serve` sends it.".into());
+        }
+        sentences
+    }
+
+    /// How a credential stands and what that means for those who need it.
+    pub(super) fn why_credential(&self, name: &str, now: Time) -> Vec<String> {
+        let Some(keeper) = self.credentials.get(name) else {
+            return vec![format!(
+                "Its credential {name} is not in the configuration any more; put it back, or cancel."
+            )];
+        };
+        let credential = keeper.record.credential;
+        let mut sentences = match credential.offer(now) {
+            Offer::Token(token) => vec![serving(name, &token, &credential, now)],
+            Offer::Expired { past } => {
+                vec![format!("Credential {name}: the token of epoch {past} is expired and is replaced.")]
+            }
+            Offer::Refreshing => vec![refreshing(name, &credential, now)],
+            Offer::Dead => vec![dead(name, &credential, now)],
+        };
+        if keeper.record.slow_until > now {
+            sentences.push(format!("The provider throttles it for another {}.", keeper.record.slow_until.since(now)));
+        }
+        if let (Offer::Token(token), Some(gate)) = (credential.offer(now), keeper.gate)
+            && gate.epoch() == token.epoch
+        {
+            match gate.room(now) {
+                Room::From(at) => sentences
+                    .push(format!("Its gate lets one request at a time through, the next in {}.", at.since(now))),
+                Room::Full => sentences.push("As many requests as its gate allows are in the air.".into()),
+                Room::Open { .. } => {}
+            }
+        }
+        sentences
+    }
+}
+
+fn stands(record: &DeliveryRecord, now: Time) -> String {
+    let (delivery, to) = (record.delivery, record.destination.as_str());
+    let (attempts, since) = (delivery.attempt.count(), now.since(record.accepted));
+    match delivery.state {
+        State::Pending { .. } if attempts == 0 => format!("Accepted {since} ago for {to}, and not sent yet."),
+        State::Pending { .. } => format!("Accepted {since} ago for {to}; {attempts} attempts did not deliver it."),
+        State::Sending { epoch, .. } => {
+            format!("Attempt {attempts} to {to} is in the air, with the token of epoch {epoch}.")
+        }
+        State::AwaitingPropagation { epoch, .. } => format!(
+            "The token of epoch {epoch} was refused at attempt {attempts}, which means nothing yet: a node of the provider \
+             may not have heard of it. The same token is tried again."
+        ),
+        State::Refreshing { rejected } => {
+            format!("The token of epoch {rejected} was refused at attempt {attempts}, and is no longer good.")
+        }
+        State::Done { at, .. } => format!("Delivered {} ago, at attempt {attempts}.", now.since(at)),
+        State::Failed { at, reason, in_doubt } => {
+            let doubt = if in_doubt { " The destination may have it all the same." } else { "" };
+            format!(
+                "Failed {} ago: {}.{doubt}",
+                now.since(at),
+                reason_in_words(reason, &record.note).trim_end_matches('.')
+            )
+        }
+    }
+}
+
+fn serving(name: &str, token: &Token, credential: &Credential, now: Time) -> String {
+    let (epoch, age) = (token.epoch, token.age(now));
+    let settles = token.issued.after(credential.terms.settle).since(now);
+    match token.proof {
+        TokenProof::Unproven { refusals: 0 } => {
+            format!(
+                "Credential {name} serves epoch {epoch}, minted {age} ago, and no request with it was answered yet."
+            )
+        }
+        TokenProof::Unproven { refusals } => format!(
+            "Credential {name} serves epoch {epoch}, minted {age} ago: {refusals} requests were refused and none accepted; it \
+             is not replaced for the next {settles}, since it may still be spreading."
+        ),
+        TokenProof::Accepted { refusals: 0, .. } => {
+            format!("Credential {name} serves epoch {epoch}, minted {age} ago, and it works.")
+        }
+        TokenProof::Accepted { refusals, .. } => {
+            format!(
+                "Credential {name} serves epoch {epoch}, minted {age} ago; it was accepted before, then refused {refusals} times in a row."
+            )
+        }
+    }
+}
+
+fn refreshing(name: &str, credential: &Credential, now: Time) -> String {
+    let CredentialState::Refreshing { tries, not_before, why, held, .. } = credential.state else {
+        return String::new();
+    };
+    let because = match why {
+        Need::Refused => "was refused",
+        Need::Expired => "is expired",
+        Need::Planned => "is due for renewal",
+        Need::Reconfigured => "could not be renewed before the configuration was changed",
+    };
+    let epoch = match held {
+        Held::Serving(token) | Held::Lost(token) => token.epoch,
+    };
+    let next = if not_before > now {
+        format!("the next try is in {}", not_before.since(now))
+    } else {
+        "the request is out".into()
+    };
+    format!(
+        "Credential {name} is being refreshed because its token of epoch {epoch} {because}; {tries} tries had no outcome, and {next}."
+    )
+}
+
+fn dead(name: &str, credential: &Credential, now: Time) -> String {
+    let CredentialState::Dead { cause, since } = credential.state else { return String::new() };
+    let why = match cause {
+        Cause::NeverAuthorised => "was never authorised",
+        Cause::Revoked => "has a grant that is expired or revoked",
+        Cause::NoRefreshToken => "has no refresh token to get a new access token with",
+        Cause::Misconfigured => "is refused by the provider for its client id or secret; correct them",
+        Cause::GrantLost => "lost its grant in a crash between the provider's answer and our storing it",
+        Cause::NeverAccepted => "got token after token, and none was ever accepted",
+    };
+    let needs_human = credential.wants() == CredentialWant::Authorisation;
+    let remedy =
+        if needs_human { format!(" `outlast auth import {name}` releases what waits for it.") } else { String::new() };
+    format!("Credential {name} {why} (since {}).{remedy}", now.since(since))
+}
+
+/// An input in words, for the journal.
+pub(super) fn input_in_words(input: &Input) -> String {
+    match input {
+        Input::Admitted { attempt, epoch, of, .. } => {
+            format!("attempt {attempt} sent with epoch {epoch}, in a request of {of}")
+        }
+        Input::Answered { attempt, verdict, .. } => format!("attempt {attempt}: {}", verdict_in_words(verdict)),
+        Input::Interrupted { attempt, clean: true, .. } => format!("attempt {attempt}: given up by a clean stop"),
+        Input::Interrupted { attempt, clean: false, .. } => format!("attempt {attempt}: interrupted by a crash"),
+        Input::DeadlinePassed => "the deadline passed".into(),
+        Input::Cancelled => "cancelled".into(),
+        Input::Redriven { budget, .. } => format!("redriven, with a budget of {budget}"),
+    }
+}
+
+fn verdict_in_words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Accepted { receipt } => format!("accepted with status {}", receipt.status),
+        Verdict::Busy { after, .. } => format!("the destination is busy (asks for {after})"),
+        Verdict::NotYet { after } => format!("not yet (asks for {after})"),
+        Verdict::TokenRefused => "the token was refused".into(),
+        Verdict::Refused { why } => format!("refused: {why:?}"),
+        Verdict::Split => "the batch was refused as a whole".into(),
+        Verdict::Unknown => "no answer; it may have arrived".into(),
+    }
+}

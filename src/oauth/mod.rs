@@ -1,0 +1,7 @@
+//! How tokens are come by. Providers are data ([`Profile`]); the grant is one request and a table of its answers.
+
+mod profile;
+mod refresh;
+
+pub use profile::{Evidence, Profile, Rotation, Rule};
+pub use refresh::{Client, Minted, Outcome, read, refresh};

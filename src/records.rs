@@ -1,0 +1,269 @@
+//! What is stored, in the words of this version. Each record type has a version and a decoder for it; a later version
+//! adds a type and a conversion, and keeps the old ones.
+
+use outlast_state::{Credential, CredentialJournal, Delivery, DeliveryId, DeliveryJournal, KEPT, Time};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::store::codec::{self, Damage};
+use crate::store::keys::Meta;
+use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
+use crate::view::Scope;
+
+const VERSION: u8 = 1;
+
+/// How much of a body stands in the parcel's own record; the rest is cut into chunks of the same size. Names take at most
+/// 3 × 256 bytes of the record.
+const INLINE: usize = 3 * 1024;
+
+/// The longest note, in bytes.
+const LONGEST_NOTE: usize = 400;
+
+/// A parcel, as it was accepted. Never written again.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct ParcelRecord {
+    pub(crate) digest: [u8; 32],
+    pub(crate) size: u32,
+    pub(crate) start: Vec<u8>,
+}
+
+/// A delivery: where it stands, how it came there, and what is needed to queue it without reading its parcel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeliveryRecord {
+    pub(crate) delivery: Delivery,
+    pub(crate) journal: DeliveryJournal,
+    pub(crate) destination: String,
+    pub(crate) lane: Option<String>,
+    pub(crate) once: Option<String>,
+    pub(crate) accepted: Time,
+    /// What the last answer said, for people.
+    pub(crate) note: String,
+}
+
+/// A credential, without its tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CredentialRecord {
+    pub(crate) credential: Credential,
+    pub(crate) journal: CredentialJournal,
+    /// No request before this: the provider throttles.
+    pub(crate) slow_until: Time,
+    /// When the refresh token ends; [`Time::NEVER`] when the provider does not say.
+    pub(crate) grant_ends: Time,
+    /// What the token endpoint last said, for people.
+    pub(crate) note: String,
+}
+
+/// Which delivery an idempotency key belongs to, and which body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OnceRecord {
+    pub(crate) id: DeliveryId,
+    pub(crate) digest: [u8; 32],
+}
+
+/// Something that an operator paused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PauseRecord {
+    pub(crate) scope: Scope,
+    pub(crate) since: Time,
+}
+
+/// Engine time at the last commit, and whether that commit was the last of a clean stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockRecord {
+    pub(crate) now: Time,
+    pub(crate) clean: bool,
+}
+
+/// Which store this is, and how often it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IdentityRecord {
+    pub(crate) store: u64,
+    pub(crate) incarnation: u32,
+}
+
+impl DeliveryRecord {
+    pub(crate) fn accepted(delivery: Delivery, destination: String, now: Time) -> Self {
+        DeliveryRecord {
+            delivery,
+            journal: DeliveryJournal::new(delivery),
+            destination,
+            lane: None,
+            once: None,
+            accepted: now,
+            note: String::new(),
+        }
+    }
+
+    /// Sets the note, cut to what a record holds.
+    pub(crate) fn note(&mut self, text: &str) {
+        set_note(&mut self.note, text);
+    }
+
+    /// Puts the record. A journal that would make it too large gives up its oldest inputs to its snapshot.
+    pub(crate) fn put(&self, writes: &mut Writes) {
+        let key = Key::Delivery(self.delivery.id);
+        let mut sealed = codec::seal(&key, VERSION, self);
+        let mut kept = KEPT;
+        while sealed.len() > MAX_VALUE && kept > 0 {
+            kept /= 2;
+            let mut shorter = self.clone();
+            shorter.journal.trim(kept);
+            sealed = codec::seal(&key, VERSION, &shorter);
+        }
+        writes.put(key, sealed);
+    }
+}
+
+impl CredentialRecord {
+    pub(crate) fn new(credential: Credential) -> Self {
+        CredentialRecord {
+            credential,
+            journal: CredentialJournal::new(credential),
+            slow_until: Time::ZERO,
+            grant_ends: Time::NEVER,
+            note: String::new(),
+        }
+    }
+
+    /// Sets the note, cut to what a record holds.
+    pub(crate) fn note(&mut self, text: &str) {
+        set_note(&mut self.note, text);
+    }
+
+    pub(crate) fn put(&self, name: &str, writes: &mut Writes) {
+        let key = Key::Credential(name.to_owned());
+        let mut sealed = codec::seal(&key, VERSION, self);
+        let mut kept = KEPT;
+        while sealed.len() > MAX_VALUE && kept > 0 {
+            kept /= 2;
+            let mut shorter = self.clone();
+            shorter.journal.trim(kept);
+            sealed = codec::seal(&key, VERSION, &shorter);
+        }
+        writes.put(key, sealed);
+    }
+}
+
+/// Sets a note, cut to what a record holds.
+fn set_note(note: &mut String, text: &str) {
+    note.clear();
+    note.extend(text.char_indices().take_while(|(at, _)| *at < LONGEST_NOTE).map(|(_, character)| character));
+}
+
+/// Puts a parcel: its record, and what of its body does not fit there.
+pub(crate) fn put_parcel(id: DeliveryId, body: &[u8], digest: [u8; 32], writes: &mut Writes) {
+    let mut chunks = body.chunks(INLINE);
+    let start = chunks.next().unwrap_or_default().to_vec();
+    let size = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    put(Key::Parcel(id), &ParcelRecord { digest, size, start }, writes);
+    for (number, chunk) in (0_u16..).zip(chunks) {
+        put(Key::Body(id, number), chunk, writes);
+    }
+}
+
+/// A parcel's body, put together and held against its digest.
+pub(crate) fn body(store: &dyn Store, id: DeliveryId) -> Result<Result<Vec<u8>, String>, StoreError> {
+    let record = match get::<ParcelRecord>(store, &Key::Parcel(id))? {
+        Ok(Some(record)) => record,
+        Ok(None) => return Ok(Err("its parcel is missing from the store".into())),
+        Err(damage) => return Ok(Err(format!("its parcel does not verify: {damage}"))),
+    };
+    let size = usize::try_from(record.size).unwrap_or(usize::MAX);
+    let mut body = record.start;
+    for number in 0_u16.. {
+        if body.len() >= size {
+            break;
+        }
+        match get::<Vec<u8>>(store, &Key::Body(id, number))? {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(Err(format!("part {number} of its body is missing from the store"))),
+            Err(damage) => return Ok(Err(format!("part {number} of its body does not verify: {damage}"))),
+        }
+    }
+    if digest(&body) != record.digest {
+        return Ok(Err("its body is not the one that was accepted".into()));
+    }
+    Ok(Ok(body))
+}
+
+/// The SHA-256 of a body.
+pub(crate) fn digest(body: &[u8]) -> [u8; 32] {
+    array(ring::digest::digest(&ring::digest::SHA256, body).as_ref())
+}
+
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        text.extend(digits);
+        text
+    })
+}
+
+/// The key under which the delivery of an idempotency key is found: destination and key, told apart by a length.
+pub(crate) fn once_key(destination: &str, once: &str) -> Key {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(&u64::try_from(destination.len()).unwrap_or(u64::MAX).to_be_bytes());
+    context.update(destination.as_bytes());
+    context.update(once.as_bytes());
+    Key::Once(array(context.finish().as_ref()))
+}
+
+fn array(digest: &[u8]) -> [u8; 32] {
+    digest.try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// Puts a record of this version.
+pub(crate) fn put<T: Serialize + ?Sized>(key: Key, record: &T, writes: &mut Writes) {
+    let sealed = codec::seal(&key, VERSION, record);
+    writes.put(key, sealed);
+}
+
+/// Reads a record, of whatever version this one understands.
+pub(crate) fn get<T: DeserializeOwned>(store: &dyn Store, key: &Key) -> Result<Result<Option<T>, Damage>, StoreError> {
+    Ok(store.get(key)?.map_or(Ok(None), |bytes| decode(key, &bytes).map(Some)))
+}
+
+/// Decodes a record, of whatever version this one understands.
+pub(crate) fn decode<T: DeserializeOwned>(key: &Key, bytes: &[u8]) -> Result<T, Damage> {
+    match codec::open(key, bytes)? {
+        (VERSION, payload) => payload.decode(),
+        (other, _) => Err(Damage::Version(other)),
+    }
+}
+
+/// Reads a table in pages and gives each record, or its damage, to `each`. Stops when `each` says so.
+pub(crate) fn each<T: DeserializeOwned>(
+    store: &dyn Store,
+    table: Table,
+    mut each: impl FnMut(Key, Result<T, Damage>) -> bool,
+) -> Result<(), StoreError> {
+    const PAGE: usize = 1024;
+    let mut from: Option<Key> = None;
+    loop {
+        let page = store.scan(table, from.as_ref(), PAGE)?;
+        let full = page.len() == PAGE;
+        // The first of a page is the last of the one before.
+        let fresh = page.into_iter().skip(usize::from(from.is_some()));
+        let mut last = None;
+        for (key, bytes) in fresh {
+            let record = decode(&key, &bytes);
+            last = Some(key.clone());
+            if !each(key, record) {
+                return Ok(());
+            }
+        }
+        match last {
+            Some(key) if full => from = Some(key),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Reads one of the store's own records; `T::default()` before the first commit.
+pub(crate) fn meta<T: DeserializeOwned + Default>(
+    store: &dyn Store,
+    which: Meta,
+) -> Result<Result<T, Damage>, StoreError> {
+    Ok(get::<T>(store, &Key::Meta(which))?.map(Option::unwrap_or_default))
+}

@@ -1,0 +1,383 @@
+//! Everything that can be set: where to listen, who has which token, and the switches that decide how the provider behaves.
+
+use super::faults::Rule;
+use super::field::{self, FieldError};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// What a sandbox starts with. Every member has a default, so `Options::default()` is a provider without grants.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Where the API and the token endpoint listen.
+    pub api_listen: SocketAddr,
+    /// Where the control interface listens: never the API's port, so that a stray client cannot reach it.
+    pub control_listen: SocketAddr,
+    /// Decides every draw: tokens, delays, nodes, probabilities.
+    pub seed: u64,
+    /// Real time, or time that the control interface moves.
+    pub clock: ClockMode,
+    /// The audit log's file. Lines are appended; the file is created if it is missing.
+    pub audit_log: Option<PathBuf>,
+    /// Grants that exist at the start. Their tokens are visible everywhere.
+    pub grants: Vec<GrantSeed>,
+    /// How the provider behaves.
+    pub switches: Switches,
+    /// Fault rules, first match first.
+    pub faults: Vec<Rule>,
+}
+
+/// Where time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockMode {
+    /// The wall clock that the sandbox was started with.
+    Real,
+    /// Stands still until the control interface sets or advances it.
+    #[serde(rename_all = "snake_case")]
+    Manual {
+        /// Milliseconds since 1970 at the start.
+        start_ms: u64,
+    },
+}
+
+/// A token or client secret. It has no `Debug`, `Display` or `Serialize`: the only way to its text is [`Secret::expose`].
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text. Callers answer for where it goes.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+// Lets a map keyed by secrets be asked with the text of a header, without a copy.
+impl std::borrow::Borrow<str> for Secret {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One OAuth grant to set up. Ages are relative to the moment it is set up, so that no clock is needed to write one.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrantSeed {
+    /// The application.
+    pub client_id: String,
+    /// Its secret. Two grants of one application must agree on it.
+    pub client_secret: Secret,
+    /// Who consented; drawn if absent.
+    pub member: Option<String>,
+    /// Scopes, separated by commas.
+    pub scope: String,
+    /// The access token; drawn if absent.
+    pub access_token: Option<Secret>,
+    /// The refresh token; drawn if absent.
+    pub refresh_token: Option<Secret>,
+    /// How long ago the access token was issued.
+    pub age_s: u64,
+    /// When the access token expires; the rest of `access_token_life_s` if absent.
+    pub expires_in_s: Option<u64>,
+    /// When the grant ends; the rest of `refresh_token_life_s` if absent.
+    pub refresh_expires_in_s: Option<u64>,
+    /// Whether the token must spread to the nodes first, like one from the token endpoint. Needs an age of 0 to make sense.
+    pub propagates: bool,
+}
+
+/// How the provider behaves. All of it can be changed while it runs (`POST /__ctl/config`); tokens keep the delays they were issued with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// Names of the API's nodes.
+    pub nodes: Vec<String>,
+    /// Which node serves a request.
+    pub node_policy: NodePolicy,
+    /// How long a node takes to learn a new access token.
+    pub visibility: Visibility,
+    /// Nodes that never learn a token issued while they are named here.
+    pub never_visible_on: BTreeSet<String>,
+    /// How long a node takes to learn that a token was revoked; 0 for a node that is not named.
+    pub revocation_delay_ms: BTreeMap<String, u64>,
+    /// What a node says about a token that it has not learnt, with weights.
+    pub not_visible_code: BTreeMap<NotVisible, u32>,
+    /// How long introspection takes to learn a token.
+    pub introspection_delay_ms: u64,
+    /// What a refresh does to the refresh token.
+    pub rotate_refresh: RotateRefresh,
+    /// What a refresh does to the access tokens before it.
+    pub supersede: Supersede,
+    /// What the token endpoint calls a dead refresh token.
+    pub dead_refresh_error: DeadRefreshError,
+    /// More calls than this with one refresh token within a minute are answered 429.
+    pub max_refresh_per_minute: Option<u32>,
+    /// Whether the answers of the token endpoint hold a refresh token.
+    pub refresh_token_in_answer: bool,
+    /// Life of an access token; capped by what is left of the grant.
+    pub access_token_life_s: u64,
+    /// Life of a grant from the consent; no refresh extends it.
+    pub refresh_token_life_s: u64,
+    /// Life of an authorisation code.
+    pub code_life_s: u64,
+    /// How long every API answer takes.
+    pub api_latency_ms: Span,
+    /// How long every answer of the token endpoint takes.
+    pub token_latency_ms: Span,
+    /// How a batch with bad elements is answered.
+    pub batch_mode: BatchMode,
+    /// Values of `LinkedIn-Version` that are alive.
+    pub versions: BTreeSet<String>,
+    /// Conversion rules that exist; any well-formed URN if absent.
+    pub known_conversions: Option<BTreeSet<String>>,
+    /// How old a conversion may be; any age if absent.
+    pub conversion_age_limit_ms: Option<u64>,
+    /// Values of `idType` that are known.
+    pub accepted_id_types: BTreeSet<String>,
+    /// The largest batch.
+    pub max_elements: usize,
+    /// How many lines of the audit log stay readable through the control interface. The file keeps all.
+    pub audit_keep_lines: usize,
+}
+
+/// Which node serves a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodePolicy {
+    /// One after the other.
+    RoundRobin,
+    /// A hash of the seed and the request's number.
+    SeededRandom,
+    /// A hash of the seed and the TCP connection.
+    StickyByConnection,
+    /// The one that `X-Sandbox-Node` names; the first if absent.
+    Header,
+}
+
+/// How long a node takes to learn a new access token. `null` in JSON, `None` here, means never.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// By node; 0 for a node that is not named.
+    Fixed(BTreeMap<String, Option<u64>>),
+    /// Drawn for each token and node.
+    Uniform(Span),
+    /// By the token's ordinal, one delay for each node in order; 0 for what is not listed.
+    Listed(BTreeMap<u32, Vec<Option<u64>>>),
+}
+
+/// A range of milliseconds, both ends included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// The least.
+    pub min_ms: u64,
+    /// The most.
+    pub max_ms: u64,
+}
+
+/// What a node says about a token that it has not learnt. Always 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum NotVisible {
+    /// "revoked", byte for byte as for a token that was.
+    #[serde(rename = "65601")]
+    Revoked,
+    /// "expired".
+    #[serde(rename = "65602")]
+    Expired,
+    /// "invalid", as for an unknown token.
+    #[serde(rename = "65600")]
+    Invalid,
+    /// Nothing: no JSON to read a code from.
+    #[serde(rename = "no_body")]
+    NoBody,
+}
+
+/// What a refresh does to the refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RotateRefresh {
+    /// Stays.
+    Same,
+    /// A new one; the old one keeps working.
+    NewOldValid,
+    /// A new one; the old one is dead.
+    NewOldDead,
+}
+
+/// What a refresh does to the access tokens before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supersede {
+    /// They live on.
+    KeepOld,
+    /// They are revoked.
+    RevokeOldNow,
+    /// They are revoked this many milliseconds later.
+    RevokeOldAfter(u64),
+}
+
+/// What the token endpoint calls a dead refresh token. Both are reported from the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadRefreshError {
+    /// As the standard has it.
+    InvalidGrant,
+    /// With a text that names the refresh token.
+    InvalidRequest,
+}
+
+/// How a batch with bad elements is answered. Both are reported from the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchMode {
+    /// 200, and each element has its status.
+    ElementStatuses,
+    /// 422 for the whole batch, nothing applied, the bad indexes in the message.
+    #[serde(rename = "all_or_nothing_422")]
+    AllOrNothing422,
+}
+
+impl Options {
+    /// Reads options, as the program's `sandbox` command and tests in other languages write them.
+    ///
+    /// # Errors
+    /// Names the member that is unknown or does not fit.
+    pub fn from_json(json: &serde_json::Value) -> Result<Self, FieldError> {
+        let options: Self = field::read(json)?;
+        options.switches.check().map_err(|error| error.under("switches"))?;
+        Ok(options)
+    }
+}
+
+impl Switches {
+    /// These switches with the members of `change` replaced, checked.
+    ///
+    /// # Errors
+    /// Names the member that is unknown or does not fit.
+    pub fn changed(&self, change: &serde_json::Value) -> Result<Self, FieldError> {
+        let changed = field::merged(self, change)?;
+        changed.check()?;
+        Ok(changed)
+    }
+
+    /// Checks what types cannot.
+    pub(super) fn check(&self) -> Result<(), FieldError> {
+        let known: BTreeSet<&String> = self.nodes.iter().collect();
+        if known.is_empty() || known.len() != self.nodes.len() || known.iter().any(|name| name.is_empty()) {
+            return Err(FieldError::new("nodes", "needs at least one name, each once and none empty"));
+        }
+        let all_known = |field: &str, named: Vec<&String>| match named.iter().find(|name| !known.contains(*name)) {
+            Some(stranger) => Err(FieldError::new(field, format!("`{stranger}` is not one of `nodes`"))),
+            None => Ok(()),
+        };
+        all_known("never_visible_on", self.never_visible_on.iter().collect())?;
+        all_known("revocation_delay_ms", self.revocation_delay_ms.keys().collect())?;
+        match &self.visibility {
+            Visibility::Fixed(delays) => all_known("visibility.fixed", delays.keys().collect())?,
+            Visibility::Uniform(span) => span.check("visibility.uniform")?,
+            Visibility::Listed(lists) if lists.values().any(|list| list.len() > self.nodes.len()) => {
+                return Err(FieldError::new("visibility.listed", "a token has more delays than there are nodes"));
+            }
+            Visibility::Listed(_) => {}
+        }
+        if self.not_visible_code.values().all(|weight| *weight == 0) {
+            return Err(FieldError::new("not_visible_code", "needs a code with a weight above 0"));
+        }
+        if self.max_elements == 0 {
+            return Err(FieldError::new("max_elements", "must be at least 1"));
+        }
+        self.api_latency_ms.check("api_latency_ms")?;
+        self.token_latency_ms.check("token_latency_ms")
+    }
+}
+
+impl Span {
+    fn check(self, field: &str) -> Result<(), FieldError> {
+        if self.min_ms <= self.max_ms {
+            return Ok(());
+        }
+        Err(FieldError::new(field, "`min_ms` must not be above `max_ms`"))
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            api_listen: any_port,
+            control_listen: any_port,
+            seed: 0,
+            clock: ClockMode::Real,
+            audit_log: None,
+            grants: Vec::new(),
+            switches: Switches::default(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl Default for GrantSeed {
+    fn default() -> Self {
+        Self {
+            client_id: "client-id-1".into(),
+            client_secret: "client-secret-1".into(),
+            member: None,
+            scope: "r_ads,r_basicprofile,rw_conversions,rw_dmp_segments".into(),
+            access_token: None,
+            refresh_token: None,
+            age_s: 0,
+            expires_in_s: None,
+            refresh_expires_in_s: None,
+            propagates: false,
+        }
+    }
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>();
+        Self {
+            nodes: (1..=4).map(|n| format!("n{n}")).collect(),
+            node_policy: NodePolicy::RoundRobin,
+            visibility: Visibility::Fixed(BTreeMap::new()),
+            never_visible_on: BTreeSet::new(),
+            revocation_delay_ms: BTreeMap::new(),
+            not_visible_code: BTreeMap::from([(NotVisible::Revoked, 1)]),
+            introspection_delay_ms: 0,
+            rotate_refresh: RotateRefresh::Same,
+            supersede: Supersede::KeepOld,
+            dead_refresh_error: DeadRefreshError::InvalidGrant,
+            max_refresh_per_minute: None,
+            refresh_token_in_answer: true,
+            access_token_life_s: 60 * DAY_S,
+            refresh_token_life_s: 365 * DAY_S,
+            code_life_s: 1800,
+            api_latency_ms: Span::default(),
+            token_latency_ms: Span::default(),
+            batch_mode: BatchMode::ElementStatuses,
+            versions: (202_510..=202_512).chain(202_601..=202_612).map(|v: u32| v.to_string()).collect(),
+            known_conversions: None,
+            conversion_age_limit_ms: Some(90 * DAY_S * 1000),
+            accepted_id_types: texts(&[
+                "SHA256_EMAIL",
+                "LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID",
+                "ACXIOM_ID",
+                "ORACLE_MOAT_ID",
+            ]),
+            max_elements: 5000,
+            audit_keep_lines: 100_000,
+        }
+    }
+}
+
+const DAY_S: u64 = 86_400;

@@ -1,0 +1,246 @@
+//! The holder of tokens. On disk they are sealed; in memory they are here, and nobody else keeps one.
+//!
+//! A sealed record is `version (1) | key (8) | nonce (12) | ciphertext | tag (16)`, sealed with ChaCha20-Poly1305. What
+//! it is for (credential, kind, epoch) is authenticated with it, so that a record moved to another place does not open.
+//! `key` names the key without telling it, so that a wrong key and a damaged record are told apart. Nonces are random:
+//! with 96 bits, 2^32 records under one key keep the chance of a repeat below 2^-32, and a thousand records a day
+//! take eleven thousand years to get there.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use outlast_state::{Epoch, Time};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::Secret;
+
+mod key;
+
+pub use key::{KeyError, VaultKey};
+
+/// Seals tokens, opens them, and keeps those in use.
+pub struct Vault {
+    key: LessSafeKey,
+    key_id: [u8; KEY_ID_LEN],
+    random: SystemRandom,
+    kept: RwLock<HashMap<String, Vec<(Epoch, Secret)>>>,
+}
+
+/// What a human's consent gave: how access tokens are renewed, and until when.
+#[derive(Clone)]
+pub struct Grant {
+    /// The refresh token, if the provider gave one.
+    pub refresh: Option<Secret>,
+    /// When the grant ends, whatever is renewed; [`Time::NEVER`] if it does not.
+    pub refresh_expires: Time,
+}
+
+/// Why a token cannot be sealed or opened. None says anything about bytes.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The record was sealed with another key.
+    #[error(
+        "the {what} of credential `{credential}` was sealed with another key; operator: configure the key that this store \
+         was used with, or authorise the credential again"
+    )]
+    WrongKey {
+        /// Whose it is.
+        credential: String,
+        /// Which of its records.
+        what: &'static str,
+    },
+    /// The record was changed, or belongs to another credential, kind or epoch.
+    #[error("the {what} of credential `{credential}` does not verify; operator: authorise the credential again")]
+    Damaged {
+        /// Whose it is.
+        credential: String,
+        /// Which of its records.
+        what: &'static str,
+    },
+    /// The record has a version that this release does not know.
+    #[error(
+        "the {what} of credential `{credential}` has format {version}, which this release does not read; operator: use the \
+         release that wrote it, or a later one"
+    )]
+    Version {
+        /// Whose it is.
+        credential: String,
+        /// Which of its records.
+        what: &'static str,
+        /// Its version.
+        version: u8,
+    },
+    /// The system gives no random numbers, without which nothing can be sealed.
+    #[error("the system's random number generator failed; operator: check that this machine has one")]
+    Random,
+}
+
+impl Vault {
+    /// A vault that seals with `key`.
+    ///
+    /// # Panics
+    /// Never: a [`VaultKey`] has the length that the cipher wants.
+    #[must_use]
+    pub fn new(key: &VaultKey) -> Self {
+        let unbound = UnboundKey::new(&CHACHA20_POLY1305, key.bytes()).expect("a vault key has 32 bytes");
+        let (key, key_id) = (LessSafeKey::new(unbound), key.id());
+        Vault { key, key_id, random: SystemRandom::new(), kept: RwLock::default() }
+    }
+
+    /// Seals the access token of `epoch`.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn seal_access(&self, credential: &str, epoch: Epoch, token: &Secret) -> Result<Vec<u8>, VaultError> {
+        self.seal(&Place { credential, kind: Kind::Access, epoch }, token.reveal().as_bytes())
+    }
+
+    /// Opens what [`Vault::seal_access`] sealed for the same credential and epoch.
+    ///
+    /// # Errors
+    /// It was sealed with another key, for another place, or is damaged.
+    pub fn open_access(&self, credential: &str, epoch: Epoch, sealed: &[u8]) -> Result<Secret, VaultError> {
+        let place = Place { credential, kind: Kind::Access, epoch };
+        let plain = self.open(&place, sealed)?;
+        let text = std::str::from_utf8(&plain).map_err(|_| place.damaged())?;
+        Ok(Secret::new(text))
+    }
+
+    /// Seals the grant as it stands since `epoch`.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    ///
+    /// # Panics
+    /// Never: a grant is text and a number.
+    pub fn seal_grant(&self, credential: &str, epoch: Epoch, grant: &Grant) -> Result<Vec<u8>, VaultError> {
+        let refresh = grant.refresh.as_ref().map(Secret::reveal);
+        let record = GrantRecord { refresh, refresh_expires: grant.refresh_expires.as_millis() };
+        // Room for every character as an escape, so that no copy is left behind by a growing buffer.
+        let room = refresh.map_or(0, str::len).saturating_mul(6).saturating_add(128);
+        let mut plain = Zeroizing::new(Vec::with_capacity(room));
+        serde_json::to_writer(&mut *plain, &record).expect("text and a number are JSON");
+        self.seal(&Place { credential, kind: Kind::Grant, epoch }, &plain)
+    }
+
+    /// Opens what [`Vault::seal_grant`] sealed for the same credential and epoch.
+    ///
+    /// # Errors
+    /// It was sealed with another key, for another place, or is damaged.
+    pub fn open_grant(&self, credential: &str, epoch: Epoch, sealed: &[u8]) -> Result<Grant, VaultError> {
+        let place = Place { credential, kind: Kind::Grant, epoch };
+        let plain = self.open(&place, sealed)?;
+        let record: GrantRecord<String> = serde_json::from_slice(&plain).map_err(|_| place.damaged())?;
+        let refresh = record.refresh.map(Secret::from);
+        Ok(Grant { refresh, refresh_expires: Time::from_millis(record.refresh_expires) })
+    }
+
+    /// Keeps the token of `epoch` at hand, so that a request does not decrypt it. The newest few epochs are kept.
+    pub fn remember(&self, credential: &str, epoch: Epoch, token: Secret) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let epochs = kept.entry(credential.to_owned()).or_default();
+        epochs.retain(|(known, _)| *known != epoch);
+        epochs.push((epoch, token));
+        epochs.sort_by_key(|(known, _)| std::cmp::Reverse(*known));
+        epochs.truncate(EPOCHS_KEPT);
+    }
+
+    /// The token of `epoch`, if it is at hand.
+    #[must_use]
+    pub fn token(&self, credential: &str, epoch: Epoch) -> Option<Secret> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.get(credential)?.iter().find(|(known, _)| *known == epoch).map(|(_, token)| token.clone())
+    }
+
+    /// Lets go of every token of the credential.
+    pub fn forget(&self, credential: &str) {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner).remove(credential);
+    }
+
+    fn seal(&self, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(|_| VaultError::Random)?;
+        let mut text = Zeroizing::new(plain.to_vec());
+        let nonce_used = Nonce::assume_unique_for_key(nonce);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce_used, Aad::from(place.bytes()), &mut text)
+            .expect("a token is shorter than the cipher's limit of 256 GiB");
+        Ok([&[VERSION], self.key_id.as_slice(), &nonce, &text, tag.as_ref()].concat())
+    }
+
+    fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let (version, rest) = sealed.split_first().ok_or_else(|| place.damaged())?;
+        if *version != VERSION {
+            let (credential, what) = place.names();
+            return Err(VaultError::Version { credential, what, version: *version });
+        }
+        let (key_id, rest) = rest.split_first_chunk::<KEY_ID_LEN>().ok_or_else(|| place.damaged())?;
+        if *key_id != self.key_id {
+            let (credential, what) = place.names();
+            return Err(VaultError::WrongKey { credential, what });
+        }
+        let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(|| place.damaged())?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let opened = self.key.open_in_place(nonce, Aad::from(place.bytes()), &mut text);
+        let length = opened.map_err(|_| place.damaged())?.len();
+        text.truncate(length);
+        Ok(text)
+    }
+}
+
+/// What a record is for.
+struct Place<'a> {
+    credential: &'a str,
+    kind: Kind,
+    epoch: Epoch,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Access = 1,
+    Grant = 2,
+}
+
+impl Place<'_> {
+    /// As authenticated with the record. The name comes last and everything before it has a fixed length, so that no two
+    /// places are written alike.
+    fn bytes(&self) -> Vec<u8> {
+        let kind = [VERSION, self.kind as u8];
+        [DOMAIN, &kind, &self.epoch.number().to_be_bytes(), self.credential.as_bytes()].concat()
+    }
+
+    fn names(&self) -> (String, &'static str) {
+        let what = match self.kind {
+            Kind::Access => "access token",
+            Kind::Grant => "refresh token",
+        };
+        (self.credential.to_owned(), what)
+    }
+
+    fn damaged(&self) -> VaultError {
+        let (credential, what) = self.names();
+        VaultError::Damaged { credential, what }
+    }
+}
+
+/// A grant as it is written inside its seal.
+#[derive(Serialize, Deserialize)]
+struct GrantRecord<T> {
+    refresh: Option<T>,
+    refresh_expires: u64,
+}
+
+const VERSION: u8 = 1;
+const KEY_ID_LEN: usize = 8;
+const DOMAIN: &[u8] = b"outlast sealed record\0";
+
+/// The epoch that serves, the one that is to follow, and two that may still be named by what is in the air.
+const EPOCHS_KEPT: usize = 4;
+
+#[cfg(test)]
+mod tests;
