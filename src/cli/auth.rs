@@ -42,13 +42,14 @@ struct Import {
     /// Read the grant from this file, - for stdin
     #[arg(long, value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES, PREFIX_REFRESH_EXPIRES
-    #[arg(long, value_name = "PREFIX", conflicts_with = "file")]
+    #[arg(long, value_name = "PREFIX", conflicts_with = "file", help = ENV_HELP)]
     env: Option<String>,
     /// How it stands afterwards, as JSON
     #[arg(long)]
     json: bool,
 }
+
+const ENV_HELP: &str = "Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES, PREFIX_REFRESH_EXPIRES";
 
 const IMPORT_HELP: &str = r#"The grant is a JSON object, such as a token endpoint answers:
   {"access_token": "…", "expires_in": 5184000, "refresh_token": "…", "refresh_token_expires_in": 31536000,

@@ -65,6 +65,7 @@ fn reveal<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Err
     serializer.serialize_str(secret.reveal())
 }
 
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
 fn reveal_some<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(Secret::reveal).serialize(serializer)
 }

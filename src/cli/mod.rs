@@ -36,15 +36,16 @@ use failure::Failure;
 #[derive(Parser)]
 #[command(name = "outlast", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Cli {
-    /// The configuration [default: outlast.toml, or what OUTLAST_CONFIG names]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
-    /// How log lines on stderr are written; RUST_LOG says which
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help = LOG_HELP)]
     log: log::Format,
     #[command(subcommand)]
     command: Command,
 }
+
+const CONFIG_HELP: &str = "The configuration [default: outlast.toml, or what OUTLAST_CONFIG names]";
+const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which are";
 
 const EXAMPLES: &str = "Examples:
   outlast init                             write outlast.toml and a key file

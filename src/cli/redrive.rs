@@ -20,6 +20,7 @@ use crate::view::{DeliveryName, Redrive, Summary};
   outlast redrive 01K8ZQ4C2R7N3D5F6G8H9JKMNP
   outlast redrive --to conversions --dry-run
   outlast redrive --to conversions --older-than 1h --time-to-live 6h --yes")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The deliveries
     #[arg(value_parser = delivery, value_name = "ID", required_unless_present_any = ["state", "to", "lane", "older_than"])]

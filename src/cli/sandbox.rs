@@ -95,10 +95,12 @@ fn options(args: Args) -> Result<Options, Failure> {
 fn read(path: &Path) -> Result<Options, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|why| Failure::usage(format!("the options cannot be read from {}: {why}", path.display())))?;
-    serde_json::from_str(&text).map_err(|why| {
-        Failure::usage(format!("{}:{}:{}: {why}", path.display(), why.line(), why.column()))
-            .help("`outlast sandbox --help` and the library's page of `sandbox::Options` name them")
-    })
+    let wrong = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("{}: {why}", path.display()))
+            .help("the library's page of `sandbox::Options` lists the options")
+    };
+    let options: serde_json::Value = serde_json::from_str(&text).map_err(|why| wrong(&why))?;
+    Options::from_json(&options).map_err(|why| wrong(&why))
 }
 
 /// Reads `2..8s`, `500ms..2s` or `3s`; a number without a unit takes the unit of the second.
@@ -106,7 +108,7 @@ fn propagation(written: &str) -> Result<Span, String> {
     let (from, to) = written.split_once("..").unwrap_or((written, written));
     let unit = to.trim_start_matches(|letter: char| letter.is_ascii_digit());
     let from = if from.bytes().all(|byte| byte.is_ascii_digit()) { format!("{from}{unit}") } else { from.to_owned() };
-    let read = |part: &str| text::span(part).map(|span| span.as_millis()).map_err(|why| why.to_string());
+    let read = |part: &str| text::span(part).map(outlast_state::Span::as_millis).map_err(|why| why.to_string());
     let span = Span { min_ms: read(&from)?, max_ms: read(to)? };
     if span.min_ms > span.max_ms {
         return Err(format!("`{written}` ends before it begins"));

@@ -76,91 +76,89 @@ fn an_empty_file_is_an_engine_without_destinations() {
     assert_eq!(config.warnings(), ["destination: there is none, so nothing can be sent; add [destination.NAME]"]);
 }
 
+/// What is changed in the sound file, and the fault that it makes.
+const FAULTS: [(&str, &str, &str); 24] = [
+    (
+        "concurrency = 8",
+        "bacth_size = 8",
+        "29: destination.conversions.bacth_size: unknown key; did you mean batch_size?",
+    ),
+    ("[network]", "[netwrok]", "14: netwrok: unknown key; did you mean network?"),
+    ("cache_mib = 64", "colour = 64", "4: store.colour: unknown key; known are path, cache_mib"),
+    ("cache_mib = 64", "cache_mib = \"64\"", "4: store.cache_mib: must be a whole number from 1 to 65536"),
+    ("cache_mib = 64", "cache_mib = 0", "4: store.cache_mib: must be a whole number from 1 to 65536"),
+    ("path = \"data\"", "path = 7", "3: store.path: is a number; write it in quotes"),
+    ("path = \"data\"", "path = \"\"", "3: store.path: is empty; leave it out or give it a value"),
+    ("live = 1000", "live = -1", "10: limits.live: must be a whole number from 1 to 1000000000"),
+    (
+        "time_to_live = \"10m\"",
+        "time_to_live = \"10 parsecs\"",
+        "11: limits.time_to_live: `10 parsecs` is not a length of time; write a number and ms, s, m, h or d, such as 500ms, 10m or 1h30m",
+    ),
+    ("time_to_live = \"10m\"", "time_to_live = \"0s\"", "11: limits.time_to_live: must be longer than nothing"),
+    ("time_to_live = \"10m\"", "time_to_live = 10", "11: limits.time_to_live: is a number; write it in quotes"),
+    ("allow_loopback = true", "allow_loopback = \"yes\"", "15: network.allow_loopback: is a text; write true or false"),
+    (
+        "profile = \"linkedin\"",
+        "profile = \"linkedn\"",
+        "18: credential.acme.profile: `linkedn` is not known; did you mean linkedin?",
+    ),
+    ("profile = \"linkedin\"\n", "\n", "17: credential.acme.profile: is missing; write profile = \"linkedin\""),
+    (
+        "${LI_ID}",
+        "${LI_IDD}",
+        "19: credential.acme.client_id: the environment variable LI_IDD is not set; set it, or write the value here",
+    ),
+    (
+        "${LI_SECRET}",
+        "${LI_SECRET",
+        "20: credential.acme.client_secret: a `${` has no `}`; close it, or write `$${` for the characters themselves",
+    ),
+    (
+        "token_url = \"http://127.0.0.1:9/",
+        "token_url = \"http://example.org/",
+        "21: credential.acme.token_url: would send a secret over plain http; write https://",
+    ),
+    (
+        "token_url = \"http://127.0.0.1:9/oauth/v2/accessToken\"",
+        "token_url = \"ftp://example.org\"",
+        "21: credential.acme.token_url: `ftp://example.org` is not an address that begins with https://",
+    ),
+    (
+        "kind = \"linkedin-conversions\"",
+        "kind = \"webhook\"",
+        "25: destination.conversions.kind: `webhook` is not known; known are linkedin-conversions",
+    ),
+    (
+        "credential = \"acme\"",
+        "credential = \"amce\"",
+        "26: destination.conversions.credential: there is no [credential.amce]; did you mean acme?",
+    ),
+    (
+        "conversion_rule = \"789123\"\n",
+        "\n",
+        "24: destination.conversions.conversion_rule: is missing; write the number of the conversion rule that events count for",
+    ),
+    (
+        "concurrency = 8",
+        "batch_size = 5001",
+        "29: destination.conversions.batch_size: must be a whole number from 1 to 5000",
+    ),
+    (
+        "[vault]\nkey_file = \"outlast.key\"",
+        "[vault]\nkey_file = \"a\"\nkey_env = \"B\"",
+        "8: vault.key_env: stands beside key_file; leave one of them out",
+    ),
+    (
+        "[network]\n",
+        "network = 3\n[other]\n",
+        "14: limits.network: unknown key; known are calls, live, body_bytes, time_to_live, budget, request_timeout",
+    ),
+];
+
 #[test]
 fn each_fault_names_line_key_and_remedy() {
-    let rows = [
-        (
-            "concurrency = 8",
-            "bacth_size = 8",
-            "29: destination.conversions.bacth_size: unknown key; did you mean batch_size?",
-        ),
-        ("[network]", "[netwrok]", "14: netwrok: unknown key; did you mean network?"),
-        ("cache_mib = 64", "colour = 64", "4: store.colour: unknown key; known are path, cache_mib"),
-        ("cache_mib = 64", "cache_mib = \"64\"", "4: store.cache_mib: must be a whole number from 1 to 65536"),
-        ("cache_mib = 64", "cache_mib = 0", "4: store.cache_mib: must be a whole number from 1 to 65536"),
-        ("path = \"data\"", "path = 7", "3: store.path: is a number; write it in quotes"),
-        ("path = \"data\"", "path = \"\"", "3: store.path: is empty; leave it out or give it a value"),
-        ("live = 1000", "live = -1", "10: limits.live: must be a whole number from 1 to 1000000000"),
-        (
-            "time_to_live = \"10m\"",
-            "time_to_live = \"10 parsecs\"",
-            "11: limits.time_to_live: `10 parsecs` is not a length of time; write a number and ms, s, m, h or d, such as 500ms, 10m or 1h30m",
-        ),
-        ("time_to_live = \"10m\"", "time_to_live = \"0s\"", "11: limits.time_to_live: must be longer than nothing"),
-        ("time_to_live = \"10m\"", "time_to_live = 10", "11: limits.time_to_live: is a number; write it in quotes"),
-        (
-            "allow_loopback = true",
-            "allow_loopback = \"yes\"",
-            "15: network.allow_loopback: is a text; write true or false",
-        ),
-        (
-            "profile = \"linkedin\"",
-            "profile = \"linkedn\"",
-            "18: credential.acme.profile: `linkedn` is not known; did you mean linkedin?",
-        ),
-        ("profile = \"linkedin\"\n", "\n", "17: credential.acme.profile: is missing; write profile = \"linkedin\""),
-        (
-            "${LI_ID}",
-            "${LI_IDD}",
-            "19: credential.acme.client_id: the environment variable LI_IDD is not set; set it, or write the value here",
-        ),
-        (
-            "${LI_SECRET}",
-            "${LI_SECRET",
-            "20: credential.acme.client_secret: a `${` has no `}`; close it, or write `$${` for the characters themselves",
-        ),
-        (
-            "token_url = \"http://127.0.0.1:9/",
-            "token_url = \"http://example.org/",
-            "21: credential.acme.token_url: would send a secret over plain http; write https://",
-        ),
-        (
-            "token_url = \"http://127.0.0.1:9/oauth/v2/accessToken\"",
-            "token_url = \"ftp://example.org\"",
-            "21: credential.acme.token_url: `ftp://example.org` is not an address that begins with https://",
-        ),
-        (
-            "kind = \"linkedin-conversions\"",
-            "kind = \"webhook\"",
-            "25: destination.conversions.kind: `webhook` is not known; known are linkedin-conversions",
-        ),
-        (
-            "credential = \"acme\"",
-            "credential = \"amce\"",
-            "26: destination.conversions.credential: there is no [credential.amce]; did you mean acme?",
-        ),
-        (
-            "conversion_rule = \"789123\"\n",
-            "\n",
-            "24: destination.conversions.conversion_rule: is missing; write the number of the conversion rule that events count for",
-        ),
-        (
-            "concurrency = 8",
-            "batch_size = 5001",
-            "29: destination.conversions.batch_size: must be a whole number from 1 to 5000",
-        ),
-        (
-            "[vault]\nkey_file = \"outlast.key\"",
-            "[vault]\nkey_file = \"a\"\nkey_env = \"B\"",
-            "8: vault.key_env: stands beside key_file; leave one of them out",
-        ),
-        (
-            "[network]\n",
-            "network = 3\n[other]\n",
-            "14: limits.network: unknown key; known are calls, live, body_bytes, time_to_live, budget, request_timeout",
-        ),
-    ];
-    for (from, to, expected) in rows {
+    for (from, to, expected) in FAULTS {
         let faults = faults(from, to);
         assert!(faults.iter().any(|fault| fault == expected), "expected {expected}, got {faults:#?}");
     }

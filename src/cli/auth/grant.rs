@@ -128,23 +128,26 @@ mod tests {
     use super::*;
 
     const NOW: Time = Time::from_millis(1_000_000_000_000);
-    const DAY: u64 = 86_400_000;
 
-    fn at(days: i64) -> Option<Time> {
-        let millis = i64::try_from(NOW.as_millis()).unwrap() + days * i64::try_from(DAY).unwrap();
-        Some(Time::from_millis(u64::try_from(millis).unwrap()))
+    fn at(days: i64) -> Time {
+        Time::from_millis(NOW.as_millis().saturating_add_signed(days.saturating_mul(86_400_000)))
     }
 
     #[test]
     fn moments_are_read_in_each_spelling() {
         let rows = [
             (r#"{"access_token":"a"}"#, None, None, None),
-            (r#"{"access_token":"a","issued":"-30d","expires":"+30d"}"#, at(-30), at(30), None),
-            (r#"{"access_token":"a","issued":"-30d","expires_in":86400}"#, at(-30), at(-29), None),
-            (r#"{"access_token":"a","expires_in":86400,"scope":"x","token_type":"Bearer"}"#, None, at(1), None),
-            (r#"{"access_token":"a","issued_s":1000000000,"expires_ms":1000086400000}"#, at(0), at(1), None),
-            (r#"{"access_token":"a","refresh_token":"r","refresh_token_expires_in":172800}"#, None, None, at(2)),
-            (r#"{"access_token":"a","refresh_expires":"2001-09-12T01:46:40Z","issued":null}"#, None, None, at(3)),
+            (r#"{"access_token":"a","issued":"-30d","expires":"+30d"}"#, Some(at(-30)), Some(at(30)), None),
+            (r#"{"access_token":"a","issued":"-30d","expires_in":86400}"#, Some(at(-30)), Some(at(-29)), None),
+            (r#"{"access_token":"a","expires_in":86400,"scope":"x","token_type":"Bearer"}"#, None, Some(at(1)), None),
+            (
+                r#"{"access_token":"a","issued_s":1000000000,"expires_ms":1000086400000}"#,
+                Some(at(0)),
+                Some(at(1)),
+                None,
+            ),
+            (r#"{"access_token":"a","refresh_token":"r","refresh_token_expires_in":172800}"#, None, None, Some(at(2))),
+            (r#"{"access_token":"a","refresh_expires":"2001-09-12T01:46:40Z","issued":null}"#, None, None, Some(at(3))),
         ];
         for (text, issued, expires, refresh_expires) in rows {
             let grant = from_json(text, NOW).unwrap();
@@ -192,7 +195,7 @@ mod tests {
             _ => None,
         };
         let grant = from_environment("ACME", &environment, NOW).unwrap();
-        assert_eq!((grant.issued, grant.expires), (at(-30), None));
+        assert_eq!((grant.issued, grant.expires), (Some(at(-30)), None));
         assert!(grant.refresh.is_none(), "empty is absent");
         let failure = from_environment("OTHER", &environment, NOW).err().unwrap();
         assert!(failure.to_string().contains("OTHER_ACCESS_TOKEN is not set"));

@@ -70,11 +70,11 @@ impl<R: BufRead> Events<R> {
         Events { input, destination, once, lane, line: 0 }
     }
 
-    fn offer(&self, line: &[u8]) -> Result<Offer, String> {
-        if line.len() > LARGEST_BODY {
+    fn offer(&self, text: &[u8]) -> Result<Offer, String> {
+        if text.len() > LARGEST_BODY {
             return Err(format!("longer than {LARGEST_BODY} bytes, which no engine takes"));
         }
-        let event: Value = serde_json::from_slice(line).map_err(|why| {
+        let event: Value = serde_json::from_slice(text).map_err(|why| {
             // The parser appends its own place, whose line is always the first.
             let message = why.to_string();
             let (what, _) = message.split_once(" at line ").unwrap_or((&message, ""));
@@ -84,7 +84,7 @@ impl<R: BufRead> Events<R> {
             return Err("1: not a JSON object".to_owned());
         }
         let body =
-            std::str::from_utf8(line).map_err(|why| format!("{}: not UTF-8", why.valid_up_to().saturating_add(1)))?;
+            std::str::from_utf8(text).map_err(|why| format!("{}: not UTF-8", why.valid_up_to().saturating_add(1)))?;
         let (once, lane) = (self.once.of(&event)?, self.lane.of(&event)?);
         Ok(Offer { destination: self.destination.clone(), body: body.trim().to_owned(), once, lane })
     }
