@@ -83,7 +83,7 @@ pub(crate) async fn pause(config: &Path, args: PauseArgs) -> Result<(), Failure>
     let paused = session.ask::<u64>(Request::Pause { scope: scope.clone() }).await;
     session.close().await?;
     let live = paused?;
-    print::line(&format!("paused {scope}: {live} live deliveries wait; their deadlines run on"))
+    print::line(&format!("paused {scope}: it holds back {live} live deliveries, whose deadlines run on"))
 }
 
 pub(crate) async fn resume(config: &Path, args: ResumeArgs) -> Result<(), Failure> {

@@ -184,7 +184,7 @@ impl<'a> Sender<'a> {
                 self.bytes = self.bytes.saturating_add(offer.body.len());
                 self.group.push((event.line, offer));
             }
-            Err(why) => self.refuse(event.line, &why),
+            Err(why) => self.refuse(event.line, &why.to_string()),
         }
         if self.group.len() >= GROUP || self.bytes >= GROUP_BYTES {
             self.flush().await?;
@@ -233,7 +233,7 @@ impl<'a> Sender<'a> {
                 Ok(id) => self.accept(id),
                 Err(fault) if fault.kind == Kind::Busy => busy.push((line, offer)),
                 Err(fault) if fault.kind == Kind::Ended => return Err(fault.into()),
-                Err(fault) => self.refuse(line, &fault.message),
+                Err(fault) => self.refuse(line, &format!(": {}", fault.message)),
             }
         }
         self.group = busy;
@@ -253,9 +253,10 @@ impl<'a> Sender<'a> {
         }
     }
 
+    /// Tells that a line is not taken; `why` begins with a colon.
     fn refuse(&mut self, line: u64, why: &str) {
         self.tally.refused = self.tally.refused.saturating_add(1);
-        self.progress.note(&format!("error: {}:{line}: {why}", self.name));
+        self.progress.note(&format!("error: {}:{line}{why}", self.name));
     }
 
     fn finish(self) -> Tally {

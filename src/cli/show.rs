@@ -53,7 +53,7 @@ fn page(details: &Details) -> String {
     add("deadline", summary.ended_ms.is_none().then(|| print::moment_and_distance(summary.deadline_ms)));
     add("body", Some(format!("{} bytes, SHA-256 {}", details.body_bytes, details.body_sha256)));
     let mut text: Vec<String> = lines.iter().map(|(name, value)| format!("{name:<12} {value}")).collect();
-    text.push("journal".to_owned());
+    text.extend((!details.journal.is_empty()).then(|| "journal".to_owned()));
     for entry in &details.journal {
         let repeats = if entry.repeats > 0 { format!(", and {} times more", entry.repeats) } else { String::new() };
         text.push(format!("  {}  {:<20} {}{repeats}", print::moment(entry.at_ms), entry.state, entry.what));

@@ -1,5 +1,6 @@
 //! Events as lines of JSON.
 
+use std::fmt;
 use std::io::{self, BufRead, Read as _};
 
 use serde_json::Value;
@@ -12,7 +13,30 @@ pub(super) struct Event {
     /// Its number, from 1.
     pub(super) line: u64,
     /// What to offer, or why the line cannot be taken.
-    pub(super) offer: Result<Offer, String>,
+    pub(super) offer: Result<Offer, Unfit>,
+}
+
+/// Why a line cannot be taken, and from which of its columns on, where that is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    column: Option<usize>,
+    why: String,
+}
+
+/// To be written behind the number of the line.
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) => write!(f, ":{column}: {}", self.why),
+            None => write!(f, ": {}", self.why),
+        }
+    }
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Unfit { column: None, why }
+    }
 }
 
 /// Where an event has something that its parcel needs.
@@ -70,21 +94,21 @@ impl<R: BufRead> Events<R> {
         Events { input, destination, once, lane, line: 0 }
     }
 
-    fn offer(&self, text: &[u8]) -> Result<Offer, String> {
+    fn offer(&self, text: &[u8]) -> Result<Offer, Unfit> {
         if text.len() > LARGEST_BODY {
-            return Err(format!("longer than {LARGEST_BODY} bytes, which no engine takes"));
+            return Err(format!("longer than {LARGEST_BODY} bytes, which no engine takes").into());
         }
         let event: Value = serde_json::from_slice(text).map_err(|why| {
             // The parser appends its own place, whose line is always the first.
             let message = why.to_string();
             let (what, _) = message.split_once(" at line ").unwrap_or((&message, ""));
-            format!("{}: not JSON: {what}", why.column())
+            Unfit { column: Some(why.column()), why: format!("not JSON: {what}") }
         })?;
         if !event.is_object() {
-            return Err("1: not a JSON object".to_owned());
+            return Err("not a JSON object".to_owned().into());
         }
-        let body =
-            std::str::from_utf8(text).map_err(|why| format!("{}: not UTF-8", why.valid_up_to().saturating_add(1)))?;
+        let body = std::str::from_utf8(text)
+            .map_err(|why| Unfit { column: Some(why.valid_up_to().saturating_add(1)), why: "not UTF-8".to_owned() })?;
         let (once, lane) = (self.once.of(&event)?, self.lane.of(&event)?);
         Ok(Offer { destination: self.destination.clone(), body: body.trim().to_owned(), once, lane })
     }
