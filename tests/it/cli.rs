@@ -263,6 +263,24 @@ fn a_full_engine_takes_everything_in_time() {
 }
 
 #[test]
+fn waiting_can_be_cut_short() {
+    let place = Place::new();
+    place.write("events.jsonl", &events(2));
+    let mut command = place.command(&["send", "events.jsonl", "--wait"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("waiting until all have ended")));
+    let meanwhile = place.run(&["list"]);
+    assert!(meanwhile.err().contains(&format!("on the running engine (pid {})", child.id())), "{}", meanwhile.err());
+    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    assert!(lines.any(|line| line.unwrap().contains("`outlast serve` delivers them")));
+    let ran = Ran(child.wait_with_output().unwrap());
+    assert_eq!(ran.code(), 1);
+    assert!(ran.out().ends_with("\ndelivered 0, failed 0, not ended 2\n"), "{}", ran.out());
+    assert_eq!(place.json(&["list"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn what_a_killed_engine_leaves_behind_is_no_obstacle() {
     let place = Place::new();
     place.serve().kill();
@@ -323,6 +341,10 @@ fn usage_has_its_exit_codes() {
     ] {
         assert_eq!(place.run(arguments).code(), code, "{arguments:?}");
     }
+    let elsewhere = Place::new();
+    let named = elsewhere.path().join("outlast.toml");
+    let ran = place.command(&["list", "--json"]).env("OUTLAST_CONFIG", &named).output().unwrap();
+    assert_eq!(ran.stdout, b"[]\n");
     let missing = place.run(&["list"]).err();
     assert!(
         missing.contains("error: there is no configuration file outlast.toml\nhelp: `outlast init` writes one"),
