@@ -88,8 +88,8 @@ impl fmt::Display for Span {
         let (seconds, tenths) = (self.0 / 1000, self.0 % 1000 / 100);
         match self.0 {
             0 => return f.write_str("0 s"),
-            ..1_000 => return write!(f, "{} ms", self.0),
-            ..10_000 if tenths > 0 => return write!(f, "{seconds}.{tenths} s"),
+            1..1_000 => return write!(f, "{} ms", self.0),
+            1_000..10_000 if tenths > 0 => return write!(f, "{seconds}.{tenths} s"),
             _ => {}
         }
         let mut units = UNITS.iter().skip_while(|(length, _)| seconds < *length);
