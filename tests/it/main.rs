@@ -1,4 +1,6 @@
 //! The integration tests: one binary, a module for each subject.
 
 mod engine;
+mod examples;
 mod linkedin_vectors;
+mod tidy;
