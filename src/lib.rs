@@ -1,6 +1,10 @@
 //! Deliveries that outlast crashes, dead tokens and slow propagation.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
+#[cfg(feature = "cli")]
+pub mod config;
 pub mod destination;
 pub mod exchange;
 pub mod guard;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `outlast`.
+
+fn main() -> std::process::ExitCode {
+    outlast::cli::run()
+}

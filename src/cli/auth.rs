@@ -1,0 +1,129 @@
+//! `outlast auth`
+
+mod grant;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use zeroize::Zeroizing;
+
+use super::control::Request;
+use super::failure::Failure;
+use super::print;
+use super::session::{Purpose, Session};
+use crate::clock;
+use crate::view::CredentialView;
+
+/// Give credentials their tokens, and see how they stand
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Auth,
+}
+
+#[derive(Subcommand)]
+enum Auth {
+    Import(Import),
+    /// List the credentials: state, token generation, how long they last
+    List {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Give a credential a grant that exists already
+#[derive(clap::Args)]
+#[command(after_help = IMPORT_HELP)]
+struct Import {
+    /// The credential's name in the configuration
+    name: String,
+    /// Read the grant from this file, - for stdin
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    #[arg(long, value_name = "PREFIX", conflicts_with = "file", help = ENV_HELP)]
+    env: Option<String>,
+    /// How it stands afterwards, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const ENV_HELP: &str = "Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES, PREFIX_REFRESH_EXPIRES";
+
+const IMPORT_HELP: &str = r#"The grant is a JSON object, such as a token endpoint answers:
+  {"access_token": "…", "expires_in": 5184000, "refresh_token": "…", "refresh_token_expires_in": 31536000,
+   "issued": "-30d"}
+
+issued, expires and refresh_expires are moments: RFC 3339 ("2026-03-01T12:00:00Z"), or counted from now ("-30d",
+"+12h"). issued_s and issued_ms hold seconds and milliseconds since 1970, and so on; expires_in and refresh_expires_in
+are seconds after issued. Without issued, the token counts as minted now.
+
+Examples:
+  outlast auth import acme --file tokens.json
+  vault read -format=json secret/acme | outlast auth import acme
+  outlast auth import acme --env ACME"#;
+
+pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
+    match args.command {
+        Auth::Import(args) => import(config, &args).await,
+        Auth::List { json } => list(config, json).await,
+    }
+}
+
+async fn import(config: &Path, args: &Import) -> Result<(), Failure> {
+    let now = clock::wall();
+    let grant = match &args.env {
+        Some(prefix) => grant::from_environment(prefix, &|name| std::env::var(name).ok(), now)?,
+        None => grant::from_json(&read(&args.file)?, now)?,
+    };
+    let mut session = Session::open(config, Purpose::Look).await?;
+    let request = Request::Authorise { credential: args.name.clone(), grant };
+    let authorised = session.ask::<Box<CredentialView>>(request).await;
+    session.close().await?;
+    let credential = authorised?;
+    if args.json {
+        return print::json(&credential);
+    }
+    print::line(&format!(
+        "{} is {}, epoch {}: {}",
+        credential.name, credential.state, credential.epoch, credential.detail
+    ))
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::new());
+    let done = if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    done.map_err(|why| Failure::new(format!("the grant cannot be read from {}: {why}", path.display())))?;
+    Ok(text)
+}
+
+async fn list(config: &Path, json: bool) -> Result<(), Failure> {
+    let mut session = Session::open(config, Purpose::Look).await?;
+    let listed = session.ask::<Vec<CredentialView>>(Request::Credentials).await;
+    session.close().await?;
+    let credentials = listed?;
+    if json {
+        return print::json(&credentials);
+    }
+    let rows: Vec<[String; 8]> = credentials.iter().map(row).collect();
+    print::table(["NAME", "PROFILE", "STATE", "EPOCH", "EXPIRES", "GRANT ENDS", "LIVE", "DETAIL"], &rows)
+}
+
+fn row(credential: &CredentialView) -> [String; 8] {
+    let moment = |millis: Option<u64>| millis.map_or_else(|| "-".to_owned(), print::moment);
+    [
+        credential.name.clone(),
+        credential.profile.clone(),
+        credential.state.clone(),
+        credential.epoch.to_string(),
+        moment(credential.expires_ms),
+        moment(credential.grant_ends_ms),
+        credential.live.to_string(),
+        print::short(&credential.detail, 100),
+    ]
+}

@@ -1,0 +1,203 @@
+//! A grant as people bring it. No message repeats a value, because any of them may be a token in the wrong place.
+
+use outlast_state::{Span, Time};
+use serde_json::{Map, Value};
+
+use crate::cli::control::Grant;
+use crate::cli::failure::Failure;
+use crate::config::text::{self, nearest};
+use crate::secret::Secret;
+
+/// Reads a JSON object.
+pub(super) fn from_json(text: &str, now: Time) -> Result<Grant, Failure> {
+    let value: Value = serde_json::from_str(text).map_err(|why| {
+        wrong("the grant", format!("is not JSON, at line {} and column {}", why.line(), why.column()))
+    })?;
+    let Value::Object(members) = value else {
+        return Err(wrong("the grant", "is not a JSON object; write {\"access_token\": \"…\"}"));
+    };
+    if let Some(stranger) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+        let meant = nearest(stranger, KNOWN).map_or_else(String::new, |name| format!("; did you mean {name}?"));
+        return Err(wrong("the grant", format!("has a member that is not known{meant}")));
+    }
+    let reader = Reader { members, now };
+    let access = reader.secret("access_token")?;
+    let access = access.ok_or_else(|| wrong("access_token", "is missing"))?;
+    let issued = reader.moment("issued", &[], now)?;
+    let base = issued.unwrap_or(now);
+    Ok(Grant {
+        access,
+        refresh: reader.secret("refresh_token")?,
+        issued,
+        expires: reader.moment("expires", &["expires_in"], base)?,
+        refresh_expires: reader.moment("refresh_expires", &["refresh_expires_in", "refresh_token_expires_in"], base)?,
+    })
+}
+
+/// Reads the variables that begin with `prefix`.
+pub(super) fn from_environment(
+    prefix: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    now: Time,
+) -> Result<Grant, Failure> {
+    let get = |part: &str| environment(&format!("{prefix}_{part}")).filter(|value| !value.is_empty());
+    let at = |part: &str| get(part).map(|text| moment(&format!("{prefix}_{part}"), &text, now)).transpose();
+    let access = get("ACCESS_TOKEN")
+        .ok_or_else(|| wrong(&format!("the environment variable {prefix}_ACCESS_TOKEN"), "is not set"))?;
+    Ok(Grant {
+        access: Secret::new(access),
+        refresh: get("REFRESH_TOKEN").map(Secret::new),
+        issued: at("ISSUED")?,
+        expires: at("EXPIRES")?,
+        refresh_expires: at("REFRESH_EXPIRES")?,
+    })
+}
+
+struct Reader {
+    members: Map<String, Value>,
+    now: Time,
+}
+
+impl Reader {
+    fn secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(Secret::new(text.trim()))),
+            Some(_) => Err(wrong(name, "must be a text that is not empty")),
+        }
+    }
+
+    /// The moment `name`, in whichever of its spellings; those in `after` are seconds after `base`.
+    fn moment(&self, name: &str, after: &[&str], base: Time) -> Result<Option<Time>, Failure> {
+        let (seconds, millis) = (format!("{name}_s"), format!("{name}_ms"));
+        let spellings = [name, &seconds, &millis].into_iter().chain(after.iter().copied());
+        let mut given =
+            spellings.filter_map(|key| Some((key, self.members.get(key).filter(|value| !value.is_null())?)));
+        let Some((key, value)) = given.next() else { return Ok(None) };
+        if let Some((other, _)) = given.next() {
+            return Err(wrong(other, format!("stands beside {key}; leave one of them out")));
+        }
+        if key == name {
+            let text = value
+                .as_str()
+                .ok_or_else(|| wrong(key, format!("must be a text; numbers go into {seconds} or {millis}")))?;
+            return moment(key, text, self.now).map(Some);
+        }
+        let number = value.as_u64().ok_or_else(|| wrong(key, "must be a whole number"))?;
+        Ok(Some(match key {
+            _ if key == millis => Time::from_millis(number),
+            _ if key == seconds => Time::ZERO.after(Span::from_secs(number)),
+            _ => base.after(Span::from_secs(number)),
+        }))
+    }
+}
+
+fn moment(name: &str, text: &str, now: Time) -> Result<Time, Failure> {
+    text::moment(text, now).map_err(|_| {
+        wrong(name, "is not a moment; write it as 2026-03-01T12:00:00Z, or from now on as -30d, +12h or now")
+    })
+}
+
+fn wrong(name: &str, what: impl AsRef<str>) -> Failure {
+    Failure::usage(format!("{name} {}", what.as_ref())).help("`outlast auth import --help` shows what is read")
+}
+
+/// What a grant may hold. The last four are part of what token endpoints answer, and of no use here.
+const KNOWN: [&str; 17] = [
+    "access_token",
+    "refresh_token",
+    "issued",
+    "issued_s",
+    "issued_ms",
+    "expires",
+    "expires_s",
+    "expires_ms",
+    "expires_in",
+    "refresh_expires",
+    "refresh_expires_s",
+    "refresh_expires_ms",
+    "refresh_expires_in",
+    "refresh_token_expires_in",
+    "scope",
+    "token_type",
+    "id_token",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_000_000_000_000);
+
+    fn at(days: i64) -> Time {
+        Time::from_millis(NOW.as_millis().saturating_add_signed(days.saturating_mul(86_400_000)))
+    }
+
+    #[test]
+    fn moments_are_read_in_each_spelling() {
+        let rows = [
+            (r#"{"access_token":"a"}"#, None, None, None),
+            (r#"{"access_token":"a","issued":"-30d","expires":"+30d"}"#, Some(at(-30)), Some(at(30)), None),
+            (r#"{"access_token":"a","issued":"-30d","expires_in":86400}"#, Some(at(-30)), Some(at(-29)), None),
+            (r#"{"access_token":"a","expires_in":86400,"scope":"x","token_type":"Bearer"}"#, None, Some(at(1)), None),
+            (
+                r#"{"access_token":"a","issued_s":1000000000,"expires_ms":1000086400000}"#,
+                Some(at(0)),
+                Some(at(1)),
+                None,
+            ),
+            (r#"{"access_token":"a","refresh_token":"r","refresh_token_expires_in":172800}"#, None, None, Some(at(2))),
+            (r#"{"access_token":"a","refresh_expires":"2001-09-12T01:46:40Z","issued":null}"#, None, None, Some(at(3))),
+        ];
+        for (text, issued, expires, refresh_expires) in rows {
+            let grant = from_json(text, NOW).unwrap();
+            assert_eq!(
+                (grant.issued, grant.expires, grant.refresh_expires),
+                (issued, expires, refresh_expires),
+                "{text}"
+            );
+            assert_eq!(grant.access.reveal(), "a");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_repeated() {
+        let rows = [
+            (r"{", "the grant is not JSON, at line 1 and column 1"),
+            (r#"["s3cret"]"#, "the grant is not a JSON object"),
+            (r#"{"refresh_token":"s3cret"}"#, "access_token is missing"),
+            (r#"{"access_token":3}"#, "access_token must be a text"),
+            (r#"{"access_token":" "}"#, "access_token must be a text"),
+            (r#"{"access_tokn":"s3cret"}"#, "did you mean access_token?"),
+            (r#"{"s3cret":"x"}"#, "the grant has a member that is not known"),
+            (r#"{"access_token":"s3cret","expires":"s3cret"}"#, "expires is not a moment"),
+            (
+                r#"{"access_token":"s3cret","expires":5}"#,
+                "expires must be a text; numbers go into expires_s or expires_ms",
+            ),
+            (r#"{"access_token":"s3cret","expires_in":"s3cret"}"#, "expires_in must be a whole number"),
+            (r#"{"access_token":"s3cret","expires_in":5,"expires_s":5}"#, "expires_in stands beside expires_s"),
+        ];
+        for (text, expected) in rows {
+            let failure = from_json(text, NOW).err().unwrap();
+            assert!(failure.to_string().contains(expected), "{failure} for {text}");
+            assert!(!failure.to_string().contains("s3cret"), "{failure}");
+            assert_eq!(failure.code(), 2);
+        }
+    }
+
+    #[test]
+    fn the_environment_holds_a_grant_too() {
+        let environment = |name: &str| match name {
+            "ACME_ACCESS_TOKEN" => Some("a".to_owned()),
+            "ACME_ISSUED" => Some("-30d".to_owned()),
+            "ACME_REFRESH_TOKEN" => Some(String::new()),
+            _ => None,
+        };
+        let grant = from_environment("ACME", &environment, NOW).unwrap();
+        assert_eq!((grant.issued, grant.expires), (Some(at(-30)), None));
+        assert!(grant.refresh.is_none(), "empty is absent");
+        let failure = from_environment("OTHER", &environment, NOW).err().unwrap();
+        assert!(failure.to_string().contains("OTHER_ACCESS_TOKEN is not set"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The program: one file a command. Commands speak with a running engine over its control socket, or with the store.
+
+mod auth;
+mod cancel;
+mod check;
+mod completions;
+mod control;
+mod failure;
+mod init;
+mod list;
+mod log;
+mod pause;
+mod print;
+mod progress;
+mod redrive;
+mod sandbox;
+mod select;
+mod send;
+mod serve;
+mod session;
+mod show;
+mod signals;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod why;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Deliveries that outlast crashes, dead tokens and slow propagation.
+#[derive(Parser)]
+#[command(name = "outlast", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
+    config: Option<PathBuf>,
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help = LOG_HELP)]
+    log: log::Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const CONFIG_HELP: &str = "The configuration [default: outlast.toml, or what OUTLAST_CONFIG names]";
+const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which are";
+
+const EXAMPLES: &str = "Examples:
+  outlast init                             write outlast.toml and a key file
+  outlast check                            verify the configuration
+  outlast auth import acme --file t.json   give a credential its tokens
+  outlast serve                            deliver what is accepted
+  outlast send events.jsonl --wait         accept events, wait until all have ended
+  outlast list --state Failed              what was given up
+  outlast why 01K8ZQ4C2R7N3D5F6G8H9JKMNP   what a delivery waits for
+
+Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Args),
+    Check(check::Args),
+    Send(send::Args),
+    Serve(serve::Args),
+    List(list::Args),
+    Show(show::Args),
+    Why(why::Args),
+    Cancel(cancel::Args),
+    Redrive(redrive::Args),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Auth(auth::Args),
+    Sandbox(sandbox::Args),
+    Completions(completions::Args),
+}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => {
+            // Help and version are errors to the parser; what cannot be printed has no reader.
+            drop(said.print());
+            return ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2));
+        }
+    };
+    match run_command(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run_command(cli: Cli) -> Result<(), Failure> {
+    let level = if matches!(cli.command, Command::Serve(_) | Command::Sandbox(_)) { "info" } else { "warn" };
+    log::start(cli.log, level)?;
+    let config = cli.config.unwrap_or_else(config_file);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Failure::new(format!("the runtime cannot be started: {why}")))?;
+    runtime.block_on(dispatch(&config, cli.command))
+}
+
+async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Init(args) => init::run(config, &args),
+        Command::Check(args) => check::run(config, &args),
+        Command::Send(args) => send::run(config, args).await,
+        Command::Serve(args) => serve::run(config, &args).await,
+        Command::List(args) => list::run(config, args).await,
+        Command::Show(args) => show::run(config, &args).await,
+        Command::Why(args) => why::run(config, &args).await,
+        Command::Cancel(args) => cancel::run(config, args).await,
+        Command::Redrive(args) => redrive::run(config, args).await,
+        Command::Pause(args) => pause::pause(config, args).await,
+        Command::Resume(args) => pause::resume(config, args).await,
+        Command::Auth(args) => auth::run(config, args).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+fn config_file() -> PathBuf {
+    std::env::var_os("OUTLAST_CONFIG")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| "outlast.toml".into(), PathBuf::from)
+}

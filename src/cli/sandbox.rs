@@ -1,0 +1,134 @@
+//! `outlast sandbox`
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::print;
+use super::signals::Signals;
+use crate::clock;
+use crate::config::text;
+use crate::sandbox::{Options, Sandbox, Span, Visibility};
+
+/// Run a local provider that behaves as badly as real ones do, until SIGINT or SIGTERM
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  outlast sandbox --propagation 2..8s --seed 7 --audit audit.jsonl
+  outlast sandbox --listen 127.0.0.1:9000 --control-listen 127.0.0.1:9001 --options options.json
+
+Then, with the control address:
+  curl -d '{\"action\":\"issue\"}' http://127.0.0.1:9001/__ctl/token    a grant with tokens
+  curl http://127.0.0.1:9001/__ctl/summary                          what was counted")]
+pub(crate) struct Args {
+    /// How many nodes answer, each of which learns of a new token in its own time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    nodes: Option<u16>,
+    /// How long a node takes to learn of a new token, such as 2..8s
+    #[arg(long, value_name = "FROM..TO", value_parser = propagation)]
+    propagation: Option<Span>,
+    /// Decides everything that looks like chance
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Where the API and the token endpoint listen [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where the control interface listens [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    control_listen: Option<SocketAddr>,
+    /// Options, grants, switches and fault rules as JSON; arguments win over it
+    #[arg(long, value_name = "FILE")]
+    options: Option<PathBuf>,
+    /// Append every request and its answer to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// The addresses as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Ready {
+    api: String,
+    control: String,
+    pid: u32,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let json = args.json;
+    let wall = Arc::new(|| clock::wall().as_millis());
+    let sandbox = Sandbox::start(options(args)?, wall).await.map_err(|why| Failure::usage(why.to_string()))?;
+    let address = |address: SocketAddr| format!("http://{address}");
+    let ready =
+        Ready { api: address(sandbox.api_addr()), control: address(sandbox.control_addr()), pid: std::process::id() };
+    let told = if json {
+        print::line(&serde_json::to_string(&ready).map_err(|why| Failure::new(why.to_string()))?)
+    } else {
+        print::line(&format!("ready: api {}, control {}, pid {}", ready.api, ready.control, ready.pid))
+    };
+    // It runs whether or not somebody reads this.
+    drop(told);
+    let name = signals.next().await;
+    print::note(&format!("{name}: stopping"));
+    signals.or_exit(sandbox.stop()).await;
+    Ok(())
+}
+
+fn options(args: Args) -> Result<Options, Failure> {
+    let mut options = args.options.as_deref().map_or_else(|| Ok(Options::default()), read)?;
+    if let Some(nodes) = args.nodes {
+        options.switches.nodes = (1..=nodes).map(|number| format!("n{number}")).collect();
+    }
+    if let Some(span) = args.propagation {
+        options.switches.visibility = Visibility::Uniform(span);
+    }
+    options.seed = args.seed.unwrap_or(options.seed);
+    options.api_listen = args.listen.unwrap_or(options.api_listen);
+    options.control_listen = args.control_listen.unwrap_or(options.control_listen);
+    options.audit_log = args.audit.or(options.audit_log);
+    Ok(options)
+}
+
+fn read(path: &Path) -> Result<Options, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| Failure::usage(format!("the options cannot be read from {}: {why}", path.display())))?;
+    let wrong = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("{}: {why}", path.display()))
+            .help("the library's page of `sandbox::Options` lists the options")
+    };
+    let options: serde_json::Value = serde_json::from_str(&text).map_err(|why| wrong(&why))?;
+    Options::from_json(&options).map_err(|why| wrong(&why))
+}
+
+/// Reads `2..8s`, `500ms..2s` or `3s`; a number without a unit takes the unit of the second.
+fn propagation(written: &str) -> Result<Span, String> {
+    let (from, to) = written.split_once("..").unwrap_or((written, written));
+    let unit = to.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let from = if from.bytes().all(|byte| byte.is_ascii_digit()) { format!("{from}{unit}") } else { from.to_owned() };
+    let read = |part: &str| text::span(part).map(outlast_state::Span::as_millis).map_err(|why| why.to_string());
+    let span = Span { min_ms: read(&from)?, max_ms: read(to)? };
+    if span.min_ms > span.max_ms {
+        return Err(format!("`{written}` ends before it begins"));
+    }
+    Ok(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn propagation_is_a_range_of_time() {
+        for (written, min_ms, max_ms) in
+            [("2..8s", 2000, 8000), ("500ms..2s", 500, 2000), ("3s", 3000, 3000), ("0..1m", 0, 60_000)]
+        {
+            assert_eq!(propagation(written), Ok(Span { min_ms, max_ms }), "{written}");
+        }
+        for written in ["", "..", "8..2s", "2..8", "x..8s", "2.."] {
+            assert!(propagation(written).is_err(), "{written}");
+        }
+    }
+}

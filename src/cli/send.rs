@@ -1,0 +1,282 @@
+//! `outlast send`
+
+mod await_end;
+mod events;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use outlast_state::DeliveryId;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::control::{Fault, Kind, Offer, Request};
+use super::failure::Failure;
+use super::print;
+use super::progress::Progress;
+use super::session::{Purpose, Session};
+use super::signals::Signals;
+use crate::clock;
+use crate::config::Config;
+use crate::view::DeliveryName;
+use await_end::Ended;
+use events::{Events, Field};
+
+/// Accept events, one JSON object a line; once this says so, they are on disk
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  outlast send events.jsonl
+  outlast send events.jsonl --wait
+  tail -f app.log | outlast send - --to conversions --lane userId
+
+Sending a file again is harmless: the same key (messageId, or what --once names) and the same bytes are the same delivery.
+Lines that cannot be taken are told with their numbers, the others are accepted, and the exit code is 1.")]
+pub(crate) struct Args {
+    /// The events, - for stdin
+    file: PathBuf,
+    /// The destination [default: the only one that there is]
+    #[arg(long, value_name = "DESTINATION")]
+    to: Option<String>,
+    /// Where an event has the key that makes sending it again harmless, such as properties.orderId; or none
+    /// [default: messageId, where an event has it]
+    #[arg(long, value_name = "PATH")]
+    once: Option<String>,
+    /// Where an event has its lane, in which deliveries keep their order
+    #[arg(long, value_name = "PATH")]
+    lane: Option<String>,
+    /// Wait until all have ended; without a running engine, deliver them here
+    #[arg(long)]
+    wait: bool,
+    /// The counts and ids as a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of the lines.
+#[derive(Default, Serialize)]
+struct Tally {
+    accepted: u64,
+    repeated: u64,
+    refused: u64,
+    #[serde(flatten)]
+    ended: Option<Ended>,
+    ids: Vec<DeliveryName>,
+}
+
+/// So many events, or so many bytes, share a question and a barrier.
+const GROUP: usize = 256;
+const GROUP_BYTES: usize = 2 * 1024 * 1024;
+
+/// How long is waited for a full engine: at first, at most between two tries, and in all without any event accepted.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
+    let destination = destination(config, args.to.clone())?;
+    let name = args.file.display().to_string();
+    let input = open(&args.file)?;
+    let once = args.once.as_deref().map_or(Field::key(), Field::asked);
+    let events = Events::new(input, destination, once, args.lane.as_deref().map_or(Field::Absent, Field::asked));
+    let mut session = Session::open(config, if args.wait { Purpose::Deliver } else { Purpose::Look }).await?;
+    let running = session.is_running();
+    let result = send(&mut session, events, &name, args.wait).await;
+    session.close().await?;
+    let (tally, interrupted) = result?;
+    tell(&tally, args.json)?;
+    if !running && (!args.wait || interrupted) {
+        print::note("no engine is running: `outlast serve` delivers them");
+    }
+    let failed = tally.ended.as_ref().is_some_and(|ended| ended.failed > 0);
+    if tally.refused > 0 || failed || interrupted { Err(Failure::told()) } else { Ok(()) }
+}
+
+/// Accepts everything, then waits for it if asked to. Says whether a signal cut the waiting short.
+async fn send(
+    session: &mut Session,
+    events: Events<Box<dyn BufRead>>,
+    name: &str,
+    wait: bool,
+) -> Result<(Tally, bool), Failure> {
+    let mut sender = Sender::new(session, name);
+    for event in events {
+        let event = event.map_err(|why| Failure::new(format!("{name} cannot be read: {why}")))?;
+        sender.take(event).await?;
+    }
+    sender.flush().await?;
+    let mut tally = sender.finish();
+    if !wait {
+        return Ok((tally, false));
+    }
+    let mut signals = Signals::listen()?;
+    let mut ended = Ended::default();
+    let interrupted = tokio::select! {
+        done = ended.wait_for(session, &tally.ids) => done.map(|()| false)?,
+        name = signals.next() => {
+            print::note(&format!("{name}: what has not ended stays accepted"));
+            true
+        }
+    };
+    tally.ended = Some(ended);
+    Ok((tally, interrupted))
+}
+
+fn destination(config: &Path, asked: Option<String>) -> Result<String, Failure> {
+    let known = Config::outline(config)?.destinations;
+    match (asked, known.as_slice()) {
+        (Some(name), known) if known.contains(&name) => Ok(name),
+        (None, [only]) => Ok(only.clone()),
+        (_, []) => {
+            Err(Failure::usage(format!("{} has no destination", config.display())).help("add [destination.NAME]"))
+        }
+        (Some(name), known) => {
+            Err(Failure::usage(format!("there is no destination {name}"))
+                .help(format!("there are {}", known.join(", "))))
+        }
+        (None, known) => Err(Failure::usage("there is more than one destination")
+            .help(format!("choose with --to: {}", known.join(", ")))),
+    }
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).map_err(|why| Failure::new(format!("{} cannot be opened: {why}", path.display())))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// Gathers events into groups and has them accepted.
+struct Sender<'a> {
+    session: &'a mut Session,
+    name: &'a str,
+    progress: Progress,
+    /// An id from before this moment was accepted by an earlier command.
+    began_ms: u64,
+    group: Vec<(u64, Offer)>,
+    bytes: usize,
+    seen: HashSet<DeliveryId>,
+    tally: Tally,
+}
+
+impl<'a> Sender<'a> {
+    fn new(session: &'a mut Session, name: &'a str) -> Self {
+        Sender {
+            session,
+            name,
+            progress: Progress::new("accepted", None),
+            began_ms: clock::wall().as_millis(),
+            group: Vec::new(),
+            bytes: 0,
+            seen: HashSet::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    async fn take(&mut self, event: events::Event) -> Result<(), Failure> {
+        match event.offer {
+            Ok(offer) => {
+                self.bytes = self.bytes.saturating_add(offer.body.len());
+                self.group.push((event.line, offer));
+            }
+            Err(why) => self.refuse(event.line, &why.to_string()),
+        }
+        if self.group.len() >= GROUP || self.bytes >= GROUP_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Has the group accepted. What a full engine does not take is offered again, in its order, until it does.
+    async fn flush(&mut self) -> Result<(), Failure> {
+        let mut wait = FIRST_WAIT;
+        let mut waited = Duration::ZERO;
+        self.bytes = 0;
+        while !self.group.is_empty() {
+            let before = self.group.len();
+            self.offer().await?;
+            if self.group.len() < before {
+                (wait, waited) = (FIRST_WAIT, Duration::ZERO);
+                continue;
+            }
+            if waited >= PATIENCE {
+                let line = self.group.first().map_or(0, |(line, _)| *line);
+                let message =
+                    format!("{}:{line}: the engine is full, and took nothing for {} s", self.name, waited.as_secs());
+                return Err(
+                    Failure::new(message).help("send the same again later: what was accepted is not sent twice")
+                );
+            }
+            clock::wait(wait, &CancellationToken::new()).await;
+            waited = waited.saturating_add(wait);
+            wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+        }
+        Ok(())
+    }
+
+    /// Offers the group once and keeps of it what a full engine did not take.
+    async fn offer(&mut self) -> Result<(), Failure> {
+        let offers = self.group.iter().map(|(_, offer)| offer.clone()).collect();
+        let answers: Vec<Result<DeliveryName, Fault>> = match self.session.try_ask(Request::Submit { offers }).await? {
+            Ok(answers) => answers,
+            Err(fault) if fault.kind == Kind::Busy => return Ok(()),
+            Err(fault) => return Err(fault.into()),
+        };
+        let mut busy = Vec::new();
+        for ((line, offer), answer) in std::mem::take(&mut self.group).into_iter().zip(answers) {
+            match answer {
+                Ok(id) => self.accept(id),
+                Err(fault) if fault.kind == Kind::Busy => busy.push((line, offer)),
+                Err(fault) if fault.kind == Kind::Ended => return Err(fault.into()),
+                Err(fault) => self.refuse(line, &format!(": {}", fault.message)),
+            }
+        }
+        self.group = busy;
+        self.progress.reach(self.tally.accepted);
+        Ok(())
+    }
+
+    fn accept(&mut self, id: DeliveryName) {
+        let first = self.seen.insert(id.0);
+        if first {
+            self.tally.ids.push(id);
+        }
+        if first && accepted_ms(id.0) >= self.began_ms {
+            self.tally.accepted = self.tally.accepted.saturating_add(1);
+        } else {
+            self.tally.repeated = self.tally.repeated.saturating_add(1);
+        }
+    }
+
+    /// Tells that a line is not taken; `why` begins with a colon.
+    fn refuse(&mut self, line: u64, why: &str) {
+        self.tally.refused = self.tally.refused.saturating_add(1);
+        self.progress.note(&format!("error: {}:{line}{why}", self.name));
+    }
+
+    fn finish(self) -> Tally {
+        self.tally
+    }
+}
+
+/// The upper 48 bits of an id are the time of its acceptance.
+fn accepted_ms(id: DeliveryId) -> u64 {
+    u64::try_from(id.as_u128() >> 80).unwrap_or(u64::MAX)
+}
+
+fn tell(tally: &Tally, json: bool) -> Result<(), Failure> {
+    if json {
+        return print::json(tally);
+    }
+    let Tally { accepted, repeated, refused, .. } = tally;
+    print::line(&format!("accepted {accepted}, repeated {repeated} (same key and body), refused {refused}"))?;
+    if tally.ids.len() <= 10 {
+        tally.ids.iter().try_for_each(|id| print::line(&id.to_string()))?;
+    }
+    tally.ended.as_ref().map_or(Ok(()), Ended::tell)
+}

@@ -1,0 +1,149 @@
+//! Events as lines of JSON.
+
+use std::fmt;
+use std::io::{self, BufRead, Read as _};
+
+use serde_json::Value;
+
+use crate::cli::control::Offer;
+use crate::parcel::LARGEST_BODY;
+
+/// A line that held something.
+pub(super) struct Event {
+    /// Its number, from 1.
+    pub(super) line: u64,
+    /// What to offer, or why the line cannot be taken.
+    pub(super) offer: Result<Offer, Unfit>,
+}
+
+/// Why a line cannot be taken, and from which of its columns on, where that is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    column: Option<usize>,
+    why: String,
+}
+
+/// To be written behind the number of the line.
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.column {
+            Some(column) => write!(f, ":{column}: {}", self.why),
+            None => write!(f, ": {}", self.why),
+        }
+    }
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Unfit { column: None, why }
+    }
+}
+
+/// Where an event has something that its parcel needs.
+pub(super) enum Field {
+    /// Nowhere.
+    Absent,
+    /// Here, where the event has it.
+    Where(Vec<String>),
+    /// Here, and an event without it is not taken.
+    Needed(Vec<String>),
+}
+
+impl Field {
+    /// The default of the idempotency key.
+    pub(super) fn key() -> Self {
+        Field::Where(vec!["messageId".to_owned()])
+    }
+
+    /// As an argument says: a path of names with dots between them, or `none`.
+    pub(super) fn asked(path: &str) -> Self {
+        match path {
+            "none" => Field::Absent,
+            path => Field::Needed(path.split('.').map(str::to_owned).collect()),
+        }
+    }
+
+    fn of(&self, event: &Value) -> Result<Option<String>, String> {
+        let (path, needed) = match self {
+            Field::Absent => return Ok(None),
+            Field::Where(path) => (path, false),
+            Field::Needed(path) => (path, true),
+        };
+        match path.iter().try_fold(event, |value, name| value.get(name)) {
+            None | Some(Value::Null) if needed => Err(format!("{}: is missing", path.join("."))),
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() && !needed => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(format!("{}: is neither text nor a number", path.join("."))),
+        }
+    }
+}
+
+/// The events of an input, in its order. Blank lines are passed over.
+pub(super) struct Events<R> {
+    input: R,
+    destination: String,
+    once: Field,
+    lane: Field,
+    line: u64,
+}
+
+impl<R: BufRead> Events<R> {
+    pub(super) fn new(input: R, destination: String, once: Field, lane: Field) -> Self {
+        Events { input, destination, once, lane, line: 0 }
+    }
+
+    fn offer(&self, text: &[u8]) -> Result<Offer, Unfit> {
+        if text.len() > LARGEST_BODY {
+            return Err(format!("longer than {LARGEST_BODY} bytes, which no engine takes").into());
+        }
+        let event: Value = serde_json::from_slice(text).map_err(|why| {
+            // The parser appends its own place, whose line is always the first.
+            let message = why.to_string();
+            let (what, _) = message.split_once(" at line ").unwrap_or((&message, ""));
+            Unfit { column: Some(why.column()), why: format!("not JSON: {what}") }
+        })?;
+        if !event.is_object() {
+            return Err("not a JSON object".to_owned().into());
+        }
+        let body = std::str::from_utf8(text)
+            .map_err(|why| Unfit { column: Some(why.valid_up_to().saturating_add(1)), why: "not UTF-8".to_owned() })?;
+        let (once, lane) = (self.once.of(&event)?, self.lane.of(&event)?);
+        Ok(Offer { destination: self.destination.clone(), body: body.trim().to_owned(), once, lane })
+    }
+
+    /// The next line, of which no more is kept than can be told to be too long; `None` at the end.
+    fn read_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let most = u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX).saturating_add(2);
+        let mut line = Vec::new();
+        self.input.by_ref().take(most).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        if line.last() != Some(&b'\n') {
+            self.input.skip_until(b'\n')?;
+        }
+        while line.last().is_some_and(|last| matches!(last, b'\n' | b'\r')) {
+            line.pop();
+        }
+        Ok(Some(line))
+    }
+}
+
+impl<R: BufRead> Iterator for Events<R> {
+    type Item = io::Result<Event>;
+
+    fn next(&mut self) -> Option<io::Result<Event>> {
+        loop {
+            let line = match self.read_line() {
+                Ok(line) => line?,
+                Err(why) => return Some(Err(why)),
+            };
+            self.line = self.line.saturating_add(1);
+            if !line.trim_ascii().is_empty() {
+                return Some(Ok(Event { line: self.line, offer: self.offer(&line) }));
+            }
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The program's configuration file: read, checked, and turned into the description of an engine.
+
+mod table;
+#[cfg(test)]
+mod tests;
+pub(crate) mod text;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use outlast_state::Span;
+use toml::de::DeTable;
+use url::Url;
+
+use crate::builder::{Builder, Endpoint, Limits, OAuth};
+use crate::destination::linkedin;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::guard::{Audience, Guard, is_private_line};
+use crate::oauth::Profile;
+use crate::parcel::LARGEST_BODY;
+use crate::secret::Secret;
+use crate::vault::VaultKey;
+
+pub use table::Fault;
+use table::{Document, Section, suggestion};
+
+/// A configuration that was read and found sound.
+pub struct Config {
+    pub(crate) file: PathBuf,
+    pub(crate) store: PathBuf,
+    pub(crate) cache_mib: Option<u64>,
+    pub(crate) vault: Option<KeySource>,
+    pub(crate) limits: Limits,
+    pub(crate) allow_loopback: bool,
+    pub(crate) credentials: BTreeMap<String, Credential>,
+    pub(crate) destinations: BTreeMap<String, Destination>,
+}
+
+/// What a command must know of a configuration to speak with a running engine.
+pub(crate) struct Outline {
+    pub(crate) store: PathBuf,
+    pub(crate) destinations: Vec<String>,
+}
+
+/// Where the key of the vault is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    File(PathBuf),
+    Environment(String),
+}
+
+/// A table `[credential.NAME]`.
+pub(crate) struct Credential {
+    pub(crate) profile: &'static str,
+    pub(crate) client_id: String,
+    client_secret: Secret,
+    token_url: Option<Url>,
+    settle: Option<Span>,
+}
+
+/// A table `[destination.NAME]`.
+pub(crate) struct Destination {
+    pub(crate) kind: &'static str,
+    pub(crate) credential: String,
+    pub(crate) api_base: Url,
+    settings: linkedin::Builder,
+    concurrency: Option<u32>,
+}
+
+/// Why a configuration cannot be used: everything that is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Whether there is none.
+        missing: bool,
+        /// What the system says.
+        cause: String,
+    },
+    /// What it says cannot work; in the order of its lines.
+    Faults(Vec<Fault>),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::File { path, missing: true, .. } => {
+                write!(f, "there is no configuration file {}", path.display())
+            }
+            ConfigError::File { path, cause, .. } => {
+                write!(f, "the configuration file {} cannot be read: {cause}", path.display())
+            }
+            ConfigError::Faults(faults) => {
+                let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+const PROFILES: [&str; 2] = ["linkedin", "generic"];
+const KINDS: [&str; 1] = ["linkedin-conversions"];
+const LINKEDIN_API: &str = "https://api.linkedin.com/rest";
+
+impl Config {
+    /// Reads and checks a configuration file. Values may name the environment as `${NAME}`; relative paths count from the
+    /// file's directory.
+    ///
+    /// # Errors
+    /// The file cannot be read, or what it says cannot work: then everything that is wrong, each with line, key and remedy.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Config::read(path, &read(path)?, &|name| std::env::var(name).ok())
+    }
+
+    /// Only where the store is and what the destinations are called, whatever else the file says: enough to speak with an
+    /// engine that runs already.
+    pub(crate) fn outline(path: &Path) -> Result<Outline, ConfigError> {
+        let text = read(path)?;
+        let environment = |name: &str| std::env::var(name).ok();
+        let document = document(path, &text, &environment);
+        let table = parse(&document)?;
+        let mut root = Section::root(&document, &table);
+        let store = store_path(path, &mut root.section("store"));
+        let destinations = root.named("destination").into_iter().map(|(name, _)| name).collect();
+        finish(&document).map(|()| Outline { store, destinations })
+    }
+
+    pub(crate) fn read(
+        path: &Path,
+        text: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let document = document(path, text, environment);
+        let table = parse(&document)?;
+        let mut root = Section::root(&document, &table);
+        let (store, cache_mib) = read_store(path, root.section("store"));
+        let vault = read_vault(path, root.section("vault"));
+        let limits = read_limits(root.section("limits"));
+        let allow_loopback = read_network(root.section("network"));
+        let guard = Guard::new(allow_loopback.unwrap_or(false), &[]);
+        let credentials = read_each(root.named("credential"), |section| read_credential(section, &guard));
+        let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let destinations = read_each(root.named("destination"), |section| read_destination(section, &guard, &names));
+        if !names.is_empty() && vault.is_none() && !root.holds("vault") {
+            root.fault("vault", "is missing; a credential's tokens are sealed with a key: add [vault] and key_file = \"outlast.key\" (`outlast init` makes one)");
+        }
+        root.close();
+        finish(&document)?;
+        let allow_loopback = allow_loopback.unwrap_or(false);
+        Ok(Config { file: path.to_owned(), store, cache_mib, vault, limits, allow_loopback, credentials, destinations })
+    }
+
+    /// Describes the engine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the key of the vault is not where it is said to be.
+    pub fn builder(&self) -> Result<Builder, Error> {
+        let mut builder = Engine::builder(&self.store).limits(self.limits).allow_loopback(self.allow_loopback);
+        if let Some(mib) = self.cache_mib {
+            builder = builder.cache_bytes(mib.saturating_mul(1024 * 1024));
+        }
+        if let Some(source) = &self.vault {
+            builder = builder.vault_key(source.key().map_err(|why| Error::configuration(format!("vault: {why}")))?);
+        }
+        for (name, credential) in &self.credentials {
+            let secret = credential.client_secret.clone();
+            let profile = self.profile(name, credential);
+            builder = builder.credential(name, OAuth::new(profile, &credential.client_id, secret));
+        }
+        for (name, destination) in &self.destinations {
+            let conversions = destination.settings.clone().build();
+            let conversions = conversions.map_err(|why| Error::configuration(format!("destination.{name}: {why}")))?;
+            let endpoint = Endpoint::new(conversions).credential(&destination.credential);
+            builder = builder.destination(
+                name,
+                match destination.concurrency {
+                    Some(most) => endpoint.concurrency(most),
+                    None => endpoint,
+                },
+            );
+        }
+        Ok(builder)
+    }
+
+    /// What can work, but is hardly meant.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let used = |name: &str| self.destinations.values().any(|destination| destination.credential == name);
+        let unused = self.credentials.keys().filter(|name| !used(name));
+        let mut warnings: Vec<String> = unused
+            .map(|name| format!("credential.{name}: no destination uses it; name it in one, or remove it"))
+            .collect();
+        if self.destinations.is_empty() {
+            warnings.push("destination: there is none, so nothing can be sent; add [destination.NAME]".to_owned());
+        }
+        warnings
+    }
+
+    /// The credential's profile, whose tokens the addresses of its destinations may see.
+    fn profile(&self, name: &str, credential: &Credential) -> Profile {
+        let theirs = self.destinations.values().filter(|destination| destination.credential == name);
+        let audience = Audience::of(theirs.map(|destination| &destination.api_base));
+        let profile = match (credential.profile, &credential.token_url) {
+            ("generic", Some(token_url)) => Profile::generic("generic", token_url.clone(), audience),
+            (_, Some(token_url)) => Profile { token_url: token_url.clone(), audience, ..Profile::linkedin() },
+            (_, None) => Profile { audience, ..Profile::linkedin() },
+        };
+        Profile { settle: credential.settle.unwrap_or(profile.settle), ..profile }
+    }
+}
+
+impl KeySource {
+    fn key(&self) -> Result<VaultKey, crate::vault::KeyError> {
+        match self {
+            KeySource::File(path) => VaultKey::open(path),
+            KeySource::Environment(name) => VaultKey::from_env(name),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|cause| ConfigError::File {
+        path: path.to_owned(),
+        missing: cause.kind() == std::io::ErrorKind::NotFound,
+        cause: cause.to_string(),
+    })
+}
+
+fn document<'a>(path: &Path, text: &'a str, environment: &'a dyn Fn(&str) -> Option<String>) -> Document<'a> {
+    Document { name: path.display().to_string(), text, environment, faults: RefCell::default() }
+}
+
+fn parse<'a>(document: &Document<'a>) -> Result<DeTable<'a>, ConfigError> {
+    DeTable::parse(document.text).map(toml::Spanned::into_inner).map_err(|why| {
+        let line = document.line(why.span().map_or(0, |span| span.start));
+        let message = format!("not TOML: {}", why.message());
+        ConfigError::Faults(vec![Fault { file: document.name.clone(), line, key: String::new(), message }])
+    })
+}
+
+fn finish(document: &Document<'_>) -> Result<(), ConfigError> {
+    let mut faults = document.faults.take();
+    faults.sort_by_key(|fault| fault.line);
+    faults.dedup();
+    if faults.is_empty() { Ok(()) } else { Err(ConfigError::Faults(faults)) }
+}
+
+fn read_each<T>(sections: Vec<(String, Section<'_>)>, read: impl Fn(Section<'_>) -> Option<T>) -> BTreeMap<String, T> {
+    sections.into_iter().filter_map(|(name, section)| Some((name, read(section)?))).collect()
+}
+
+fn beside(file: &Path, path: &str) -> PathBuf {
+    file.parent().map_or_else(|| PathBuf::from(path), |directory| directory.join(path))
+}
+
+fn store_path(file: &Path, section: &mut Section<'_>) -> PathBuf {
+    beside(file, section.text("path").as_deref().unwrap_or("outlast-data"))
+}
+
+fn read_store(file: &Path, mut section: Section<'_>) -> (PathBuf, Option<u64>) {
+    let read = (store_path(file, &mut section), section.count("cache_mib", 1..=65_536));
+    section.close();
+    read
+}
+
+fn read_vault(file: &Path, mut section: Section<'_>) -> Option<KeySource> {
+    let path = section.text("key_file").map(|path| KeySource::File(beside(file, &path)));
+    let variable = section.text("key_env").map(KeySource::Environment);
+    if section.holds("key_file") && section.holds("key_env") {
+        section.fault("key_env", "stands beside key_file; leave one of them out");
+    }
+    section.close();
+    path.or(variable)
+}
+
+fn read_limits(mut section: Section<'_>) -> Limits {
+    let default = Limits::default();
+    let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let largest = u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX);
+    let limits = Limits {
+        calls: section.count("calls", 1..=1_000_000).map_or(default.calls, whole),
+        live: section.count("live", 1..=1_000_000_000).unwrap_or(default.live),
+        body: section.count("body_bytes", 1..=largest).map_or(default.body, whole),
+        time_to_live: section.span("time_to_live").unwrap_or(default.time_to_live),
+        budget: section
+            .count("budget", 1..=10_000)
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(default.budget),
+        request: section.span("request_timeout").unwrap_or(default.request),
+    };
+    section.close();
+    limits
+}
+
+fn read_network(mut section: Section<'_>) -> Option<bool> {
+    let allow = section.flag("allow_loopback");
+    section.close();
+    allow
+}
+
+fn read_credential(mut section: Section<'_>, guard: &Guard) -> Option<Credential> {
+    let profile = section.one_of("profile", &PROFILES);
+    let profile = section.needed("profile", profile, "write profile = \"linkedin\"");
+    let client_id = section.text("client_id");
+    let client_secret = section.text("client_secret");
+    let token_url = section.url("token_url");
+    let settle = section.span("settle");
+    let client_id = section.needed("client_id", client_id, "write the client's id, or \"${NAME}\" for the environment");
+    let client_secret = section.needed(
+        "client_secret",
+        client_secret,
+        "write client_secret = \"${NAME}\" and set NAME in the environment",
+    );
+    if profile == Some("generic") {
+        section.needed("token_url", token_url.as_ref(), "the generic profile does not know where tokens are renewed");
+    }
+    check_line(&section, "token_url", token_url.as_ref(), guard);
+    section.close();
+    let client_secret = Secret::new(client_secret?);
+    Some(Credential { profile: profile?, client_id: client_id?, client_secret, token_url, settle })
+}
+
+fn read_destination(mut section: Section<'_>, guard: &Guard, credentials: &[String]) -> Option<Destination> {
+    let kind = section.one_of("kind", &KINDS);
+    let kind = section.needed("kind", kind, "write kind = \"linkedin-conversions\"");
+    let credential = section.text("credential");
+    let credential = section.needed("credential", credential, "name one of the [credential.NAME] tables");
+    if let Some(name) = credential.as_ref().filter(|name| !credentials.contains(name)) {
+        let known: Vec<&str> = credentials.iter().map(String::as_str).collect();
+        let remedy = if known.is_empty() { format!("; add [credential.{name}]") } else { suggestion(name, &known) };
+        section.fault("credential", format!("there is no [credential.{name}]{remedy}"));
+    }
+    let concurrency = section.count("concurrency", 1..=1024).and_then(|count| u32::try_from(count).ok());
+    let api_base = section.url("api_base");
+    check_line(&section, "api_base", api_base.as_ref(), guard);
+    let settings = read_conversions(&mut section, api_base.as_ref());
+    section.close();
+    let api_base = api_base.or_else(|| Url::parse(LINKEDIN_API).ok());
+    Some(Destination { kind: kind?, credential: credential?, api_base: api_base?, settings: settings?, concurrency })
+}
+
+/// The settings of a `linkedin-conversions`, if it can be built with them.
+fn read_conversions(section: &mut Section<'_>, api_base: Option<&Url>) -> Option<linkedin::Builder> {
+    let rule = section.text("conversion_rule");
+    let rule = section.needed("conversion_rule", rule, "write the number of the conversion rule that events count for");
+    let version = section.text("version");
+    let batch_size = section.count("batch_size", 1..=5000).and_then(|size| u32::try_from(size).ok());
+    let compat = section.flag("compat");
+    let mut settings = linkedin::conversions()
+        .rule(rule?)
+        .compat(compat.unwrap_or(false))
+        .api(api_base.map_or(LINKEDIN_API, Url::as_str));
+    if let Some(version) = version {
+        settings = settings.version(version);
+    }
+    if let Some(batch_size) = batch_size {
+        settings = settings.batch_size(batch_size);
+    }
+    let why = settings.clone().build().err();
+    if let Some(why) = &why {
+        let key = match why.setting() {
+            "rule" => "conversion_rule",
+            "api" => "api_base",
+            same => same,
+        };
+        section.fault(key, format!("{} {}", why.problem(), why.remedy()));
+    }
+    why.is_none().then_some(settings)
+}
+
+/// A token or a client's secret goes to this address: it must be one that may be connected to, over a line that is private.
+fn check_line(section: &Section<'_>, key: &'static str, url: Option<&Url>, guard: &Guard) {
+    let Some(url) = url else { return };
+    if !is_private_line(url) {
+        section.fault(key, "would send a secret over plain http; write https://");
+    } else if let Err(denied) = guard.url(url) {
+        section.fault(key, format!("{denied}: network.allow_loopback = true allows this machine's own addresses"));
+    }
+}

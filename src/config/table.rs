@@ -1,0 +1,223 @@
+//! Reading a configuration file key by key: each fault is kept with its line, and reading goes on, so that all faults are
+//! told at once.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use outlast_state::Span;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use url::Url;
+
+use super::text::{self, expanded, nearest};
+
+/// One thing that is wrong in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub(super) file: String,
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fault { file, line, key, message } = self;
+        match key.as_str() {
+            "" => write!(f, "{file}:{line}: {message}"),
+            key => write!(f, "{file}:{line}: {key}: {message}"),
+        }
+    }
+}
+
+/// A file that is being read.
+pub(super) struct Document<'a> {
+    pub(super) name: String,
+    pub(super) text: &'a str,
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) faults: RefCell<Vec<Fault>>,
+}
+
+impl Document<'_> {
+    /// The number of the line that holds this byte, from 1.
+    pub(super) fn line(&self, byte: usize) -> usize {
+        self.text.bytes().take(byte).filter(|byte| *byte == b'\n').count().saturating_add(1)
+    }
+
+    pub(super) fn fault(&self, line: usize, key: String, message: impl Into<String>) {
+        self.faults.borrow_mut().push(Fault { file: self.name.clone(), line, key, message: message.into() });
+    }
+}
+
+/// A table of the file; one that is absent has no keys. It remembers which keys it was asked for: the others are unknown.
+pub(super) struct Section<'a> {
+    document: &'a Document<'a>,
+    path: String,
+    line: usize,
+    table: Option<&'a DeTable<'a>>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(document: &'a Document<'a>, table: &'a DeTable<'a>) -> Self {
+        Section { document, path: String::new(), line: 1, table: Some(table), known: Vec::new() }
+    }
+
+    pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
+        let found = self.find(key);
+        let line = found.map_or(self.line, |(line, _)| line);
+        let table = found.and_then(|(line, value)| self.table_at(line, &self.below(key), value));
+        Section { document: self.document, path: self.below(key), line, table, known: Vec::new() }
+    }
+
+    /// The tables `[key.NAME]`, by name.
+    pub(super) fn named(&mut self, key: &'static str) -> Vec<(String, Section<'a>)> {
+        let section = self.section(key);
+        let mut named = Vec::new();
+        for (name, value) in section.table.into_iter().flatten() {
+            let (line, path) = (self.document.line(name.span().start), section.below(name.get_ref()));
+            let table = self.table_at(line, &path, value.get_ref());
+            if table.is_some() {
+                let below = Section { document: self.document, path, line, table, known: Vec::new() };
+                named.push((name.get_ref().to_string(), below));
+            }
+        }
+        named
+    }
+
+    /// The value of a text key, with what it names of the environment.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+        let (line, value) = self.find(key)?;
+        let DeValue::String(written) = value else {
+            self.fault(key, format!("is {}; write it in quotes", kind(value)));
+            return None;
+        };
+        match expanded(written, self.document.environment) {
+            Ok(text) if text.is_empty() => self.wrong(line, key, "is empty; leave it out or give it a value"),
+            Ok(text) => Some(text),
+            Err(why) => self.wrong(line, key, why.to_string()),
+        }
+    }
+
+    pub(super) fn count(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let (line, value) = self.find(key)?;
+        let number = match value {
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        let fits = number.filter(|number| range.contains(number));
+        fits.or_else(|| {
+            self.wrong(line, key, format!("must be a whole number from {} to {}", range.start(), range.end()))
+        })
+    }
+
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        match self.find(key)? {
+            (_, DeValue::Boolean(flag)) => Some(*flag),
+            (line, value) => self.wrong(line, key, format!("is {}; write true or false", kind(value))),
+        }
+    }
+
+    pub(super) fn span(&mut self, key: &'static str) -> Option<Span> {
+        self.parsed(key, |text| match text::span(text) {
+            Ok(Span::ZERO) => Err("must be longer than nothing".to_owned()),
+            Ok(span) => Ok(span),
+            Err(why) => Err(why.to_string()),
+        })
+    }
+
+    pub(super) fn url(&mut self, key: &'static str) -> Option<Url> {
+        self.parsed(key, |text| {
+            let url = Url::parse(text)
+                .map_err(|why| format!("`{text}` is not an address ({why}); write one that begins with https://"))?;
+            let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+            if fits { Ok(url) } else { Err(format!("`{text}` is not an address that begins with https://")) }
+        })
+    }
+
+    pub(super) fn one_of(&mut self, key: &'static str, known: &[&'static str]) -> Option<&'static str> {
+        self.parsed(key, |text| {
+            let found = known.iter().find(|name| **name == text);
+            found.copied().ok_or_else(|| format!("`{text}` is not known{}", suggestion(text, known)))
+        })
+    }
+
+    fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(key)?;
+        parse(&text).map_err(|message| self.fault(key, message)).ok()
+    }
+
+    /// `value`, and a fault if there is none because the key is absent.
+    pub(super) fn needed<T>(&self, key: &'static str, value: Option<T>, remedy: &str) -> Option<T> {
+        if value.is_none() && !self.holds(key) {
+            self.document.fault(self.line, self.below(key), format!("is missing; {remedy}"));
+        }
+        value
+    }
+
+    pub(super) fn holds(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// Keeps a fault about a key of this table.
+    pub(super) fn fault(&self, key: &str, message: impl Into<String>) {
+        let at = self.table.and_then(|table| table.get_key_value(key));
+        let line = at.map_or(self.line, |(key, _)| self.document.line(key.span().start));
+        self.document.fault(line, self.below(key), message);
+    }
+
+    /// Ends the reading of this table: what nobody asked for is unknown.
+    pub(super) fn close(self) {
+        for (key, _) in self.table.into_iter().flatten() {
+            let written = key.get_ref().as_ref();
+            if !self.known.contains(&written) {
+                let line = self.document.line(key.span().start);
+                let message = format!("unknown key{}", suggestion(written, &self.known));
+                self.document.fault(line, self.below(written), message);
+            }
+        }
+    }
+
+    fn find(&mut self, key: &'static str) -> Option<(usize, &'a DeValue<'a>)> {
+        self.known.push(key);
+        let (key, value): (&Spanned<_>, &Spanned<_>) = self.table?.get_key_value(key)?;
+        Some((self.document.line(key.span().start), value.get_ref()))
+    }
+
+    fn table_at(&self, line: usize, path: &str, value: &'a DeValue<'a>) -> Option<&'a DeTable<'a>> {
+        if let DeValue::Table(table) = value {
+            return Some(table);
+        }
+        self.document.fault(line, path.to_owned(), format!("is {}; write it as a table [{path}]", kind(value)));
+        None
+    }
+
+    fn wrong<T>(&self, line: usize, key: &str, message: impl Into<String>) -> Option<T> {
+        self.document.fault(line, self.below(key), message);
+        None
+    }
+
+    fn below(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// What may have been meant: the nearest known name, or all of them.
+pub(super) fn suggestion(written: &str, known: &[&str]) -> String {
+    match nearest(written, known.iter().copied()) {
+        Some(name) => format!("; did you mean {name}?"),
+        None => format!("; known are {}", known.join(", ")),
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,216 @@
+use super::*;
+
+const SOUND: &str = r#"
+[store]
+path = "data"
+cache_mib = 64
+
+[vault]
+key_file = "outlast.key"
+
+[limits]
+live = 1000
+time_to_live = "10m"
+request_timeout = "500ms"
+
+[network]
+allow_loopback = true
+
+[credential.acme]
+profile = "linkedin"
+client_id = "${LI_ID}"
+client_secret = "${LI_SECRET}"
+token_url = "http://127.0.0.1:9/oauth/v2/accessToken"
+settle = "30s"
+
+[destination.conversions]
+kind = "linkedin-conversions"
+credential = "acme"
+conversion_rule = "789123"
+api_base = "http://127.0.0.1:9/rest"
+concurrency = 8
+"#;
+
+fn environment(name: &str) -> Option<String> {
+    matches!(name, "LI_ID" | "LI_SECRET").then(|| format!("value of {name}"))
+}
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::read(Path::new("conf/outlast.toml"), text, &environment)
+}
+
+/// The faults of the sound file with `from` replaced by `to`.
+fn faults(from: &str, to: &str) -> Vec<String> {
+    assert!(SOUND.contains(from), "{from}");
+    match read(&SOUND.replacen(from, to, 1)) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.to_string().lines().map(|line| line.replace("conf/outlast.toml:", "")).collect(),
+    }
+}
+
+#[test]
+fn a_sound_file_says_what_it_says() {
+    let config = read(SOUND).unwrap();
+    assert_eq!(config.store, Path::new("conf/data"), "paths count from the file's directory");
+    assert_eq!(config.vault, Some(KeySource::File("conf/outlast.key".into())));
+    assert_eq!(config.cache_mib, Some(64));
+    assert!(config.allow_loopback);
+    let expected =
+        Limits { live: 1000, time_to_live: Span::from_secs(600), request: Span::from_millis(500), ..Limits::default() };
+    assert_eq!(config.limits, expected);
+    let credential = config.credentials.get("acme").unwrap();
+    assert_eq!((credential.profile, credential.client_id.as_str()), ("linkedin", "value of LI_ID"));
+    let profile = config.profile("acme", credential);
+    assert_eq!(profile.settle, Span::from_secs(30));
+    assert_eq!(profile.token_url.port(), Some(9));
+    assert!(profile.audience.admits(&Url::parse("http://127.0.0.1:9/rest/conversionEvents").unwrap()));
+    assert!(!profile.audience.admits(&Url::parse(LINKEDIN_API).unwrap()), "nobody sends it there");
+    assert_eq!(config.destinations.get("conversions").unwrap().concurrency, Some(8));
+    assert_eq!(config.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn an_empty_file_is_an_engine_without_destinations() {
+    let config = read("").unwrap();
+    assert_eq!(config.store, Path::new("conf/outlast-data"));
+    assert_eq!(config.warnings(), ["destination: there is none, so nothing can be sent; add [destination.NAME]"]);
+}
+
+/// What is changed in the sound file, and the fault that it makes.
+const FAULTS: [(&str, &str, &str); 24] = [
+    (
+        "concurrency = 8",
+        "bacth_size = 8",
+        "29: destination.conversions.bacth_size: unknown key; did you mean batch_size?",
+    ),
+    ("[network]", "[netwrok]", "14: netwrok: unknown key; did you mean network?"),
+    ("cache_mib = 64", "colour = 64", "4: store.colour: unknown key; known are path, cache_mib"),
+    ("cache_mib = 64", "cache_mib = \"64\"", "4: store.cache_mib: must be a whole number from 1 to 65536"),
+    ("cache_mib = 64", "cache_mib = 0", "4: store.cache_mib: must be a whole number from 1 to 65536"),
+    ("path = \"data\"", "path = 7", "3: store.path: is a number; write it in quotes"),
+    ("path = \"data\"", "path = \"\"", "3: store.path: is empty; leave it out or give it a value"),
+    ("live = 1000", "live = -1", "10: limits.live: must be a whole number from 1 to 1000000000"),
+    (
+        "time_to_live = \"10m\"",
+        "time_to_live = \"10 parsecs\"",
+        "11: limits.time_to_live: `10 parsecs` is not a length of time; write a number and ms, s, m, h or d, such as 500ms, 10m or 1h30m",
+    ),
+    ("time_to_live = \"10m\"", "time_to_live = \"0s\"", "11: limits.time_to_live: must be longer than nothing"),
+    ("time_to_live = \"10m\"", "time_to_live = 10", "11: limits.time_to_live: is a number; write it in quotes"),
+    ("allow_loopback = true", "allow_loopback = \"yes\"", "15: network.allow_loopback: is a text; write true or false"),
+    (
+        "profile = \"linkedin\"",
+        "profile = \"linkedn\"",
+        "18: credential.acme.profile: `linkedn` is not known; did you mean linkedin?",
+    ),
+    ("profile = \"linkedin\"\n", "\n", "17: credential.acme.profile: is missing; write profile = \"linkedin\""),
+    (
+        "${LI_ID}",
+        "${LI_IDD}",
+        "19: credential.acme.client_id: the environment variable LI_IDD is not set; set it, or write the value here",
+    ),
+    (
+        "${LI_SECRET}",
+        "${LI_SECRET",
+        "20: credential.acme.client_secret: a `${` has no `}`; close it, or write `$${` for the characters themselves",
+    ),
+    (
+        "token_url = \"http://127.0.0.1:9/",
+        "token_url = \"http://example.org/",
+        "21: credential.acme.token_url: would send a secret over plain http; write https://",
+    ),
+    (
+        "token_url = \"http://127.0.0.1:9/oauth/v2/accessToken\"",
+        "token_url = \"ftp://example.org\"",
+        "21: credential.acme.token_url: `ftp://example.org` is not an address that begins with https://",
+    ),
+    (
+        "kind = \"linkedin-conversions\"",
+        "kind = \"webhook\"",
+        "25: destination.conversions.kind: `webhook` is not known; known are linkedin-conversions",
+    ),
+    (
+        "credential = \"acme\"",
+        "credential = \"amce\"",
+        "26: destination.conversions.credential: there is no [credential.amce]; did you mean acme?",
+    ),
+    (
+        "conversion_rule = \"789123\"\n",
+        "\n",
+        "24: destination.conversions.conversion_rule: is missing; write the number of the conversion rule that events count for",
+    ),
+    (
+        "concurrency = 8",
+        "batch_size = 5001",
+        "29: destination.conversions.batch_size: must be a whole number from 1 to 5000",
+    ),
+    (
+        "[vault]\nkey_file = \"outlast.key\"",
+        "[vault]\nkey_file = \"a\"\nkey_env = \"B\"",
+        "8: vault.key_env: stands beside key_file; leave one of them out",
+    ),
+    (
+        "[network]\n",
+        "network = 3\n[other]\n",
+        "14: limits.network: unknown key; known are calls, live, body_bytes, time_to_live, budget, request_timeout",
+    ),
+];
+
+#[test]
+fn each_fault_names_line_key_and_remedy() {
+    for (from, to, expected) in FAULTS {
+        let faults = faults(from, to);
+        assert!(faults.iter().any(|fault| fault == expected), "expected {expected}, got {faults:#?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_as_toml_names_its_line() {
+    let faults = faults("live = 1000", "live = = 1000");
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("10: not TOML: "), "{faults:?}");
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_their_lines() {
+    let text = "[store]\npth = \"x\"\n[destination.a]\nkind = \"b\"\n[limits]\nlive = 0\n";
+    let error = read(text).err().unwrap().to_string();
+    let lines: Vec<&str> = error.lines().map(|line| line.split(':').nth(1).unwrap()).collect();
+    assert_eq!(lines, ["2", "3", "3", "4", "6"], "{error}");
+}
+
+#[test]
+fn loopback_needs_an_allowance() {
+    let faults = faults("allow_loopback = true", "allow_loopback = false");
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults.iter().all(|fault| fault.contains("network.allow_loopback = true allows")), "{faults:?}");
+}
+
+#[test]
+fn a_credential_needs_a_vault() {
+    let faults = faults("[vault]\nkey_file = \"outlast.key\"", "");
+    assert!(faults[0].contains("vault: is missing") && faults[0].contains("outlast init"), "{faults:?}");
+}
+
+#[test]
+fn a_generic_credential_needs_its_token_endpoint() {
+    let text = SOUND.replace("profile = \"linkedin\"", "profile = \"generic\"");
+    let config = read(&text).unwrap();
+    assert_eq!(config.profile("acme", config.credentials.get("acme").unwrap()).name, "generic");
+    let without = text.replace("token_url = \"http://127.0.0.1:9/oauth/v2/accessToken\"\n", "");
+    assert!(read(&without).err().unwrap().to_string().contains("credential.acme.token_url: is missing"));
+}
+
+#[test]
+fn a_credential_that_nobody_uses_is_worth_a_word() {
+    let text =
+        format!("{SOUND}\n[credential.spare]\nprofile = \"linkedin\"\nclient_id = \"a\"\nclient_secret = \"b\"\n");
+    let warnings = read(&text).unwrap().warnings();
+    assert_eq!(warnings, ["credential.spare: no destination uses it; name it in one, or remove it"]);
+}
+
+#[test]
+fn a_missing_file_is_told_apart() {
+    let error = Config::load(Path::new("no/such/outlast.toml")).err().unwrap();
+    assert!(matches!(error, ConfigError::File { missing: true, .. }), "{error}");
+}
