@@ -38,3 +38,8 @@ pub use secret::Secret;
 pub use view::{
     Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Scope, Summary,
 };
+
+/// The programs in the README compile, since they are tested as documentation. Not the crate's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

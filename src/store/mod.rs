@@ -18,9 +18,9 @@ mod sled;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use self::sled::{SledOptions, SledStore};
 pub use error::{StoreError, StoreErrorKind};
 pub use keys::{Key, Table};
-pub use sled::{SledOptions, SledStore};
 
 /// The largest record, envelope included, in bytes. Larger ones are cut into several keys ([`Key::Body`]). sled moves
 /// pages above 128 KiB into files that it never syncs, and a page holds up to 16 records: 4 KiB stays well below.

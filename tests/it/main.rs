@@ -2,4 +2,6 @@
 
 mod cli;
 mod engine;
+mod examples;
 mod linkedin_vectors;
+mod tidy;
