@@ -117,9 +117,10 @@ impl Credential {
     fn needed(self, past: Epoch, why: Need, now: Time) -> Self {
         match self.state {
             CredentialState::Current { serving, next } if serving.epoch == past => {
-                // S4: no refresh while a refusal means nothing, unless the expiry is known to have passed.
-                let expired = serving.is_expired(now);
-                if !expired && (why == Need::Expired || now < serving.issued.after(self.terms.settle)) {
+                // S4: no refresh while a refusal means nothing, unless the expiry is known to have passed. And nothing
+                // but its refusal or its expiry displaces a token that serves.
+                let refused = why == Need::Refused && now >= serving.issued.after(self.terms.settle);
+                if !refused && !serving.is_expired(now) {
                     return self;
                 }
                 self.counting_fruitless(serving, now).moved_past(serving, next, why, now)
