@@ -1,6 +1,8 @@
 //! What commands ask of an engine, as data: the same question is answered by an engine in this process and, as a line of
 //! JSON over a socket, by one in another.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use outlast_state::{DeliveryId, Time};
@@ -182,20 +184,8 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Why { id } => engine.why(id.0).await?.into(),
         Request::Counts => engine.counts().await?.into(),
         Request::Credentials => engine.credentials().await?.into(),
-        Request::Cancel { ids } => {
-            let mut changed = Vec::with_capacity(ids.len());
-            for id in ids {
-                changed.push(engine.cancel(id.0).await.map_err(Fault::from));
-            }
-            changed.into()
-        }
-        Request::Redrive { ids, redrive } => {
-            let mut changed = Vec::with_capacity(ids.len());
-            for id in ids {
-                changed.push(engine.redrive(id.0, redrive).await.map_err(Fault::from));
-            }
-            changed.into()
-        }
+        Request::Cancel { ids } => together(ids.iter().map(|id| engine.cancel(id.0))).await.into(),
+        Request::Redrive { ids, redrive } => together(ids.iter().map(|id| engine.redrive(id.0, redrive))).await.into(),
         Request::Pause { scope } => engine.pause(scope).await?.into(),
         Request::Resume { scope } => engine.resume(scope).await?.into(),
         Request::Pauses => engine.pauses().await?.into(),
@@ -211,6 +201,24 @@ async fn submit(engine: &Engine, offers: Vec<Offer>) -> Result<Vec<Result<Delive
     let parcels = offers.into_iter().map(Parcel::from).collect();
     let ids = engine.submit_all(parcels).await?;
     Ok(ids.into_iter().map(|id| id.map(DeliveryName).map_err(Fault::from)).collect())
+}
+
+/// Asks for all changes before the first is answered, in their order, so that they share barriers.
+async fn together<F>(changes: impl Iterator<Item = F>) -> Vec<Result<Summary, Fault>>
+where
+    F: Future<Output = Result<Summary, Error>>,
+{
+    let mut open: Vec<_> = changes.map(|change| (Box::pin(change), None)).collect();
+    poll_fn(|context| {
+        for (change, result) in open.iter_mut().filter(|(_, result)| result.is_none()) {
+            if let Poll::Ready(ended) = change.as_mut().poll(context) {
+                *result = Some(ended.map_err(Fault::from));
+            }
+        }
+        if open.iter().all(|(_, result)| result.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    open.into_iter().filter_map(|(_, result)| result).collect()
 }
 
 /// What became of these, in their order; `None` for one that has not ended when patience has.

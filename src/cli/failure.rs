@@ -63,11 +63,9 @@ impl fmt::Display for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let failure = Failure::new(error.to_string());
         match error.kind() {
-            ErrorKind::Configuration => Failure { code: 2, ..failure },
-            ErrorKind::Held => failure.help("another outlast process works on this store: let it end, or stop it"),
-            _ => failure,
+            ErrorKind::Configuration => Failure::usage(error.to_string()),
+            _ => Failure::new(error.to_string()),
         }
     }
 }

@@ -11,10 +11,8 @@ use super::print;
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
     Json,
 }
 

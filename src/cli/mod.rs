@@ -45,7 +45,7 @@ struct Cli {
 }
 
 const CONFIG_HELP: &str = "The configuration [default: outlast.toml, or what OUTLAST_CONFIG names]";
-const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which are";
+const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which";
 
 const EXAMPLES: &str = "Examples:
   outlast init                             write outlast.toml and a key file

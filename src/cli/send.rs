@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,14 +99,18 @@ pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
 /// Accepts everything, then waits for it if asked to. Says whether a signal cut the waiting short.
 async fn send(
     session: &mut Session,
-    events: Events<Box<dyn BufRead>>,
+    mut events: Events<Box<dyn Read>>,
     name: &str,
     wait: bool,
 ) -> Result<(Tally, bool), Failure> {
     let mut sender = Sender::new(session, name);
-    for event in events {
+    while let Some(event) = events.next() {
         let event = event.map_err(|why| Failure::new(format!("{name} cannot be read: {why}")))?;
         sender.take(event).await?;
+        // Events that come one at a time are on disk before the next one is waited for.
+        if events.pauses() {
+            sender.flush().await?;
+        }
     }
     sender.flush().await?;
     let mut tally = sender.finish();
@@ -115,10 +119,11 @@ async fn send(
     }
     let mut signals = Signals::listen()?;
     let mut ended = Ended::default();
+    print::note("waiting until all have ended; what has not when this is interrupted stays accepted");
     let interrupted = tokio::select! {
         done = ended.wait_for(session, &tally.ids) => done.map(|()| false)?,
         name = signals.next() => {
-            print::note(&format!("{name}: what has not ended stays accepted"));
+            print::note(&format!("{name}: stopping"));
             true
         }
     };
@@ -143,12 +148,12 @@ fn destination(config: &Path, asked: Option<String>) -> Result<String, Failure> 
     }
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(io::stdin())));
+        return Ok(Box::new(io::stdin()));
     }
     let file = File::open(path).map_err(|why| Failure::new(format!("{} cannot be opened: {why}", path.display())))?;
-    Ok(Box::new(BufReader::new(file)))
+    Ok(Box::new(file))
 }
 
 /// Gathers events into groups and has them accepted.
@@ -161,6 +166,7 @@ struct Sender<'a> {
     group: Vec<(u64, Offer)>,
     bytes: usize,
     seen: HashSet<DeliveryId>,
+    told_full: bool,
     tally: Tally,
 }
 
@@ -174,6 +180,7 @@ impl<'a> Sender<'a> {
             group: Vec::new(),
             bytes: 0,
             seen: HashSet::new(),
+            told_full: false,
             tally: Tally::default(),
         }
     }
@@ -211,6 +218,10 @@ impl<'a> Sender<'a> {
                 return Err(
                     Failure::new(message).help("send the same again later: what was accepted is not sent twice")
                 );
+            }
+            if !self.told_full {
+                self.told_full = true;
+                self.progress.note("the engine is full; waiting until it takes more");
             }
             clock::wait(wait, &CancellationToken::new()).await;
             waited = waited.saturating_add(wait);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::print;
+use super::session::{Found, find};
 use super::signals::Signals;
 use super::socket::Control;
 use crate::config::Config;
@@ -28,7 +29,15 @@ pub(crate) async fn run(config: &Path, args: &Args) -> Result<(), Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let engine = config.builder()?.accept_time(args.accept_time).open().await?;
+    let describe = || Ok(config.builder()?.accept_time(args.accept_time));
+    let engine = match find(&config.store, describe).await? {
+        Found::Opened(engine) => engine,
+        Found::Running(_, hello) => {
+            let store = config.store.display();
+            let message = format!("an engine works on the store {store} already (pid {})", hello.pid);
+            return Err(Failure::new(message).help("stop that one first, or give this one a store of its own"));
+        }
+    };
     let control = Control::start(&config.store, engine.clone())?;
     // It serves whether or not somebody reads this.
     drop(print::line(&ready(&config, &engine, &control).await?));
@@ -51,7 +60,7 @@ pub(crate) async fn run(config: &Path, args: &Args) -> Result<(), Failure> {
 async fn ready(config: &Config, engine: &Engine, control: &Control) -> Result<String, Failure> {
     let live = engine.counts().await?.live();
     Ok(format!(
-        "ready: pid {}, store {}, socket {}, {} destinations, {} credentials, {live} live deliveries",
+        "ready: pid {}, store {}, socket {}, destinations {}, credentials {}, live deliveries {live}",
         std::process::id(),
         config.store.display(),
         control.path().display(),

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::control::{Answer, Fault, Kind, Request, execute};
+use super::control::{Answer, Fault, Hello, Kind, Request, execute};
 use super::failure::Failure;
 use super::print;
 use super::socket::{Client, Control};
+use crate::builder::Builder;
 use crate::clock;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -38,30 +39,49 @@ enum Link {
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What works on a store.
+pub(crate) enum Found {
+    /// An engine in another process.
+    Running(Box<Client>, Hello),
+    /// The one that was opened just now.
+    Opened(Engine),
+}
+
+/// Finds the engine that runs on this store, or opens the one that is described.
+pub(crate) async fn find(store: &Path, describe: impl Fn() -> Result<Builder, Failure>) -> Result<Found, Failure> {
+    let mut tries = TRIES;
+    loop {
+        if let Some((client, hello)) = Client::connect(store).await? {
+            return Ok(Found::Running(Box::new(client), hello));
+        }
+        match describe()?.open().await {
+            Ok(engine) => return Ok(Found::Opened(engine)),
+            Err(held) if held.kind() == ErrorKind::Held && tries > 0 => tries = tries.saturating_sub(1),
+            Err(error) => return Err(error.into()),
+        }
+        clock::wait(PAUSE, &CancellationToken::new()).await;
+    }
+}
+
 impl Session {
     /// Finds the running engine, or opens the store; says on stderr which.
     pub(crate) async fn open(config: &Path, purpose: Purpose) -> Result<Self, Failure> {
         let store = Config::outline(config)?.store;
-        let mut tries = TRIES;
-        loop {
-            if let Some((client, hello)) = Client::connect(&store).await? {
+        let describe = || Ok(Config::load(config)?.builder()?.hold(purpose == Purpose::Look));
+        let link = match find(&store, describe).await? {
+            Found::Running(client, hello) => {
                 print::note(&format!("on the running engine (pid {})", hello.pid));
-                return Ok(Session { link: Link::Running(Box::new(client)) });
+                Link::Running(client)
             }
-            let engine = Config::load(config)?.builder()?.hold(purpose == Purpose::Look).open().await;
-            match engine {
-                Ok(engine) => {
-                    print::note(&format!("on the store at {} (no engine is running)", store.display()));
-                    // Work that takes long can be looked at from elsewhere meanwhile.
-                    let control =
-                        (purpose == Purpose::Deliver).then(|| Control::start(&store, engine.clone())).transpose()?;
-                    return Ok(Session { link: Link::Opened { engine, control } });
-                }
-                Err(held) if held.kind() == ErrorKind::Held && tries > 0 => tries = tries.saturating_sub(1),
-                Err(error) => return Err(error.into()),
+            Found::Opened(engine) => {
+                print::note(&format!("on the store at {} (no engine is running)", store.display()));
+                // Work that takes long can be looked at from elsewhere meanwhile.
+                let control =
+                    (purpose == Purpose::Deliver).then(|| Control::start(&store, engine.clone())).transpose()?;
+                Link::Opened { engine, control }
             }
-            clock::wait(PAUSE, &CancellationToken::new()).await;
-        }
+        };
+        Ok(Session { link })
     }
 
     /// Whether what is accepted here is also sent by itself.

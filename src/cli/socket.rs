@@ -43,7 +43,7 @@ impl Control {
     /// there already was left behind by a process that was killed, and is replaced.
     pub(crate) fn start(store: &Path, engine: Engine) -> Result<Self, Failure> {
         let path = socket_in(store);
-        let listener = listen(&path).map_err(|why| {
+        let (listener, owner) = listen(&path).map_err(|why| {
             Failure::new(format!("the control socket {} cannot be made: {why}", path.display())).help(
                 match why.kind() {
                     io::ErrorKind::InvalidInput => {
@@ -54,7 +54,6 @@ impl Control {
             )
         })?;
         let control = Control { path, stopping: CancellationToken::new(), tasks: TaskTracker::new() };
-        let owner = std::fs::metadata(&control.path).map(|socket| socket.uid())?;
         let serving = accept(listener, owner, engine, control.stopping.clone(), control.tasks.clone());
         control.tasks.spawn(serving);
         Ok(control)
@@ -74,14 +73,15 @@ impl Control {
     }
 }
 
-fn listen(path: &Path) -> io::Result<UnixListener> {
+/// The socket, and who owns it.
+fn listen(path: &Path) -> io::Result<(UnixListener, u32)> {
     match std::fs::remove_file(path) {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
         _ => {}
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok(listener)
+    Ok((listener, std::fs::metadata(path)?.uid()))
 }
 
 async fn accept(listener: UnixListener, owner: u32, engine: Engine, stopping: CancellationToken, tasks: TaskTracker) {

@@ -145,7 +145,12 @@ impl<'a> Section<'a> {
 
     fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(key)?;
-        parse(&text).map_err(|message| self.fault(key, message)).ok()
+        let written = match self.table.and_then(|table| table.get(key)).map(Spanned::get_ref) {
+            Some(DeValue::String(written)) => written.as_ref(),
+            _ => key,
+        };
+        // What came from the environment may be a secret in the wrong place: the message shows what the file says.
+        parse(&text).map_err(|message| self.fault(key, message.replace(&text, written))).ok()
     }
 
     /// `value`, and a fault if there is none because the key is absent.

@@ -16,6 +16,7 @@ mod id;
 mod journal;
 mod policy;
 mod ruling;
+pub mod table;
 mod time;
 mod verdict;
 

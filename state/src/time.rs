@@ -81,14 +81,24 @@ impl Span {
     }
 }
 
-/// Seconds with three decimals, as people read waits: `2.5 s`, `600 s`.
+/// As people say it, in one or two units: `35 ms`, `2.5 s`, `9 min 59 s`, `3 h`, `30 d`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, millis) = (self.0 / 1000, self.0 % 1000);
-        match millis {
-            0 => write!(f, "{seconds} s"),
-            _ if millis % 100 == 0 => write!(f, "{seconds}.{} s", millis / 100),
-            _ => write!(f, "{seconds}.{millis:03} s"),
+        const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+        let (seconds, tenths) = (self.0 / 1000, self.0 % 1000 / 100);
+        match self.0 {
+            0 => return f.write_str("0 s"),
+            1..1_000 => return write!(f, "{} ms", self.0),
+            1_000..10_000 if tenths > 0 => return write!(f, "{seconds}.{tenths} s"),
+            _ => {}
+        }
+        let mut units = UNITS.iter().skip_while(|(length, _)| seconds < *length);
+        let (Some((length, unit)), next) = (units.next(), units.next()) else { return Ok(()) };
+        write!(f, "{} {unit}", seconds.checked_div(*length).unwrap_or(0))?;
+        let rest = seconds.checked_rem(*length).unwrap_or(0);
+        match next.map(|(length, unit)| (rest.checked_div(*length).unwrap_or(0), unit)) {
+            Some((count @ 1.., unit)) => write!(f, " {count} {unit}"),
+            _ => Ok(()),
         }
     }
 }
@@ -110,5 +120,31 @@ pub const fn jittered(span: Span, seed: u64, salt: u64) -> Span {
     match hash(seed, salt).checked_rem(quarter.saturating_add(1)) {
         Some(extra) => Span(span.0.saturating_add(extra)),
         None => span,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::Span;
+    use std::string::ToString;
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        let table = [
+            (0, "0 s"),
+            (35, "35 ms"),
+            (1_000, "1 s"),
+            (2_540, "2.5 s"),
+            (12_900, "12 s"),
+            (599_277, "9 min 59 s"),
+            (3_600_000, "1 h"),
+            (259_199_068, "2 d 23 h"),
+            (2_592_000_003, "30 d"),
+        ];
+        for (millis, text) in table {
+            assert_eq!(Span::from_millis(millis).to_string(), text);
+        }
     }
 }

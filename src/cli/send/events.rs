@@ -1,7 +1,7 @@
 //! Events as lines of JSON.
 
 use std::fmt;
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use serde_json::Value;
 
@@ -82,16 +82,24 @@ impl Field {
 
 /// The events of an input, in its order. Blank lines are passed over.
 pub(super) struct Events<R> {
-    input: R,
+    input: BufReader<R>,
     destination: String,
     once: Field,
     lane: Field,
     line: u64,
 }
 
-impl<R: BufRead> Events<R> {
+/// Enough that reading a file does not split groups of events often.
+const BUFFER: usize = 1024 * 1024;
+
+impl<R: Read> Events<R> {
     pub(super) fn new(input: R, destination: String, once: Field, lane: Field) -> Self {
-        Events { input, destination, once, lane, line: 0 }
+        Events { input: BufReader::with_capacity(BUFFER, input), destination, once, lane, line: 0 }
+    }
+
+    /// Whether the next event may take its time: nothing of it has been read yet but, perhaps, its beginning.
+    pub(super) fn pauses(&self) -> bool {
+        !self.input.buffer().contains(&b'\n')
     }
 
     fn offer(&self, text: &[u8]) -> Result<Offer, Unfit> {
@@ -131,7 +139,7 @@ impl<R: BufRead> Events<R> {
     }
 }
 
-impl<R: BufRead> Iterator for Events<R> {
+impl<R: Read> Iterator for Events<R> {
     type Item = io::Result<Event>;
 
     fn next(&mut self) -> Option<io::Result<Event>> {

@@ -60,3 +60,26 @@ fn a_line_of_any_length_is_passed_over_in_bounded_memory() {
     assert!(events[0].offer.as_ref().is_err_and(|why| why.to_string().starts_with(": longer than 262144 bytes")));
     assert_eq!((events.len(), events[1].line, events[1].offer.is_ok()), (2, 2, true));
 }
+
+/// An input from which one piece after the other can be read.
+struct Pieces(Vec<&'static [u8]>);
+
+impl std::io::Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let piece: &[u8] = if self.0.is_empty() { b"" } else { self.0.remove(0) };
+        buffer[..piece.len()].copy_from_slice(piece);
+        Ok(piece.len())
+    }
+}
+
+#[test]
+fn it_is_known_when_the_next_event_may_take_its_time() {
+    let pieces = Pieces(vec![b"{}\n{", b"}\n{}\n"]);
+    let mut events = Events::new(pieces, "to".to_owned(), Field::key(), Field::Absent);
+    let mut pauses = Vec::new();
+    while let Some(event) = events.next() {
+        assert!(event.unwrap().offer.is_ok());
+        pauses.push(events.pauses());
+    }
+    assert_eq!(pauses, [true, false, true]);
+}
