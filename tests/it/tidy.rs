@@ -288,6 +288,37 @@ fn links_in_the_documents_resolve() {
     complain(&faults);
 }
 
+/// The arrows of a page's first diagram from one state to another.
+fn arrows(path: &str) -> BTreeSet<(String, String)> {
+    let page = text(path);
+    let diagram = page.split("stateDiagram-v2").nth(1).unwrap().split("```").next().unwrap();
+    let arrows = diagram.lines().filter_map(|line| line.trim().split(':').next()?.split_once(" --> "));
+    let arrows = arrows.map(|(from, to)| (from.trim().to_owned(), to.trim().to_owned()));
+    arrows.filter(|(from, to)| from != to).collect()
+}
+
+/// `docs/STATES.md` is made from the tables; the README's picture says the same in other words.
+#[test]
+fn the_readme_shows_the_machine_as_it_is() {
+    let (told, known) = (arrows("README.md"), arrows("docs/STATES.md"));
+    assert!(known.len() > 10, "the diagram was not read: {known:?}");
+    assert_eq!(told, known);
+}
+
+/// A test is named as its file and its function, such as `tests/it/tidy.rs: files_are_short`.
+#[test]
+fn the_tests_that_guarantees_name_are_there() {
+    let page = text("docs/GUARANTEES.md");
+    let named: Vec<(&str, &str)> = page.split('`').filter_map(|word| word.split_once(".rs: ")).collect();
+    assert!(named.len() > 10, "the page was not read: {named:?}");
+    let missing = named.into_iter().filter(|(file, test)| {
+        let file = root().join(file).with_extension("rs");
+        let known = fs::read_to_string(file).unwrap_or_default();
+        !following(&known, "fn ").any(|name| name == *test)
+    });
+    complain(&missing.map(|(file, test)| format!("{file}.rs has no test {test}")).collect::<Vec<_>>());
+}
+
 #[test]
 fn the_code_map_is_complete() {
     let map = text("docs/ARCHITECTURE.md");
