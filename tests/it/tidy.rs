@@ -115,7 +115,7 @@ fn is_word(letter: char) -> bool {
 
 /// Whether `text` says `word`, not as the end of a longer one.
 fn says(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(|before| is_word(before) || before == ':'))
+    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(is_word))
 }
 
 /// The words that follow `lead` in a text.
@@ -153,7 +153,9 @@ fn each_foreign_thing_is_named_in_one_file() {
         ("Instant::now", "src/clock.rs"),
     ];
     for (word, owner) in owners {
-        let named: Vec<String> = sources().into_iter().filter(|path| says(&code(path), word)).collect();
+        // Our own module of that name is `self::sled`.
+        let says_it = |path: &String| says(&code(path).replace("self::sled::", ""), word);
+        let named: Vec<String> = sources().into_iter().filter(says_it).collect();
         assert_eq!(named, [owner], "{word} is named by its owner only");
     }
 }
