@@ -32,7 +32,7 @@ async fn run(name: &str, describe: impl FnOnce(Builder) -> Builder) -> Result<()
     match engine.outcome(id).await? {
         Outcome::Done(done) => println!("{name}: delivered, attempts {}", done.attempts),
         Outcome::Failed(failed) => {
-            println!("{name}: held, attempts {}, in doubt: {}", failed.attempts, failed.in_doubt)
+            println!("{name}: held, attempts {}, in doubt: {}", failed.attempts, failed.in_doubt);
         }
     }
     let seen = sandbox.with_provider(|provider, _| provider.summary());

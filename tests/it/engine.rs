@@ -8,9 +8,7 @@ use outlast::oauth::Profile;
 use outlast::sandbox::{Options, Sandbox};
 use outlast::store::memory::MemoryStore;
 use outlast::vault::VaultKey;
-use outlast::{
-    Authorisation, Builder, Endpoint, Engine, ErrorKind, Filter, OAuth, Outcome, Parcel, Redrive, Scope, Secret,
-};
+use outlast::{Authorisation, Builder, Endpoint, Engine, OAuth, Outcome, Parcel, Secret};
 use outlast_state::{Span, Time};
 use serde_json::{Value, json};
 
