@@ -324,12 +324,16 @@ fn the_tests_that_guarantees_name_are_there() {
 #[test]
 fn the_code_map_is_complete() {
     let map = text("docs/ARCHITECTURE.md");
-    let named: BTreeSet<&str> = map.split('`').filter(|word| word.ends_with(".rs") && word.contains("src/")).collect();
+    let named: BTreeSet<&str> = map.split('`').filter(|word| is_source(word)).collect();
     let sources = sources();
     let known: BTreeSet<&str> = sources.iter().map(String::as_str).collect();
     let missing = known.difference(&named).map(|path| format!("docs/ARCHITECTURE.md does not name {path}"));
     let gone = named.difference(&known).map(|path| format!("docs/ARCHITECTURE.md names {path}, which there is not"));
     complain(&missing.chain(gone).collect::<Vec<_>>());
+}
+
+fn is_source(word: &str) -> bool {
+    word.contains("src/") && Path::new(word).extension().is_some_and(|ending| ending == "rs")
 }
 
 /// The library alone brings in neither a command line nor a web server.
