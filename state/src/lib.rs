@@ -14,6 +14,8 @@ mod delivery;
 mod gate;
 mod id;
 mod journal;
+#[cfg(feature = "laws")]
+pub mod laws;
 mod policy;
 mod ruling;
 pub mod table;
