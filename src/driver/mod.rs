@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -15,7 +14,7 @@ use tracing::{debug, error, info};
 use self::grants::RenewalEnding;
 use self::machines::{Act, Machines, Turn};
 use self::turn::Report;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::engine::Authorisation;
 use crate::error::Error;
 use crate::http::Http;
@@ -86,8 +85,8 @@ pub(crate) struct World {
 /// what admission adds, a turn stays below what a store takes in one commit.
 const LARGEST_GATHERING: usize = 2_000;
 
-/// The driver never sleeps longer than this, so that a wall clock that ran ahead is followed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// The driver never waits longer than this for something to happen, so that it notices when engine time leapt.
+const LONGEST_WAIT: Span = Span::from_secs(30);
 
 pub(crate) struct Driver {
     pub(crate) machines: Machines,
@@ -171,10 +170,14 @@ impl Driver {
     /// Waits for something to do, then takes what else there is.
     async fn gather(&mut self, wake: Time) -> Gathering {
         let mut gathering = Gathering::default();
-        let mut sleep = self.world.clock.until(wake).min(LONGEST_SLEEP);
-        if let Some(stop) = &self.stop {
-            sleep = sleep.min(self.world.clock.until(stop.until));
-        }
+        let wake = wake.min(self.world.clock.now().after(LONGEST_WAIT));
+        // Once the requests in the air are given up, only their reports are waited for.
+        let wake = match &self.stop {
+            Some(_) if self.world.abandon.is_cancelled() => Time::NEVER,
+            Some(stop) => wake.min(stop.until),
+            None => wake,
+        };
+        let world = Arc::clone(&self.world);
         tokio::select! {
             biased;
             heard = self.heard.recv() => {
@@ -187,7 +190,7 @@ impl Driver {
                 None => self.begin_stop(Span::ZERO, None),
             },
             () = self.stopping.cancelled(), if self.stop.is_none() => self.begin_stop(Span::from_secs(10), None),
-            _ = clock::wait(sleep, &self.world.abandon), if !self.world.abandon.is_cancelled() => {}
+            () = world.clock.wait(wake) => {}
         }
         while gathering.weight < LARGEST_GATHERING
             && let Ok(heard) = self.heard.try_recv()
