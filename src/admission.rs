@@ -176,7 +176,7 @@ impl Machines {
             return Err(Blocked::ByEvent);
         }
         let Some(outlet) = self.settings.outlets.get(name) else { return Err(Blocked::ByEvent) };
-        let (batch_size, concurrency) = (outlet.destination.batch_size().max(1), outlet.concurrency);
+        let (batch_size, concurrency) = (outlet.batch_size, outlet.concurrency);
         let credential = outlet.credential.clone();
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
         let next_due = queue.next_due().filter(|at| *at > turn.now);

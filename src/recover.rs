@@ -137,6 +137,7 @@ fn machines(
     let endpoints = std::mem::take(&mut builder.destinations).into_iter();
     let outlets = endpoints.map(|(name, endpoint)| {
         let outlet = Outlet {
+            batch_size: endpoint.destination.batch_size().max(1),
             destination: endpoint.destination,
             credential: endpoint.credential,
             concurrency: endpoint.concurrency,

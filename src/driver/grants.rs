@@ -23,6 +23,8 @@ pub(crate) enum RenewalEnding {
     RefusedForGood { cause: Cause, why: String },
     Misconfigured { why: String },
     Unknown { why: String, retry_after: Option<Span> },
+    /// The engine gave the request up because it stops.
+    GivenUp,
 }
 
 /// A refresh whose outcome is unknown is tried again after 1, 2, 4 … s, at most this.
@@ -65,6 +67,10 @@ impl Machines {
                 self.note_credential(name, &why, turn);
                 let retry_at = turn.now.after(wait);
                 self.credential(name, CredentialInput::Unknown { from, retry_at }, turn);
+            }
+            RenewalEnding::GivenUp => {
+                warn!(credential = name, "the engine stops before its token request was answered");
+                self.credential(name, CredentialInput::Interrupted, turn);
             }
         }
     }

@@ -2,13 +2,14 @@
 //! what is to be written and done comes out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use outlast_state::{
-    Batch, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer,
-    Policy, Span, State, Time, Token, Want, hash,
+    Batch, Choice, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer,
+    Policy, Span, Standard, State, Time, Token, Trouble, Want, hash,
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::admission::Queue;
 use crate::builder::Limits;
@@ -19,6 +20,10 @@ use crate::secret::Secret;
 use crate::store::keys::Meta;
 use crate::store::{Durable, Key, Writes};
 use crate::view::{Counts, Scope};
+
+/// Neither a destination nor a policy makes a delivery wait longer than this at a time: what asks for more has its units
+/// wrong, and a delivery that nobody looks at again is lost.
+pub(crate) const LONGEST_WAIT: Span = Span::from_secs(24 * 3600);
 
 /// Everything that the driver owns.
 pub(crate) struct Machines {
@@ -50,6 +55,8 @@ pub(crate) struct Outlet {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<String>,
     pub(crate) concurrency: u32,
+    /// Asked once: the driver never calls the host's code where a panic would be its own.
+    pub(crate) batch_size: u32,
 }
 
 /// A delivery that has not ended.
@@ -238,6 +245,19 @@ impl Machines {
         Some(after)
     }
 
+    /// What the policy chooses, within bounds. A policy is the host's code: where it panics, the shipped one answers.
+    pub(super) fn chosen(&self, delivery: &Delivery, trouble: Trouble, now: Time) -> Choice {
+        let policy = &self.settings.policy;
+        let choice = catch_unwind(AssertUnwindSafe(|| policy.choose(delivery, trouble, now))).unwrap_or_else(|_| {
+            error!(delivery = %delivery.id, "the policy panicked; the standard one is asked instead");
+            Standard::default().choose(delivery, trouble, now)
+        });
+        match choice {
+            Choice::Again { at } => Choice::Again { at: at.max(now).min(now.after(LONGEST_WAIT)) },
+            Choice::GiveUp => Choice::GiveUp,
+        }
+    }
+
     /// Marks a credential to be written although its machine did not move.
     pub(crate) fn touch(&mut self, name: &str, turn: &mut Turn, change: impl FnOnce(&mut Keeper)) {
         if let Some(keeper) = self.credentials.get_mut(name) {
@@ -321,9 +341,10 @@ impl Machines {
         turn
     }
 
-    /// How many requests are in the air.
+    /// How many requests are in the air, those to token endpoints included.
     pub(crate) fn in_flight(&self) -> u64 {
-        self.queues.values().map(|queue| u64::from(queue.in_flight)).sum()
+        let calling = self.credentials.values().filter(|keeper| keeper.calling).map(|_| 1);
+        self.queues.values().map(|queue| u64::from(queue.in_flight)).chain(calling).sum()
     }
 }
 

@@ -104,7 +104,27 @@ pub(crate) struct Driver {
 /// A stop in progress.
 pub(crate) struct Stop {
     until: Time,
-    reply: Option<oneshot::Sender<Result<(), Error>>>,
+    /// All who asked for it.
+    replies: Vec<oneshot::Sender<Result<(), Error>>>,
+}
+
+/// Whatever ends the driver, a mistake of ours included: nothing leaves any more, and whoever asks learns why.
+struct LastWords {
+    failure: Arc<OnceLock<Error>>,
+    abandon: CancellationToken,
+    stopping: CancellationToken,
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!("the driver panicked; this is a bug of the engine, and what is stored is safe");
+            let why = "the engine ended by a mistake of its own; what it accepted is stored: open it again, and report this";
+            let _ = self.failure.set(Error::new(crate::ErrorKind::Storage, why));
+        }
+        self.abandon.cancel();
+        self.stopping.cancel();
+    }
 }
 
 /// What one turn has to take in.
@@ -141,6 +161,11 @@ impl Driver {
     /// Runs until it is told to stop, its callers are gone, or its store fails.
     pub(crate) async fn run(mut self) {
         let mut wake = Time::ZERO;
+        let _last = LastWords {
+            failure: Arc::clone(&self.failure),
+            abandon: self.world.abandon.clone(),
+            stopping: self.stopping.clone(),
+        };
         let ended = loop {
             let gathering = self.gather(wake).await;
             let turn = self.turn(gathering);
@@ -152,18 +177,11 @@ impl Driver {
                 break self.close().await;
             }
         };
-        let reply = self.stop.take().and_then(|stop| stop.reply);
-        let ended = ended.map_err(|failed| {
-            error!(error = %failed, "the store failed; nothing is accepted, sent or refreshed any more");
-            let failed = Error::from(failed);
-            let _ = self.failure.set(failed.clone());
-            failed
-        });
         self.world.abandon.cancel();
         self.stopping.cancel();
         self.calls.close();
-        if let Some(reply) = reply {
-            let _ = reply.send(ended);
+        for reply in self.stop.take().into_iter().flat_map(|stop| stop.replies) {
+            let _ = reply.send(ended.clone());
         }
     }
 
@@ -226,10 +244,11 @@ impl Driver {
     }
 
     /// Commits, then acts.
-    async fn settle(&mut self, mut turn: Turn) -> Result<(), StoreError> {
+    async fn settle(&mut self, mut turn: Turn) -> Result<(), Error> {
         if !turn.writes.is_empty() {
             let writes = std::mem::take(&mut turn.writes);
-            self.durable = self.commit(writes).await?;
+            // The failure is known before the turn's callers are let go: they look there for the reason.
+            self.durable = self.commit(writes).await.map_err(|failed| self.failed(failed))?;
         }
         self.tell_watchers(&turn);
         for act in turn.acts {
@@ -238,9 +257,19 @@ impl Driver {
         Ok(())
     }
 
+    /// The end of the engine's authority.
+    fn failed(&self, failed: StoreError) -> Error {
+        error!(error = %failed, "the store failed; nothing is accepted, sent or refreshed any more");
+        let failed = Error::from(failed);
+        let _ = self.failure.set(failed.clone());
+        self.world.abandon.cancel();
+        failed
+    }
+
     async fn commit(&self, writes: crate::store::Writes) -> Result<Durable, StoreError> {
         let (store, keys) = (Arc::clone(&self.world.store), writes.len());
-        let committed = tokio::task::spawn_blocking(move || store.commit(writes)).await;
+        let span = tracing::debug_span!("commit", keys);
+        let committed = tokio::task::spawn_blocking(move || span.in_scope(|| store.commit(writes))).await;
         let durable = committed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         debug!(keys, sequence = durable.sequence(), "committed");
         Ok(durable)
@@ -274,13 +303,9 @@ impl Driver {
         let until = self.world.clock.now().after(grace);
         info!(grace = %grace, in_the_air = self.machines.in_flight(), "stopping");
         self.machines.stopping = true;
-        match &mut self.stop {
-            Some(stop) => {
-                stop.until = stop.until.min(until);
-                stop.reply = reply.or(stop.reply.take());
-            }
-            None => self.stop = Some(Stop { until, reply }),
-        }
+        let stop = self.stop.get_or_insert_with(|| Stop { until, replies: Vec::new() });
+        stop.until = stop.until.min(until);
+        stop.replies.extend(reply);
     }
 
     /// Whether a stop has run its course: everything is answered, or was given up and has said so.
@@ -296,12 +321,13 @@ impl Driver {
     }
 
     /// The last commit of a clean stop.
-    async fn close(&mut self) -> Result<(), StoreError> {
+    async fn close(&mut self) -> Result<(), Error> {
         let turn = self.machines.close(Turn::at(self.world.clock.now()), true);
         self.settle(turn).await?;
         let store = Arc::clone(&self.world.store);
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        let closed = closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        closed.map_err(|failed| self.failed(failed))
     }
 
     fn tell_watchers(&mut self, turn: &Turn) {

@@ -166,7 +166,7 @@ impl Machines {
         let seen = known.map_or(Seen::NONE, |known| known.seen(epoch, sent, now));
         let age = known.and_then(|known| known.token(epoch)).map_or(Span::ZERO, |token| token.age(now));
         let trouble = trouble(verdict, epoch, seen, age, now);
-        let choice = self.settings.policy.choose(&live.record.delivery, trouble, now);
+        let choice = self.chosen(&live.record.delivery, trouble, now);
         if verdict == Verdict::TokenRefused {
             let ruling = rule(epoch, seen, now);
             info!(
@@ -185,7 +185,7 @@ impl Machines {
     /// No answer will come to what was in the air.
     pub(crate) fn interrupted(&mut self, id: DeliveryId, attempt: Attempt, clean: bool, turn: &mut Turn) {
         let Some(live) = self.live.get(&id) else { return };
-        let choice = self.settings.policy.choose(&live.record.delivery, Trouble::Unknown, turn.now);
+        let choice = self.chosen(&live.record.delivery, Trouble::Unknown, turn.now);
         info!(delivery = %id, attempt = attempt.count(), clean, "interrupted: the request may have arrived");
         self.deliver(id, Input::Interrupted { attempt, clean, choice }, turn);
     }
