@@ -7,7 +7,8 @@ use outlast_state::{Evidence, Load, Span, Verdict};
 use tokio::sync::mpsc;
 use tracing::{Instrument, debug, error};
 
-use super::machines::{LONGEST_WAIT, Shipment};
+use super::acts::Shipment;
+use super::machines::LONGEST_WAIT;
 use super::turn::{Ending, Report, Told};
 use super::{Heard, World};
 use crate::destination::{Conclusion, Conversation, Destination, Item, Turn};

@@ -3,7 +3,8 @@
 use outlast_state::{Cause, CredentialInput, CredentialWant, Epoch, Span, Time, jittered};
 use tracing::{info, warn};
 
-use super::machines::{Act, Machines, Turn};
+use super::acts::{Act, Turn};
+use super::machines::Machines;
 use crate::secret::Secret;
 use crate::store::Key;
 
@@ -20,9 +21,17 @@ pub(crate) struct Brought {
 /// How a token request ended.
 pub(crate) enum RenewalEnding {
     Renewed(Brought),
-    RefusedForGood { cause: Cause, why: String },
-    Misconfigured { why: String },
-    Unknown { why: String, retry_after: Option<Span> },
+    RefusedForGood {
+        cause: Cause,
+        why: String,
+    },
+    Misconfigured {
+        why: String,
+    },
+    Unknown {
+        why: String,
+        retry_after: Option<Span>,
+    },
     /// The engine gave the request up because it stops.
     GivenUp,
 }

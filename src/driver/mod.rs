@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
+use self::acts::{Act, Turn};
 use self::grants::RenewalEnding;
-use self::machines::{Act, Machines, Turn};
+use self::machines::Machines;
 use self::turn::Report;
 use crate::clock::Clock;
 use crate::engine::Authorisation;
@@ -24,9 +25,11 @@ use crate::store::{Durable, Store, StoreError};
 use crate::vault::Vault;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
+pub(crate) mod acts;
 mod answers;
 pub(crate) mod attempt;
 mod grants;
+pub(crate) mod ids;
 mod looks;
 pub(crate) mod machines;
 mod renewal;
@@ -88,6 +91,9 @@ const LARGEST_GATHERING: usize = 2_000;
 /// The driver never waits longer than this for something to happen, so that it notices when engine time leapt.
 const LONGEST_WAIT: Span = Span::from_secs(30);
 
+/// So many watchers are kept before anybody looks who is still there.
+pub(crate) const FIRST_SWEEP: usize = 64;
+
 pub(crate) struct Driver {
     pub(crate) machines: Machines,
     pub(crate) world: Arc<World>,
@@ -96,6 +102,8 @@ pub(crate) struct Driver {
     pub(crate) stopping: CancellationToken,
     pub(crate) failure: Arc<OnceLock<Error>>,
     pub(crate) watchers: HashMap<DeliveryId, broadcast::Sender<Summary>>,
+    /// With so many watchers it is time to look who is still there.
+    pub(crate) sweep: usize,
     /// The last commit: what is asked about stored things stands on it.
     pub(crate) durable: Durable,
     pub(crate) stop: Option<Stop>,
@@ -119,7 +127,8 @@ impl Drop for LastWords {
     fn drop(&mut self) {
         if std::thread::panicking() {
             error!("the driver panicked; this is a bug of the engine, and what is stored is safe");
-            let why = "the engine ended by a mistake of its own; what it accepted is stored: open it again, and report this";
+            let why =
+                "the engine ended by a mistake of its own; what it accepted is stored: open it again, and report this";
             let _ = self.failure.set(Error::new(crate::ErrorKind::Storage, why));
         }
         self.abandon.cancel();
@@ -250,7 +259,7 @@ impl Driver {
             // The failure is known before the turn's callers are let go: they look there for the reason.
             self.durable = self.commit(writes).await.map_err(|failed| self.failed(failed))?;
         }
-        self.tell_watchers(&turn);
+        self.tell_watchers(std::mem::take(&mut turn.told));
         for act in turn.acts {
             self.act(act, self.durable);
         }
@@ -330,21 +339,21 @@ impl Driver {
         closed.map_err(|failed| self.failed(failed))
     }
 
-    fn tell_watchers(&mut self, turn: &Turn) {
-        if self.watchers.is_empty() {
-            return;
-        }
-        for id in &turn.changed {
-            let ended = turn.ended.get(id);
-            let record = ended.or_else(|| self.machines.live.get(id).map(|live| &live.record));
-            if let (Some(record), Some(watcher)) = (record, self.watchers.get(id)) {
-                let _ = watcher.send(shown::summary(record, self.machines.is_parked(&record.destination)));
-            }
-            if ended.is_some() {
-                self.watchers.remove(id);
+    fn tell_watchers(&mut self, told: Vec<(DeliveryId, Summary)>) {
+        for (id, summary) in told {
+            let ended = summary.ended_ms.is_some();
+            let heard = self.watchers.get(&id).is_some_and(|watcher| watcher.send(summary).is_ok());
+            if ended || !heard {
+                self.watchers.remove(&id);
+                self.machines.watched.remove(&id);
             }
         }
-        self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
+        // Those who went away are noticed when there is news for them, or when there are twice as many as last time.
+        if self.watchers.len() >= self.sweep {
+            self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
+            self.machines.watched.retain(|id| self.watchers.contains_key(id));
+            self.sweep = self.watchers.len().saturating_mul(2).max(FIRST_SWEEP);
+        }
     }
 
     /// What an idempotency key stands for: in this turn, or in the store.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use outlast_state::{Cause, Time};
 use tracing::{Instrument, info};
 
+use super::acts::Renewal;
 use super::grants::{Brought, RenewalEnding};
-use super::machines::Renewal;
 use super::{Heard, World};
 use crate::oauth::{self, Minted, Outcome, Profile};
 use crate::store::Key;
