@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod completions;
 mod control;
+mod demo;
 mod failure;
 mod init;
 mod list;
@@ -48,6 +49,7 @@ const CONFIG_HELP: &str = "The configuration [default: outlast.toml, or what OUT
 const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which";
 
 const EXAMPLES: &str = "Examples:
+  outlast demo                             watch it survive a dead token and a crash
   outlast init                             write outlast.toml and a key file
   outlast check                            verify the configuration
   outlast auth import acme --file t.json   give a credential its tokens
@@ -60,6 +62,7 @@ Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Init(init::Args),
     Check(check::Args),
     Send(send::Args),
@@ -106,6 +109,7 @@ fn run_command(cli: Cli) -> Result<(), Failure> {
 
 async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Demo(args) => demo::run(args).await,
         Command::Init(args) => init::run(config, &args),
         Command::Check(args) => check::run(config, &args),
         Command::Send(args) => send::run(config, args).await,

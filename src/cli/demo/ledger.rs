@@ -1,0 +1,164 @@
+//! The store's account: what is on disk, read without an engine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use outlast_state::{CredentialState, State};
+
+use super::CREDENTIAL;
+use crate::cli::failure::Failure;
+use crate::records::{self, CredentialRecord, DeliveryRecord};
+use crate::store::{Key, SledOptions, SledStore, Store, StoreError, Table};
+
+/// What a store says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ledger {
+    /// Deliveries of any state.
+    pub(super) accepted: u64,
+    /// Those that ended well.
+    pub(super) delivered: u64,
+    /// Those that were given up.
+    pub(super) failed: u64,
+    /// Those that have not ended.
+    pub(super) live: u64,
+    /// Those of which a request may be on the wire.
+    pub(super) sending: u64,
+    /// Requests made for all of them.
+    pub(super) attempts: u64,
+    /// How many were given up for which reason.
+    pub(super) reasons: BTreeMap<String, u64>,
+    /// Records that do not verify.
+    pub(super) damaged: u64,
+    /// Tokens that were stored after the first one.
+    pub(super) renewals: u64,
+    /// Whether a token call was under way, or intended.
+    pub(super) renewing: bool,
+    /// What it takes on disk, in bytes.
+    pub(super) size: u64,
+}
+
+impl Ledger {
+    /// Reads a store that no process has open.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let failed = |why: StoreError| Failure::new(format!("the store {} cannot be read: {why}", path.display()));
+        let store = SledStore::open(path, SledOptions::default()).map_err(failed)?;
+        let read = Ledger::of(&store).map_err(failed);
+        store.close().map_err(failed)?;
+        let size = size(path)?;
+        read.map(|ledger| Ledger { size, ..ledger })
+    }
+
+    fn of(store: &SledStore) -> Result<Self, StoreError> {
+        let mut ledger = Ledger::default();
+        records::each::<DeliveryRecord>(store, Table::Delivery, |_, record| {
+            match record {
+                Ok(record) => ledger.take(&record),
+                Err(_) => ledger.damaged = ledger.damaged.saturating_add(1),
+            }
+            true
+        })?;
+        match records::get::<CredentialRecord>(store, &Key::Credential(CREDENTIAL.to_owned()))? {
+            Ok(Some(record)) => {
+                ledger.renewals = u64::from(record.credential.epoch.number().saturating_sub(1));
+                ledger.renewing = matches!(record.credential.state, CredentialState::Refreshing { .. });
+            }
+            Ok(None) | Err(_) => ledger.damaged = ledger.damaged.saturating_add(1),
+        }
+        Ok(ledger)
+    }
+
+    fn take(&mut self, record: &DeliveryRecord) {
+        let add = |counter: &mut u64| *counter = counter.saturating_add(1);
+        add(&mut self.accepted);
+        self.attempts = self.attempts.saturating_add(u64::from(record.delivery.attempt.count()));
+        match record.delivery.state {
+            State::Done { .. } => add(&mut self.delivered),
+            State::Failed { .. } => {
+                add(&mut self.failed);
+                add(self.reasons.entry(reason(&record.note)).or_default());
+            }
+            State::Sending { .. } => {
+                add(&mut self.sending);
+                add(&mut self.live);
+            }
+            State::Pending { .. } | State::AwaitingPropagation { .. } | State::Refreshing { .. } => add(&mut self.live),
+        }
+    }
+
+    /// The reasons, most frequent first.
+    pub(super) fn ranked(&self) -> Vec<(&str, u64)> {
+        let mut reasons: Vec<(&str, u64)> = self.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        reasons.sort_by(|(one, more), (other, fewer)| fewer.cmp(more).then(one.cmp(other)));
+        reasons
+    }
+}
+
+/// What a note says apart from the values in it, so that like is counted with like: the field and what is wrong with it, up
+/// to the end of the sentence.
+fn reason(note: &str) -> String {
+    let mut plain = String::new();
+    let mut quoted = false;
+    for part in note.split('"') {
+        plain.push_str(if quoted { "…" } else { part });
+        quoted = !quoted;
+    }
+    let sentence = plain.split_once(". ").map_or(plain.as_str(), |(first, _)| first);
+    let letters: String = sentence.trim_end_matches('.').chars().take(LONGEST_REASON).collect();
+    if letters.is_empty() { "no reason was stored".to_owned() } else { letters }
+}
+
+const LONGEST_REASON: usize = 90;
+
+/// Copies a store whose engine was killed, as it lies there. The socket that the engine left behind is no part of it.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let target = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes in the files below `path`.
+fn size(path: &Path) -> io::Result<u64> {
+    let mut sum: u64 = 0;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let more = if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
+        sum = sum.saturating_add(more);
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_counted_without_their_values() {
+        assert_eq!(reason("Field `x`: \"12a\" is no time. Write one."), "Field `x`: … is no time");
+        assert_eq!(reason(""), "no reason was stored");
+        assert_eq!(reason(&"y".repeat(500)).len(), LONGEST_REASON);
+    }
+
+    #[test]
+    fn a_copy_has_the_files_and_leaves_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir_all(from.join("sled")).unwrap();
+        fs::write(from.join("sled/db"), "12345").unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(from.join("control.sock")).unwrap();
+        copy(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("sled/db")).unwrap(), "12345");
+        assert!(!to.join("control.sock").exists());
+        assert_eq!(size(&to).unwrap(), 5);
+    }
+}
