@@ -1,4 +1,5 @@
 //! The engine against the sandbox, in one process.
+#![allow(clippy::arithmetic_side_effects, clippy::needless_pass_by_value, reason = "numbers and options that a test makes up")]
 
 use std::sync::Arc;
 
