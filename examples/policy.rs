@@ -7,8 +7,9 @@ mod local;
 use std::error::Error;
 use std::sync::Arc;
 
-use outlast::state::{Choice, Delivery, Policy, Standard, Time, Trouble};
+use outlast::state::{Choice, Delivery, Policy, Standard, Time, Trouble, laws};
 use outlast::{Builder, Outcome, Parcel, clock};
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 /// As [`Standard`], but nothing that may have arrived is sent again.
@@ -44,6 +45,11 @@ async fn run(name: &str, describe: impl FnOnce(Builder) -> Builder) -> Result<()
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let cases = (laws::any_delivery(), laws::any_trouble(), laws::any_time());
+    TestRunner::deterministic().run(&cases, |(delivery, trouble, now)| {
+        Ok(laws::policy(&NeverTwice, &delivery, trouble, now)?)
+    })?;
+    println!("NeverTwice obeys the laws of a policy");
     run("Standard", |engine| engine).await?;
     run("NeverTwice", |engine| engine.policy(NeverTwice)).await
 }
