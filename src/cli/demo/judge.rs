@@ -37,7 +37,9 @@ fn applied(valid: &BTreeSet<String>, audit: &Audit) -> Option<String> {
     let some = |ids: &[&String]| ids.iter().take(3).map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
     match (missing.as_slice(), strange.as_slice()) {
         ([], []) => None,
-        (missing, []) => Some(format!("lost: {} valid events were not applied, such as {}", missing.len(), some(missing))),
+        (missing, []) => {
+            Some(format!("lost: {} valid events were not applied, such as {}", missing.len(), some(missing)))
+        }
         (_, strange) => {
             Some(format!("{} events were applied that are not valid, such as {}", strange.len(), some(strange)))
         }
@@ -79,7 +81,10 @@ fn renewals(audit: &Audit, ledger: &Ledger, kills: &[Kill]) -> Option<String> {
     let fit = (1..=most).contains(&renewals) && ledger.renewals >= 1;
     // One token was revoked, so one renewal is stored, however often the provider was asked for it.
     (!fit || ledger.renewals > 1).then(|| {
-        format!("{renewals} renewals at the provider and {} stored; 1 was needed and at most {most} allowed (S3)", ledger.renewals)
+        format!(
+            "{renewals} renewals at the provider and {} stored; 1 was needed and at most {most} allowed (S3)",
+            ledger.renewals
+        )
     })
 }
 
@@ -98,7 +103,9 @@ fn refused(audit: &Audit) -> Option<String> {
     let (refused, most) = (audit.refused(), most_refused(audit));
     (refused > most).then(|| {
         let in_flight = audit.in_flight_at_refusal;
-        format!("{refused} requests were refused; {in_flight} were in flight at the first one, and {most} are allowed (S13)")
+        format!(
+            "{refused} requests were refused; {in_flight} were in flight at the first one, and {most} are allowed (S13)"
+        )
     })
 }
 
@@ -109,7 +116,10 @@ pub(super) fn most_refused(audit: &Audit) -> u64 {
 fn duplicates(audit: &Audit, kills: &[Kill]) -> Option<String> {
     let most = in_flight_at_kills(kills);
     (audit.duplicates > most).then(|| {
-        format!("the provider saw {} duplicates, and {most} deliveries were in flight when the engine was killed", audit.duplicates)
+        format!(
+            "the provider saw {} duplicates, and {most} deliveries were in flight when the engine was killed",
+            audit.duplicates
+        )
     })
 }
 
