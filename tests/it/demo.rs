@@ -82,21 +82,22 @@ fn retrying_once_loses_events() {
 #[test]
 fn a_signal_ends_the_demonstration_and_its_processes() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = folder.path().join("kept");
-    let mut demo =
-        demo(folder.path()).args(["--events", "400", "--keep", "kept"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = demo(folder.path());
+    command.args(["--events", "400"]).env("TMPDIR", folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut demo = command.spawn().unwrap();
     let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("half through")));
-    let logs = std::fs::read_to_string(kept.join("engine.log")).unwrap();
+    let place = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let logs = std::fs::read_to_string(place.join("engine.log")).unwrap();
     let pid = logs.split("ready: pid ").nth(1).unwrap().split(',').next().unwrap();
     assert!(lives(pid));
-    assert!(
-        Command::new("sh").args(["-c", "kill -INT \"$1\"", "sh", &demo.id().to_string()]).status().unwrap().success()
-    );
+    let id = demo.id().to_string();
+    assert!(Command::new("sh").args(["-c", "kill -INT \"$1\"", "sh", &id]).status().unwrap().success());
     let told: Vec<String> = lines.map(Result::unwrap).collect();
     assert!(!demo.wait().unwrap().success());
     assert!(told.iter().any(|line| line.contains("SIGINT")), "{told:?}");
     assert!(!lives(pid), "the engine lives on");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{} is still there", place.display());
 }
 
 #[test]

@@ -225,11 +225,16 @@ pub(super) fn show(timeline: &Timeline) -> Result<(), Failure> {
     picture::draw(timeline, width(), letters).iter().try_for_each(|line| print::line(line))
 }
 
-/// Writes the timeline as SVG and says where it is.
+/// Writes the timeline as SVG and says where it is. Where nothing may be written, the system's directory for passing things
+/// takes it.
 pub(super) fn write(timeline: &Timeline, subtitle: &str, place: &Place) -> Result<String, Failure> {
-    let path = place.picture();
-    std::fs::write(&path, svg::draw(timeline, subtitle))
-        .map_err(|why| Failure::new(format!("{} cannot be written: {why}", path.display())))?;
+    let svg = svg::draw(timeline, subtitle);
+    let mut path = place.picture();
+    if std::fs::write(&path, &svg).is_err() {
+        path = std::env::temp_dir().join(&path);
+        std::fs::write(&path, &svg)
+            .map_err(|why| Failure::new(format!("{} cannot be written: {why}", path.display())))?;
+    }
     Ok(path.canonicalize().unwrap_or(path).display().to_string())
 }
 
