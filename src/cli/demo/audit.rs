@@ -42,7 +42,8 @@ pub(super) struct Audit {
     /// The most requests without an answer from the first refusal until its own answer was out: whoever sent those could
     /// not know better.
     pub(super) in_flight_at_refusal: u64,
-    refusal_out_ms: Option<u64>,
+    /// When the first refusal's answer was out.
+    pub(super) refusal_out_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -37,7 +37,9 @@ fn applied(valid: &BTreeSet<String>, audit: &Audit) -> Option<String> {
     let some = |ids: &[&String]| ids.iter().take(3).map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
     match (missing.as_slice(), strange.as_slice()) {
         ([], []) => None,
-        (missing, []) => Some(format!("lost: {} valid events were not applied, such as {}", missing.len(), some(missing))),
+        (missing, []) => {
+            Some(format!("lost: {} valid events were not applied, such as {}", missing.len(), some(missing)))
+        }
         (_, strange) => {
             Some(format!("{} events were applied that are not valid, such as {}", strange.len(), some(strange)))
         }
@@ -79,7 +81,10 @@ fn renewals(audit: &Audit, ledger: &Ledger, kills: &[Kill]) -> Option<String> {
     let fit = (1..=most).contains(&renewals) && ledger.renewals >= 1;
     // One token was revoked, so one renewal is stored, however often the provider was asked for it.
     (!fit || ledger.renewals > 1).then(|| {
-        format!("{renewals} renewals at the provider and {} stored; 1 was needed and at most {most} allowed (S3)", ledger.renewals)
+        format!(
+            "{renewals} renewals at the provider and {} stored; 1 was needed and at most {most} allowed (S3)",
+            ledger.renewals
+        )
     })
 }
 
@@ -98,7 +103,9 @@ fn refused(audit: &Audit) -> Option<String> {
     let (refused, most) = (audit.refused(), most_refused(audit));
     (refused > most).then(|| {
         let in_flight = audit.in_flight_at_refusal;
-        format!("{refused} requests were refused; {in_flight} were in flight at the first one, and {most} are allowed (S13)")
+        format!(
+            "{refused} requests were refused; {in_flight} were in flight at the first one, and {most} are allowed (S13)"
+        )
     })
 }
 
@@ -109,7 +116,10 @@ pub(super) fn most_refused(audit: &Audit) -> u64 {
 fn duplicates(audit: &Audit, kills: &[Kill]) -> Option<String> {
     let most = in_flight_at_kills(kills);
     (audit.duplicates > most).then(|| {
-        format!("the provider saw {} duplicates, and {most} deliveries were in flight when the engine was killed", audit.duplicates)
+        format!(
+            "the provider saw {} duplicates, and {most} deliveries were in flight when the engine was killed",
+            audit.duplicates
+        )
     })
 }
 
@@ -173,9 +183,11 @@ mod tests {
     fn each_violation_is_told() {
         type Change = fn(&mut Played);
         let rows: [(&str, Change); 15] = [
-            ("lost: 1 valid events", |played| drop(played.audit.applied.remove("a"))),
-            ("applied that are not valid, such as x", |played| drop(played.audit.applied.insert("x".into(), 1))),
-            ("1 events counted more than once", |played| drop(played.audit.applied.insert("a".into(), 2))),
+            ("lost: 1 valid events", |played| assert!(played.audit.applied.remove("a").is_some())),
+            ("applied that are not valid, such as x", |played| {
+                assert!(played.audit.applied.insert("x".into(), 1).is_none());
+            }),
+            ("1 events counted more than once", |played| assert!(played.audit.applied.insert("a".into(), 2).is_some())),
             ("(S1)", |played| played.ledger.accepted = 2),
             ("1 damaged", |played| played.ledger.damaged = 1),
             ("1 deliveries have not ended", |played| played.ledger.live = 1),
@@ -183,7 +195,7 @@ mod tests {
             ("2 deliveries are Failed, of 1", |played| played.ledger.failed = 2),
             ("2 renewals at the provider and 1 stored", |played| played.audit.refreshed_ms.push(2)),
             ("1 renewals at the provider and 2 stored", |played| played.ledger.renewals = 2),
-            ("sent with two bodies", |played| drop(played.audit.conflicts.insert("a".into()))),
+            ("sent with two bodies", |played| assert!(played.audit.conflicts.insert("a".into()))),
             ("31 requests were refused", |played| played.audit.refused_ms.push(0)),
             ("saw 3 duplicates, and 2", |played| played.audit.duplicates = 3),
             ("never killed", |played| (played.kills, played.audit.duplicates) = (Vec::new(), 0)),

@@ -89,24 +89,23 @@ impl Ledger {
 
     /// The reasons, most frequent first.
     pub(super) fn ranked(&self) -> Vec<(&str, u64)> {
-        let mut reasons: Vec<(&str, u64)> = self.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        let mut reasons: Vec<(&str, u64)> =
+            self.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         reasons.sort_by(|(one, more), (other, fewer)| fewer.cmp(more).then(one.cmp(other)));
         reasons
     }
 }
 
-/// What a note says apart from the values in it, so that like is counted with like: the field and what is wrong with it, up
-/// to the end of the sentence.
+/// What a note says apart from the values in it, so that like is counted with like: what is wrong, and with which field.
 fn reason(note: &str) -> String {
-    let mut plain = String::new();
-    let mut quoted = false;
-    for part in note.split('"') {
-        plain.push_str(if quoted { "…" } else { part });
-        quoted = !quoted;
+    let sentence = note.split_once(". ").map_or(note, |(first, _)| first).trim_end_matches('.');
+    let letters: String = sentence.chars().take(LONGEST_REASON).collect();
+    let named = note.split_once("ield `").and_then(|(_, rest)| rest.split_once('`'));
+    match named {
+        _ if letters.is_empty() => "no reason was stored".to_owned(),
+        Some((field, _)) => format!("{field}: {letters}"),
+        None => letters,
     }
-    let sentence = plain.split_once(". ").map_or(plain.as_str(), |(first, _)| first);
-    let letters: String = sentence.trim_end_matches('.').chars().take(LONGEST_REASON).collect();
-    if letters.is_empty() { "no reason was stored".to_owned() } else { letters }
 }
 
 const LONGEST_REASON: usize = 90;
@@ -144,7 +143,8 @@ mod tests {
 
     #[test]
     fn reasons_are_counted_without_their_values() {
-        assert_eq!(reason("Field `x`: \"12a\" is no time. Write one."), "Field `x`: … is no time");
+        assert_eq!(reason("Amount is missing. Field `a.b`: give it one."), "a.b: Amount is missing");
+        assert_eq!(reason("Too old."), "Too old");
         assert_eq!(reason(""), "no reason was stored");
         assert_eq!(reason(&"y".repeat(500)).len(), LONGEST_REASON);
     }

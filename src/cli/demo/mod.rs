@@ -111,5 +111,9 @@ async fn outlast(args: &Args, place: &Place, sample: &Sample) -> Result<(), Fail
     for violation in &violations {
         print::note(&format!("violated: {violation}"));
     }
-    if violations.is_empty() { Ok(()) } else { Err(Failure::told()) }
+    match (violations.is_empty(), place.is_kept()) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Failure::told()),
+        (false, false) => Err(Failure::told().help("--keep DIR leaves the store and the logs there to look at")),
+    }
 }

@@ -81,8 +81,7 @@ impl Moment {
     /// The sandbox that this moment needs: one whose token endpoint is slow enough to be caught at it.
     pub(super) fn weather(self, seed: u64) -> Weather {
         let slow = self == Moment::Refreshing;
-        let token_latency =
-            if slow { Span { min_ms: 1500, max_ms: 1500 } } else { Span { min_ms: 50, max_ms: 150 } };
+        let token_latency = if slow { Span { min_ms: 1500, max_ms: 1500 } } else { Span { min_ms: 50, max_ms: 150 } };
         Weather { seed, token_latency }
     }
 

@@ -337,7 +337,7 @@ fn tell(
     report::table(&rows(&counted, lost, unfinished))?;
     print::line("")?;
     let kind = "The crash is left out: this rule keeps what waits in memory, and would lose it.";
-    let end = if unfinished > 0 { " The demonstration ends after 90 s; in production this goes on for hours." } else { "" };
+    let end = if unfinished > 0 { " The demonstration ends after 90 s, whatever still waits." } else { "" };
     print::line(&report::wrapped(&format!("{}{end} {kind}", client.rule.story()), report::width()))?;
     print::line("")?;
     report::show(&timeline)?;

@@ -25,7 +25,6 @@ use crate::view::Counts;
 pub(super) struct Kill {
     pub(super) at_ms: u64,
     pub(super) ready_ms: u64,
-    pub(super) acknowledged: usize,
     pub(super) left: Ledger,
 }
 
@@ -67,7 +66,13 @@ const STUCK_MS: u64 = 120_000;
 const RECOVERING: Duration = Duration::from_millis(30);
 
 /// Performs the whole story.
-pub(super) async fn perform(place: &Place, feed: &Feed, moment: Moment, valid: u64, seed: u64) -> Result<Played, Failure> {
+pub(super) async fn perform(
+    place: &Place,
+    feed: &Feed,
+    moment: Moment,
+    valid: u64,
+    seed: u64,
+) -> Result<Played, Failure> {
     place.write_sandbox(moment.weather(seed))?;
     let (sandbox, addresses) = process::sandbox(place)?;
     place.write_config(&addresses.api)?;
@@ -76,9 +81,9 @@ pub(super) async fn perform(place: &Place, feed: &Feed, moment: Moment, valid: u
     let began_ms = clock::wall().as_millis();
     stage.engine.ready(place).await?;
     let store = place.store();
-    let (fed, told) = tokio::join!(feed.run(&store), stage.tell(moment));
+    let (offered, told) = tokio::join!(feed.run(&store), stage.tell(moment));
     told?;
-    fed?;
+    offered?;
     let ended_ms = clock::wall().as_millis();
     stage.close(began_ms, ended_ms).await
 }
@@ -126,8 +131,10 @@ impl<'a> Stage<'a> {
         let valid = self.valid;
         self.until(|audit| moment.has_come(audit, valid) || audit.applied() >= valid).await?;
         if !moment.has_come(&self.audit, valid) {
-            return Err(Failure::new(format!("everything had arrived before the engine could be killed at `{moment}`"))
-                .help("ask for more --events"));
+            return Err(Failure::new(format!(
+                "everything had arrived before the engine could be killed at `{moment}`"
+            ))
+            .help("ask for more --events"));
         }
         self.kill()?;
         self.engine = process::engine(self.place)?;
@@ -144,11 +151,7 @@ impl<'a> Stage<'a> {
     fn kill(&mut self) -> Result<(), Failure> {
         self.measure();
         self.engine.kill()?;
-        let kill = Kill {
-            at_ms: clock::wall().as_millis(),
-            acknowledged: self.feed.acknowledged(),
-            ..Kill::default()
-        };
+        let kill = Kill { at_ms: clock::wall().as_millis(), ..Kill::default() };
         self.kills.push(kill);
         ledger::copy(&self.place.store(), &self.place.killed(self.kills.len()))?;
         let message = format!("the engine is killed with SIGKILL, {} applied", self.audit.applied());
@@ -202,9 +205,7 @@ impl<'a> Stage<'a> {
         self.tail.poll(&mut self.audit)?;
         self.progress.reach(self.audit.applied());
         self.sandbox.check()?;
-        self.engine
-            .check()
-            .map_err(|why| Failure::new(format!("{why}\n{}", self.place.log_end(process::ENGINE_LOG))))
+        self.engine.check().map_err(|why| Failure::new(format!("{why}\n{}", self.place.log_end(process::ENGINE_LOG))))
     }
 
     fn measure(&mut self) {

@@ -109,7 +109,7 @@ impl Process {
             match Client::connect(&store).await? {
                 Some((_, hello)) if hello.pid == self.child.id() => return Ok(()),
                 _ => pause(PAUSE).await,
-            };
+            }
         }
         Err(Failure::new(format!("{} was not ready in {} s", self.name, PATIENCE.as_secs())))
     }

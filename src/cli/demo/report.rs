@@ -63,7 +63,7 @@ pub(super) struct Report<'a> {
 impl Report<'_> {
     pub(super) fn tell(&self, place: &Place, json: bool) -> Result<(), Failure> {
         let Played { audit, kills, began_ms, ended_ms, .. } = self.played;
-        let title = "Outlast: a token revoked half through, an engine killed, and every event accounted for";
+        let title = "Outlast: a token revoked, an engine killed, every event accounted for";
         let timeline = Timeline::new(title.to_owned(), audit, kills, *began_ms, *ended_ms);
         let counted = self.counted();
         let path = write(&timeline, &subtitle(&counted), place)?;
@@ -125,17 +125,45 @@ impl Report<'_> {
         let events = grouped(count(self.sample.events.len()));
         let folded = grouped(count(self.sample.duplicates));
         let mut rows = vec![
-            row("accepted", grouped(counted.accepted), format!("of {events} events; {folded} repeat an earlier one's key")),
-            row("delivered", grouped(counted.delivered), format!("of {} valid events", grouped(count(self.sample.valid.len())))),
-            row("failed", grouped(counted.failed), format!("of {} that must be refused", grouped(count(self.sample.invalid.len())))),
+            row(
+                "accepted",
+                grouped(counted.accepted),
+                format!("of {events} events; {folded} repeat an earlier one's key"),
+            ),
+            row(
+                "delivered",
+                grouped(counted.delivered),
+                format!("of {} valid events", grouped(count(self.sample.valid.len()))),
+            ),
+            row(
+                "failed",
+                grouped(counted.failed),
+                format!("of {} that must be refused", grouped(count(self.sample.invalid.len()))),
+            ),
             row("attempts", grouped(counted.attempts), String::new()),
-            row("refused requests", grouped(counted.refused), format!("at most {}: in flight at the first one + 24", most_refused(audit))),
+            row(
+                "refused requests",
+                grouped(counted.refused),
+                format!("at most {}: in flight at the first one + 24", most_refused(audit)),
+            ),
             row("refreshes", grouped(counted.refreshes), format!("at most {}", most_renewals(audit, ledger, kills))),
-            row("duplicates seen", grouped(counted.duplicates), format!("at most {}: in flight when killed", in_flight_at_kills(kills))),
+            row(
+                "duplicates seen",
+                grouped(counted.duplicates),
+                format!("at most {}: in flight when killed", in_flight_at_kills(kills)),
+            ),
             row("conflicts", grouped(counted.conflicts), "one key with two bodies".to_owned()),
             row("crashes", grouped(counted.crashes), format!("SIGKILL {}", self.moment.clause())),
-            row("wall time", format!("{:.1} s", counted.seconds), format!("events come at {} a second", super::feed::pace(self.sample.events.len()))),
-            row("deliveries/s", format!("{:.0}", per_second(counted)), format!("{} in the best second", grouped(timeline.peak()))),
+            row(
+                "wall time",
+                format!("{:.1} s", counted.seconds),
+                format!("events come at {} a second", super::feed::pace(self.sample.events.len())),
+            ),
+            row(
+                "deliveries/s",
+                format!("{:.0}", per_second(counted)),
+                format!("{} in the best second", grouped(timeline.peak())),
+            ),
             row("store", size(ledger.size), "on disk".to_owned()),
         ];
         rows.extend(peak_memory.map(|peak| row("peak memory", size(peak), "of the engine".to_owned())));
@@ -197,33 +225,39 @@ pub(super) fn show(timeline: &Timeline) -> Result<(), Failure> {
     picture::draw(timeline, width(), letters).iter().try_for_each(|line| print::line(line))
 }
 
-/// Writes the timeline as SVG and says where it is.
+/// Writes the timeline as SVG and says where it is. Where nothing may be written, the system's directory for passing things
+/// takes it.
 pub(super) fn write(timeline: &Timeline, subtitle: &str, place: &Place) -> Result<String, Failure> {
-    let path = place.picture();
-    std::fs::write(&path, svg::draw(timeline, subtitle))
-        .map_err(|why| Failure::new(format!("{} cannot be written: {why}", path.display())))?;
+    let svg = svg::draw(timeline, subtitle);
+    let mut path = place.picture();
+    if std::fs::write(&path, &svg).is_err() {
+        path = std::env::temp_dir().join(&path);
+        std::fs::write(&path, &svg)
+            .map_err(|why| Failure::new(format!("{} cannot be written: {why}", path.display())))?;
+    }
     Ok(path.canonicalize().unwrap_or(path).display().to_string())
 }
 
 fn subtitle(counted: &Counted) -> String {
     format!(
-        "{} accepted, {} delivered, {} failed; {} refused, {} refreshed, {} duplicates, {} killed.",
+        "{} accepted, {} delivered, {} failed as they must. {}, {}, {}, {}.",
         grouped(counted.accepted),
         grouped(counted.delivered),
         grouped(counted.failed),
-        grouped(counted.refused),
-        times(counted.refreshes),
-        grouped(counted.duplicates),
-        times(counted.crashes)
+        several(counted.refused, "refused request"),
+        several(counted.refreshes, "token refresh"),
+        several(counted.duplicates, "duplicate"),
+        several(counted.crashes, "crash")
     )
 }
 
-fn times(count: u64) -> String {
-    match count {
-        1 => "once".to_owned(),
-        2 => "twice".to_owned(),
-        more => format!("{} times", grouped(more)),
-    }
+fn several(count: u64, what: &str) -> String {
+    let ending = match (count, what.ends_with("sh")) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{} {what}{ending}", grouped(count))
 }
 
 fn per_second(counted: &Counted) -> f64 {
@@ -268,11 +302,26 @@ mod tests {
     }
 
     #[test]
+    fn counts_are_told_in_words() {
+        assert_eq!(several(1, "token refresh"), "1 token refresh");
+        assert_eq!(several(2_000, "crash"), "2 000 crashes");
+        assert_eq!(several(0, "duplicate"), "0 duplicates");
+    }
+
+    #[test]
     fn the_object_begins_with_the_counts() {
         let text = serde_json::to_string(&Counted::default()).unwrap();
         let names: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
         let expected = [
-            "accepted", "delivered", "failed", "attempts", "refused", "refreshes", "duplicates", "conflicts", "crashes",
+            "accepted",
+            "delivered",
+            "failed",
+            "attempts",
+            "refused",
+            "refreshes",
+            "duplicates",
+            "conflicts",
+            "crashes",
             "seconds",
         ];
         assert_eq!(names, expected);

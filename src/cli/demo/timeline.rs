@@ -83,7 +83,7 @@ impl Timeline {
 
     /// In which of `columns` equal parts a time lies.
     pub(super) fn column(&self, time: u64, columns: u32) -> u32 {
-        let column = time.saturating_mul(u64::from(columns)) / self.length.max(1);
+        let column = time.saturating_mul(u64::from(columns)).checked_div(self.length).unwrap_or(0);
         u32::try_from(column).unwrap_or(u32::MAX).min(columns.saturating_sub(1))
     }
 
@@ -140,7 +140,10 @@ pub(super) mod tests {
 
     pub(in crate::cli::demo) fn example() -> Timeline {
         let audit = Audit {
-            applied_ms: (0..400).map(|number| 1_000 + number * 10).chain((0..600).map(|number| 12_000 + number * 7)).collect(),
+            applied_ms: (0..400)
+                .map(|number: u64| number.saturating_mul(10).saturating_add(1_000))
+                .chain((0..600).map(|number: u64| number.saturating_mul(7).saturating_add(12_000)))
+                .collect(),
             refused_ms: vec![5_050, 5_060, 6_000, 9_000],
             refreshed_ms: vec![5_150],
             revoked_ms: Some(5_000),
