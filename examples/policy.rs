@@ -46,9 +46,8 @@ async fn run(name: &str, describe: impl FnOnce(Builder) -> Builder) -> Result<()
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let cases = (laws::any_delivery(), laws::any_trouble(), laws::any_time());
-    TestRunner::deterministic().run(&cases, |(delivery, trouble, now)| {
-        Ok(laws::policy(&NeverTwice, &delivery, trouble, now)?)
-    })?;
+    TestRunner::deterministic()
+        .run(&cases, |(delivery, trouble, now)| Ok(laws::policy(&NeverTwice, &delivery, trouble, now)?))?;
     println!("NeverTwice obeys the laws of a policy");
     run("Standard", |engine| engine).await?;
     run("NeverTwice", |engine| engine.policy(NeverTwice)).await

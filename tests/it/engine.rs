@@ -1,5 +1,9 @@
 //! The engine against the sandbox, in one process.
-#![allow(clippy::arithmetic_side_effects, clippy::needless_pass_by_value, reason = "numbers and options that a test makes up")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::needless_pass_by_value,
+    reason = "numbers and options that a test makes up"
+)]
 
 use std::sync::Arc;
 
