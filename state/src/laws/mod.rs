@@ -31,13 +31,14 @@ mod gate;
 mod journal;
 mod policy;
 mod sequence;
+mod serving;
 mod strategy;
 
 pub use broken::{Broken, Law};
 pub use credential::{
-    CREDENTIAL_LAWS, CredentialLaw, dead_needs_a_human, death_has_a_cause, epochs_only_grow, evidence_counts,
-    make_before_break, never_serves_expired, no_refresh_while_young, one_renewal_per_epoch, planned_refresh_waits,
-    refresh_is_retried, refused_token_is_left, renewals_keep_their_distance, stale_outcome_ignored,
+    CREDENTIAL_LAWS, CredentialLaw, epochs_only_grow, no_refresh_while_young, one_renewal_per_epoch,
+    planned_refresh_waits, refresh_is_retried, refused_token_is_left, renewals_keep_their_distance,
+    stale_outcome_ignored,
 };
 pub use delivery::{
     DELIVERY_LAWS, DeliveryLaw, accepted_is_done, answers_of_others_ignored, attempts_only_grow, deadline_ends,
@@ -48,6 +49,7 @@ pub use gate::{GateEvent, gate_never_starves, gate_of_others, one_canary_while_y
 pub use journal::{credential_journal_folds, journal_folds};
 pub use policy::{policy, policy_is_pure, policy_never_before_now};
 pub use sequence::{fitted, fitted_credential, renewals_spaced};
+pub use serving::{dead_needs_a_human, death_has_a_cause, evidence_counts, make_before_break, never_serves_expired};
 pub use strategy::{
     any_credential, any_credential_input, any_delivery, any_epoch, any_evidence, any_gate_event, any_input, any_seen,
     any_span, any_state, any_terms, any_time, any_token, any_trouble, any_verdict,
