@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::Secret;
+use crate::store::MAX_VALUE;
 
 mod key;
 
@@ -73,6 +74,20 @@ pub enum VaultError {
         /// Its version.
         version: u8,
     },
+    /// The sealed record would be larger than a store takes.
+    #[error(
+        "the {what} of credential `{credential}` is too long: sealed it has {bytes} bytes, and a store takes at most {most}; \
+         operator: ask the provider for shorter tokens, such as ones with fewer scopes",
+        most = MAX_VALUE
+    )]
+    TooLong {
+        /// Whose it is.
+        credential: String,
+        /// Which of its records.
+        what: &'static str,
+        /// How long it would be.
+        bytes: usize,
+    },
     /// The system gives no random numbers, without which nothing can be sealed.
     #[error("the system's random number generator failed; operator: check that this machine has one")]
     Random,
@@ -93,7 +108,7 @@ impl Vault {
     /// Seals the access token of `epoch`.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// It is too long for a store, or the system gives no random numbers.
     pub fn seal_access(&self, credential: &str, epoch: Epoch, token: &Secret) -> Result<Vec<u8>, VaultError> {
         self.seal(&Place { credential, kind: Kind::Access, epoch }, token.reveal().as_bytes())
     }
@@ -112,7 +127,7 @@ impl Vault {
     /// Seals the grant as it stands since `epoch`.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// It is too long for a store, or the system gives no random numbers.
     ///
     /// # Panics
     /// Never: a grant is text and a number.
@@ -161,6 +176,11 @@ impl Vault {
     }
 
     fn seal(&self, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let bytes = plain.len().saturating_add(SEAL_LEN);
+        if bytes > MAX_VALUE {
+            let (credential, what) = place.names();
+            return Err(VaultError::TooLong { credential, what, bytes });
+        }
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| VaultError::Random)?;
         let mut text = Zeroizing::new(plain.to_vec());
@@ -237,6 +257,10 @@ struct GrantRecord<T> {
 
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 8;
+
+/// What sealing adds: version, key, nonce and tag.
+const SEAL_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN + 16;
+
 const DOMAIN: &[u8] = b"outlast sealed record\0";
 
 /// The epoch that serves, the one that is to follow, and two that may still be named by what is in the air.

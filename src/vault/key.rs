@@ -34,6 +34,7 @@ pub struct KeyError {
 
 #[derive(Debug)]
 enum Kind {
+    NoFile,
     NotSet,
     Malformed,
     Public(PathBuf),
@@ -62,6 +63,10 @@ impl VaultKey {
     /// The file cannot be read, can be read by others, or holds no key.
     pub fn open(path: &Path) -> Result<Self, KeyError> {
         let failed = |kind| KeyError { place: format!("key file `{}`", path.display()), kind };
+        // Asked before it is opened: the opening of a pipe can wait for ever.
+        if !path.metadata().map_err(|error| failed(Kind::Io(error)))?.is_file() {
+            return Err(failed(Kind::NoFile));
+        }
         let file = File::open(path).map_err(|error| failed(Kind::Io(error)))?;
         if !unix::is_private(&file).map_err(|error| failed(Kind::Io(error)))? {
             return Err(failed(Kind::Public(path.to_owned())));
@@ -141,6 +146,7 @@ impl fmt::Display for KeyError {
             Kind::Public(path) => {
                 write!(f, "{place} can be read by others; operator: run `chmod 600 {}`", path.display())
             }
+            Kind::NoFile => write!(f, "{place} is not a file; operator: name the file that holds the vault's key"),
             Kind::Exists => {
                 write!(f, "{place} exists, and may be the only key to a store; operator: choose another path")
             }
@@ -232,6 +238,19 @@ mod tests {
         for mode in [0o600, 0o400] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert!(VaultKey::open(&path).is_ok(), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_key_file_that_is_no_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for path in [folder.path(), pipe.as_path()] {
+            let refused = failure(VaultKey::open(path));
+            assert!(refused.contains("is not a file; operator:"), "{refused}");
         }
     }
 

@@ -140,3 +140,19 @@ fn tokens_at_hand_are_kept_by_epoch_and_let_go() {
     assert_eq!(token("acme", 5), None);
     assert_eq!(token("other", 2).as_deref(), Some("o2"));
 }
+
+#[test]
+fn what_a_store_would_not_take_is_not_sealed() {
+    let vault = Vault::new(&key());
+    let longest = "x".repeat(MAX_VALUE - SEAL_LEN);
+    assert_eq!(vault.seal_access("acme", epoch(1), &Secret::new(longest.as_str())).unwrap().len(), MAX_VALUE);
+    let refused = vault.seal_access("acme", epoch(1), &Secret::new(format!("{longest}x"))).err().unwrap();
+    assert_eq!(
+        refused,
+        VaultError::TooLong { credential: "acme".into(), what: "access token", bytes: MAX_VALUE.saturating_add(1) }
+    );
+    assert!(refused.to_string().contains("at most 4096"), "{refused}");
+    let grant = Grant { refresh: Some(Secret::new(longest)), refresh_expires: Time::NEVER };
+    let refused = vault.seal_grant("acme", epoch(1), &grant).err().unwrap();
+    assert!(matches!(refused, VaultError::TooLong { what: "refresh token", .. }), "{refused}");
+}
