@@ -141,16 +141,13 @@ impl Config {
         let table = parse(&document)?;
         let mut root = Section::root(&document, &table);
         let (store, cache_mib) = read_store(path, root.section("store"));
-        let vault = read_vault(path, root.section("vault"));
+        let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let vault = read_vault(path, root.section("vault"), !names.is_empty());
         let limits = read_limits(root.section("limits"));
         let allow_loopback = read_network(root.section("network"));
         let guard = Guard::new(allow_loopback.unwrap_or(false), &[]);
         let credentials = read_each(root.named("credential"), |section| read_credential(section, &guard));
-        let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         let destinations = read_each(root.named("destination"), |section| read_destination(section, &guard, &names));
-        if !names.is_empty() && vault.is_none() && !root.holds("vault") {
-            root.fault("vault", "is missing; a credential's tokens are sealed with a key: add [vault] and key_file = \"outlast.key\" (`outlast init` makes one)");
-        }
         root.close();
         finish(&document)?;
         let allow_loopback = allow_loopback.unwrap_or(false);
@@ -228,7 +225,10 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|cause| ConfigError::File {
         path: path.to_owned(),
         missing: cause.kind() == std::io::ErrorKind::NotFound,
-        cause: cause.to_string(),
+        cause: match cause.kind() {
+            std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+            _ => cause.to_string(),
+        },
     })
 }
 
@@ -269,11 +269,15 @@ fn read_store(file: &Path, mut section: Section<'_>) -> (PathBuf, Option<u64>) {
     read
 }
 
-fn read_vault(file: &Path, mut section: Section<'_>) -> Option<KeySource> {
+fn read_vault(file: &Path, mut section: Section<'_>, needed: bool) -> Option<KeySource> {
     let path = section.text("key_file").map(|path| KeySource::File(beside(file, &path)));
     let variable = section.text("key_env").map(KeySource::Environment);
     if section.holds("key_file") && section.holds("key_env") {
         section.fault("key_env", "stands beside key_file; leave one of them out");
+    }
+    if needed && !section.holds("key_file") && !section.holds("key_env") {
+        let remedy = "a credential's tokens are sealed with a key: add [vault] and key_file = \"outlast.key\" (`outlast init` makes one), or key_env";
+        section.needed("key_file", None::<()>, remedy);
     }
     section.close();
     path.or(variable)
@@ -380,6 +384,6 @@ fn check_line(section: &Section<'_>, key: &'static str, url: Option<&Url>, guard
     if !is_private_line(url) {
         section.fault(key, "would send a secret over plain http; write https://");
     } else if let Err(denied) = guard.url(url) {
-        section.fault(key, format!("{denied}: network.allow_loopback = true allows this machine's own addresses"));
+        section.fault(key, denied.in_a_file());
     }
 }

@@ -33,10 +33,7 @@ impl Guard {
             return Err(Denied::unfit("the address", "is neither http nor https"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Denied::unfit(
-                "the address",
-                "holds a user name or a password; put them into the configuration",
-            ));
+            return Err(Denied::unfit("the address", "holds a user name or a password; leave them out"));
         }
         match url.host() {
             None => Err(Denied::unfit("the address", "has no host")),
@@ -144,6 +141,23 @@ enum Rule {
 impl Denied {
     fn unfit(host: &str, why: &'static str) -> Self {
         Denied { host: host.to_owned(), rule: Rule::Unfit(why) }
+    }
+}
+
+impl Denied {
+    /// As it is told about a configuration file, where an address is allowed by a key, or not at all.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_a_file(&self) -> String {
+        let host = &self.host;
+        match self.rule {
+            Rule::Unfit(why) => format!("{host} {why}"),
+            Rule::Reserved { what, loopback: true } => format!(
+                "{host} is a reserved address ({what}); network.allow_loopback = true allows this machine's own addresses"
+            ),
+            Rule::Reserved { what, loopback: false } => {
+                format!("{host} is a reserved address ({what}), to which nothing is sent; write the provider's address")
+            }
+        }
     }
 }
 

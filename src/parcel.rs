@@ -74,7 +74,7 @@ impl Parcel {
         if self.body.len() > limit {
             let size = self.body.len();
             return Err(Error::caller(format!(
-                "body: {size} bytes, and at most {limit} are taken; send less, or raise limits.body"
+                "body: {size} bytes, and at most {limit} are taken; send less, or raise limits.body (limits.body_bytes in a file)"
             )));
         }
         if self.time_to_live == Some(Span::ZERO) {
@@ -94,15 +94,16 @@ impl Parcel {
 
 /// Whether `text` may name something.
 pub(crate) fn name(field: &str, text: &str) -> Result<(), Error> {
+    unfit_name(text).map_or(Ok(()), |why| Err(Error::caller(format!("{field}: {why}"))))
+}
+
+/// What is wrong with `text` as a name, if anything is.
+pub(crate) fn unfit_name(text: &str) -> Option<String> {
     if text.is_empty() {
-        return Err(Error::caller(format!("{field}: is empty; leave it out or give it a value")));
+        return Some("is empty; leave it out or give it a value".to_owned());
     }
     if text.len() > LONGEST_NAME {
-        let length = text.len();
-        return Err(Error::caller(format!("{field}: {length} bytes, and at most {LONGEST_NAME} are taken")));
+        return Some(format!("has {} bytes, and at most {LONGEST_NAME} are taken", text.len()));
     }
-    if text.chars().any(char::is_control) {
-        return Err(Error::caller(format!("{field}: holds a control character (such as a line break); remove it")));
-    }
-    Ok(())
+    text.chars().any(char::is_control).then(|| "holds a control character (such as a line break); remove it".to_owned())
 }

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use url::Url;
 
 use super::text::{self, expanded, nearest};
+use crate::parcel::unfit_name;
 
 /// One thing that is wrong in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +78,10 @@ impl<'a> Section<'a> {
         let mut named = Vec::new();
         for (name, value) in section.table.into_iter().flatten() {
             let (line, path) = (self.document.line(name.span().start), section.below(name.get_ref()));
+            if let Some(why) = unfit_name(name.get_ref()) {
+                self.document.fault(line, section.path.clone(), format!("a name in it {why}"));
+                continue;
+            }
             let table = self.table_at(line, &path, value.get_ref());
             if table.is_some() {
                 let below = Section { document: self.document, path, line, table, known: Vec::new() };
@@ -95,6 +100,9 @@ impl<'a> Section<'a> {
         };
         match expanded(written, self.document.environment) {
             Ok(text) if text.is_empty() => self.wrong(line, key, "is empty; leave it out or give it a value"),
+            Ok(text) if text.chars().any(char::is_control) => {
+                self.wrong(line, key, "holds a control character (such as a line break); remove it")
+            }
             Ok(text) => Some(text),
             Err(why) => self.wrong(line, key, why.to_string()),
         }
@@ -185,7 +193,9 @@ impl<'a> Section<'a> {
     }
 
     fn find(&mut self, key: &'static str) -> Option<(usize, &'a DeValue<'a>)> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let (key, value): (&Spanned<_>, &Spanned<_>) = self.table?.get_key_value(key)?;
         Some((self.document.line(key.span().start), value.get_ref()))
     }

@@ -203,7 +203,7 @@ fn what_the_environment_holds_is_never_shown() {
 #[test]
 fn a_credential_needs_a_vault() {
     let faults = faults("[vault]\nkey_file = \"outlast.key\"", "");
-    assert!(faults[0].contains("vault: is missing") && faults[0].contains("outlast init"), "{faults:?}");
+    assert!(faults[0].contains("vault.key_file: is missing") && faults[0].contains("outlast init"), "{faults:?}");
 }
 
 #[test]
@@ -227,4 +227,34 @@ fn a_credential_that_nobody_uses_is_worth_a_word() {
 fn a_missing_file_is_told_apart() {
     let error = Config::load(Path::new("no/such/outlast.toml")).err().unwrap();
     assert!(matches!(error, ConfigError::File { missing: true, .. }), "{error}");
+}
+
+#[test]
+fn what_the_engine_would_refuse_is_refused_here() {
+    for name in [String::new(), "two\\nlines".to_owned(), "x".repeat(257)] {
+        let faults = faults("[destination.conversions]", &format!("[destination.\"{name}\"]"));
+        assert!(faults.iter().any(|fault| fault.contains(": destination: a name in it ")), "{faults:?}");
+    }
+    let keyless = faults("key_file = \"outlast.key\"", "");
+    assert!(keyless[0].contains("vault.key_file: is missing"), "{keyless:?}");
+    let split = faults("[store]\npath = \"data\"", "[store]\npath = \"da\\u0000ta\"");
+    assert!(split[0].contains("store.path: holds a control character"), "{split:?}");
+}
+
+#[test]
+fn an_address_that_is_refused_comes_with_one_remedy() {
+    for (address, remedy) in [
+        ("https://ada:pw@api.example/rest", "leave them out"),
+        ("https://10.0.0.1/rest", "write the provider's address"),
+    ] {
+        let faults = faults("http://127.0.0.1:9/rest", address);
+        let about: Vec<&String> = faults.iter().filter(|fault| fault.contains(remedy)).collect();
+        assert!(about.len() == 1 && !about[0].contains("allow_loopback"), "{faults:?}");
+    }
+}
+
+#[test]
+fn known_keys_are_listed_once() {
+    let faults = faults("[store]", "[zzz]\n[store]");
+    assert!(faults[0].ends_with("known are store, credential, vault, limits, network, destination"), "{faults:?}");
 }
