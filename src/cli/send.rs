@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use outlast_state::DeliveryId;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -44,10 +45,10 @@ pub(crate) struct Args {
     to: Option<String>,
     /// Where an event has the key that makes sending it again harmless, such as properties.orderId; or none
     /// [default: messageId, where an event has it]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     once: Option<String>,
     /// Where an event has its lane, in which deliveries keep their order
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     lane: Option<String>,
     /// Wait until all have ended; without a running engine, deliver them here
     #[arg(long)]

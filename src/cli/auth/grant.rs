@@ -10,6 +10,7 @@ use crate::secret::Secret;
 
 /// Reads a JSON object.
 pub(super) fn from_json(text: &str, now: Time) -> Result<Grant, Failure> {
+    let text = text.trim_start_matches('\u{feff}');
     let value: Value = serde_json::from_str(text).map_err(|why| {
         wrong("the grant", format!("is not JSON, at line {} and column {}", why.line(), why.column()))
     })?;
@@ -42,11 +43,12 @@ pub(super) fn from_environment(
 ) -> Result<Grant, Failure> {
     let get = |part: &str| environment(&format!("{prefix}_{part}")).filter(|value| !value.is_empty());
     let at = |part: &str| get(part).map(|text| moment(&format!("{prefix}_{part}"), &text, now)).transpose();
-    let access = get("ACCESS_TOKEN")
+    let secret = |part: &str| get(part).map(|text| token(&format!("{prefix}_{part}"), &text)).transpose();
+    let access = secret("ACCESS_TOKEN")?
         .ok_or_else(|| wrong(&format!("the environment variable {prefix}_ACCESS_TOKEN"), "is not set"))?;
     Ok(Grant {
-        access: Secret::new(access),
-        refresh: get("REFRESH_TOKEN").map(Secret::new),
+        access,
+        refresh: secret("REFRESH_TOKEN")?,
         issued: at("ISSUED")?,
         expires: at("EXPIRES")?,
         refresh_expires: at("REFRESH_EXPIRES")?,
@@ -62,7 +64,7 @@ impl Reader {
     fn secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
         match self.members.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(Secret::new(text.trim()))),
+            Some(Value::String(text)) if !text.trim().is_empty() => token(name, text).map(Some),
             Some(_) => Err(wrong(name, "must be a text that is not empty")),
         }
     }
@@ -90,6 +92,15 @@ impl Reader {
             _ => base.after(Span::from_secs(number)),
         }))
     }
+}
+
+/// A token, without the line break that copying leaves at its end. Nothing between that no header can carry.
+fn token(name: &str, text: &str) -> Result<Secret, Failure> {
+    let text = text.trim();
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Secret::new(text));
+    }
+    Err(wrong(name, "holds a space, a line break or a letter that no token has; write the token alone"))
 }
 
 fn moment(name: &str, text: &str, now: Time) -> Result<Time, Failure> {
@@ -168,6 +179,9 @@ mod tests {
             (r#"{"refresh_token":"s3cret"}"#, "access_token is missing"),
             (r#"{"access_token":3}"#, "access_token must be a text"),
             (r#"{"access_token":" "}"#, "access_token must be a text"),
+            (r#"{"access_token":"Bearer s3cret"}"#, "access_token holds a space"),
+            (r#"{"access_token":"s3cret\r\nX-Other: 1"}"#, "access_token holds a space, a line break"),
+            (r#"{"access_token":"a","refresh_token":"s3cret\u0000"}"#, "refresh_token holds a space, a line break or"),
             (r#"{"access_tokn":"s3cret"}"#, "did you mean access_token?"),
             (r#"{"s3cret":"x"}"#, "the grant has a member that is not known"),
             (r#"{"access_token":"s3cret","expires":"s3cret"}"#, "expires is not a moment"),
@@ -189,13 +203,14 @@ mod tests {
     #[test]
     fn the_environment_holds_a_grant_too() {
         let environment = |name: &str| match name {
-            "ACME_ACCESS_TOKEN" => Some("a".to_owned()),
+            "ACME_ACCESS_TOKEN" => Some("a\n".to_owned()),
             "ACME_ISSUED" => Some("-30d".to_owned()),
             "ACME_REFRESH_TOKEN" => Some(String::new()),
             _ => None,
         };
         let grant = from_environment("ACME", &environment, NOW).unwrap();
         assert_eq!((grant.issued, grant.expires), (Some(at(-30)), None));
+        assert_eq!(grant.access.reveal(), "a");
         assert!(grant.refresh.is_none(), "empty is absent");
         let failure = from_environment("OTHER", &environment, NOW).err().unwrap();
         assert!(failure.to_string().contains("OTHER_ACCESS_TOKEN is not set"));

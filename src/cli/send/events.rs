@@ -92,6 +92,8 @@ pub(super) struct Events<R> {
 /// Enough that reading a file does not split groups of events often.
 const BUFFER: usize = 1024 * 1024;
 
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 impl<R: Read> Events<R> {
     pub(super) fn new(input: R, destination: String, once: Field, lane: Field) -> Self {
         Events { input: BufReader::with_capacity(BUFFER, input), destination, once, lane, line: 0 }
@@ -100,6 +102,13 @@ impl<R: Read> Events<R> {
     /// Whether the next event may take its time: nothing of it has been read yet but, perhaps, its beginning.
     pub(super) fn pauses(&self) -> bool {
         !self.input.buffer().contains(&b'\n')
+    }
+
+    /// A byte order mark, which some programs write, is no part of the first event.
+    fn skip_mark(&self, line: &mut Vec<u8>) {
+        if self.line == 1 && line.starts_with(MARK) {
+            line.drain(..MARK.len());
+        }
     }
 
     fn offer(&self, text: &[u8]) -> Result<Offer, Unfit> {
@@ -144,11 +153,12 @@ impl<R: Read> Iterator for Events<R> {
 
     fn next(&mut self) -> Option<io::Result<Event>> {
         loop {
-            let line = match self.read_line() {
+            let mut line = match self.read_line() {
                 Ok(line) => line?,
                 Err(why) => return Some(Err(why)),
             };
             self.line = self.line.saturating_add(1);
+            self.skip_mark(&mut line);
             if !line.trim_ascii().is_empty() {
                 return Some(Ok(Event { line: self.line, offer: self.offer(&line) }));
             }

@@ -83,3 +83,10 @@ fn it_is_known_when_the_next_event_may_take_its_time() {
     }
     assert_eq!(pauses, [true, false, true]);
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_event() {
+    let events = read(b"\xef\xbb\xbf{\"messageId\":\"m\"}\n\xef\xbb\xbf{}", Field::key(), Field::Absent);
+    assert_eq!(events[0].offer.as_ref().ok().map(|offer| offer.body.as_str()), Some("{\"messageId\":\"m\"}"));
+    assert!(events[1].offer.is_err(), "elsewhere it is not JSON");
+}
