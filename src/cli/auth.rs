@@ -52,16 +52,16 @@ struct Import {
 const ENV_HELP: &str = "Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES, PREFIX_REFRESH_EXPIRES";
 
 const IMPORT_HELP: &str = r#"The grant is a JSON object, such as a token endpoint answers:
-  {"access_token": "…", "expires_in": 5184000, "refresh_token": "…", "refresh_token_expires_in": 31536000,
-   "issued": "-30d"}
+  {"access_token": "…", "expires_in": 5184000, "refresh_token": "…", "issued": "-30d"}
 
-issued, expires and refresh_expires are moments: RFC 3339 ("2026-03-01T12:00:00Z"), or counted from now ("-30d",
-"+12h"). issued_s and issued_ms hold seconds and milliseconds since 1970, and so on; expires_in and refresh_expires_in
-are seconds after issued. Without issued, the token counts as minted now.
+issued, expires and refresh_expires are moments: RFC 3339 ("2026-03-01T12:00:00Z"), or counted from now ("-30d", "+12h").
+issued_s and issued_ms hold seconds and milliseconds since 1970, and so on.
+expires_in and refresh_expires_in (or refresh_token_expires_in) are seconds after issued.
+Without issued, the token counts as minted now.
 
 Examples:
   outlast auth import acme --file tokens.json
-  vault read -format=json secret/acme | outlast auth import acme
+  vault read -format=json secret/acme | jq .data | outlast auth import acme
   outlast auth import acme --env ACME"#;
 
 pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {

@@ -253,6 +253,10 @@ impl Options {
     /// # Errors
     /// Names the member that is unknown or does not fit.
     pub fn from_json(json: &serde_json::Value) -> Result<Self, FieldError> {
+        // A list would be read as members in their order, and an empty one as no member at all.
+        if !json.is_object() {
+            return Err(FieldError::new("options", "must be a JSON object"));
+        }
         let options: Self = field::read(json)?;
         options.switches.check().map_err(|error| error.under("switches"))?;
         Ok(options)
@@ -381,3 +385,15 @@ impl Default for Switches {
 }
 
 const DAY_S: u64 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_an_object() {
+        assert!(Options::from_json(&serde_json::json!({})).is_ok());
+        let error = Options::from_json(&serde_json::json!([])).err().expect("a list is no options");
+        assert_eq!(error.to_string(), "`options`: must be a JSON object");
+    }
+}
