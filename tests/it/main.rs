@@ -1,9 +1,9 @@
 //! The integration tests: one binary, a module for each subject. They are marked as tests so that the lints which allow
 //! `unwrap` in tests reach their functions.
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod cli;
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod demo;
 #[cfg(test)]
 mod engine;
