@@ -182,10 +182,10 @@ impl Gate {
             // The streak was luck: back to one at a time.
             (Evidence::Refused, _) if self.is_young(now) => self.spaced(Canary::None, now),
             (Evidence::Accepted, Round::Clean) => grown(limit, Round::Clean),
-            (Evidence::Accepted, Round::Refused { since, .. }) if sent < since => {
+            // The round is kept, so that its stragglers do not halve the limit again.
+            (Evidence::Accepted, Round::Refused { since, .. }) => {
                 grown(limit, Round::Refused { since, accepted: true })
             }
-            (Evidence::Accepted, Round::Refused { .. }) => grown(limit, Round::Clean),
             (Evidence::Refused, Round::Refused { since, accepted }) if sent < since => {
                 Mode::Flowing { limit, round: Round::Refused { since, accepted } }
             }

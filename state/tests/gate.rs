@@ -146,6 +146,18 @@ fn a_round_without_an_acceptance_closes_it_and_one_with_is_over() {
     assert!(matches!(worse.room(later), Room::Open { .. }), "the round before ended with an acceptance: {worse:?}");
 }
 
+#[test]
+fn a_straggler_of_a_round_that_was_halved_does_not_halve_again() {
+    let (gate, now) = flowing();
+    let later = now.after(Span::from_millis(100));
+    let two =
+        gate.sent(EPOCH, now).sent(EPOCH, now).answered(EPOCH, now, Evidence::Refused, now.after(Span::from_millis(1)));
+    let good = tried(tried(two, Evidence::Accepted, later), Evidence::Accepted, later);
+    assert_eq!(good.room(later), open(4, u32::MAX), "a limit of 5, one in flight");
+    let straggler = good.answered(EPOCH, now, Evidence::Refused, later);
+    assert_eq!(straggler.room(later), open(5, u32::MAX));
+}
+
 /// A delay that all nodes share, uniform from 5 to 60 s: the cost is a couple of dozen refusals, and no more time than
 /// the propagation takes.
 #[test]
