@@ -160,7 +160,12 @@ impl Queue {
 
     /// Stops a lane before a parcel whose record does not verify: whether it was sent, nobody knows (S14).
     pub(crate) fn block(&mut self, id: DeliveryId, lane: &str) {
-        self.lanes.entry(lane.to_owned()).or_default().waiting.insert(id, None);
+        let lane = self.lanes.entry(lane.to_owned()).or_default();
+        lane.waiting.insert(id, None);
+        let second = lane.waiting.keys().nth(1).copied();
+        if let Some(second) = second {
+            self.stand(second, None);
+        }
     }
 
     /// Whether anything depends on this lane.
