@@ -382,15 +382,13 @@ impl Driver {
 async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The host ends its runtime with the engine in it. That is as good as a kill.
-            Err(_) => {
-                let why = "the host's runtime ended with the engine in it; open the store again to go on";
-                Err(StoreError::new(StoreErrorKind::Failed, why))
-            }
-        },
-    }
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| {
+        let why = if ended.is_panic() {
+            "the store panicked, and what it wrote last is unknown; open it again, best in a new process"
+        } else {
+            // That is as good as a kill.
+            "the host's runtime ended with the engine in it; open the store again to go on"
+        };
+        Err(StoreError::new(StoreErrorKind::Failed, why))
+    })
 }

@@ -200,7 +200,7 @@ async fn what_was_not_sent_is_not_in_doubt_and_what_was_lost_is() {
         outlast::guard::Audience::of([&bench.base().parse().unwrap(), &format!("http://{nobody}").parse().unwrap()]);
     builder = builder
         .credential("acme", outlast::OAuth::new(profile, "client-id-1", outlast::Secret::new("canary-client-secret")))
-        .destination("nobody", bench.conversions(&format!("http://{nobody}/rest")));
+        .destination("nobody", Bench::conversions(&format!("http://{nobody}/rest")));
     let engine = bench.authorised(builder).await;
     let unsent = engine.submit(Parcel::to("nobody").json(&bench.event("unsent")).unwrap()).await.unwrap();
     let Outcome::Failed(failed) = bench.drive(&engine, engine.outcome(unsent)).await.unwrap() else { panic!() };
@@ -228,7 +228,7 @@ async fn a_request_that_hangs_ends_with_the_clock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_destination_does_not_delay_another_of_the_same_credential() {
     let bench = Bench::new().await;
-    let other = bench.conversions(&format!("{}/", bench.base()).replace("/rest/", "/rest"));
+    let other = Bench::conversions(&format!("{}/", bench.base()).replace("/rest/", "/rest"));
     let limits = Limits { request: Span::from_secs(30), ..Limits::default() };
     let builder =
         bench.builder().limits(limits).destination("dead", Endpoint::new(Hangs(bench.base())).credential("acme"));

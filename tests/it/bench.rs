@@ -139,7 +139,7 @@ impl Bench {
         format!("http://{}/rest", self.sandbox.api_addr())
     }
 
-    pub(crate) fn conversions(&self, base: &str) -> Endpoint {
+    pub(crate) fn conversions(base: &str) -> Endpoint {
         let built = linkedin::conversions().rule("789123").api(base).batch_size(1).build().unwrap();
         Endpoint::new(built).credential("acme")
     }
@@ -155,7 +155,7 @@ impl Bench {
     }
 
     pub(crate) fn builder(&self) -> Builder {
-        self.bare().destination("conversions", self.conversions(&self.base()))
+        self.bare().destination("conversions", Bench::conversions(&self.base()))
     }
 
     /// Opens the engine; the first time with a grant that is 30 days old.
@@ -212,7 +212,7 @@ impl Bench {
     /// The provider's log, a line for each request.
     pub(crate) fn log(&self) -> Vec<Value> {
         let lines: Vec<String> =
-            self.sandbox.with_provider(|provider, _| provider.log_from(0).map(|line| line.to_string()).collect());
+            self.sandbox.with_provider(|provider, _| provider.log_from(0).map(ToString::to_string).collect());
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

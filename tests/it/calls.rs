@@ -274,7 +274,7 @@ async fn names_that_no_record_holds_are_refused() {
     assert_eq!(engine.submit(expired).await.unwrap_err().kind(), ErrorKind::Caller);
     assert_eq!(engine.submit(bench.parcel("x").lane("")).await.unwrap_err().kind(), ErrorKind::Caller);
     assert_eq!(engine.submit(bench.parcel("x").once("a\nb")).await.unwrap_err().kind(), ErrorKind::Caller);
-    let long = bench.builder().destination("d".repeat(300), bench.conversions(&bench.base()));
+    let long = bench.builder().destination("d".repeat(300), Bench::conversions(&bench.base()));
     assert_eq!(long.open().await.err().unwrap().kind(), ErrorKind::Configuration);
     let engine = bench.restart(engine).await;
     assert_eq!(engine.pauses().await.unwrap().len(), 1);

@@ -8,9 +8,7 @@ use outlast::oauth::Profile;
 use outlast::sandbox::{Options, Sandbox};
 use outlast::store::memory::MemoryStore;
 use outlast::vault::VaultKey;
-use outlast::{
-    Authorisation, Builder, Endpoint, Engine, ErrorKind, Filter, OAuth, Outcome, Parcel, Redrive, Scope, Secret,
-};
+use outlast::{Authorisation, Builder, Endpoint, Engine, OAuth, Outcome, Parcel, Secret};
 use outlast_state::{Span, Time};
 use serde_json::{Value, json};
 
@@ -84,7 +82,7 @@ pub(crate) fn event(number: usize) -> Value {
     })
 }
 
-pub(crate) fn options(extra: Value) -> Value {
+pub(crate) fn options(extra: &Value) -> Value {
     let mut options = json!({
         "grants": [{"access_token": "access-1", "refresh_token": "refresh-1", "age_s": 30 * DAY}],
         "seed": 7
@@ -95,7 +93,7 @@ pub(crate) fn options(extra: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_in_conversions_out() {
-    let provider = Provider::start(options(json!({}))).await;
+    let provider = Provider::start(options(&json!({}))).await;
     let store = Arc::new(MemoryStore::new());
     let engine = provider.engine(&store).open().await.unwrap();
     engine.authorise("acme", old_grant()).await.unwrap();
@@ -116,7 +114,7 @@ async fn events_in_conversions_out() {
 async fn a_revoked_token_costs_one_refresh_and_a_handful_of_refusals() {
     let nodes =
         json!({"switches": {"nodes": ["n1", "n2", "n3"], "visibility": {"uniform": {"min_ms": 500, "max_ms": 1500}}}});
-    let provider = Provider::start(options(nodes)).await;
+    let provider = Provider::start(options(&nodes)).await;
     let store = Arc::new(MemoryStore::new());
     let engine = provider.engine(&store).open().await.unwrap();
     engine.authorise("acme", old_grant()).await.unwrap();

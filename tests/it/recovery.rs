@@ -53,6 +53,11 @@ async fn crashed_at(nth: u64, fate: Fate) -> bool {
     assert!(acknowledged.iter().all(|id| all.contains(id)), "an acknowledged delivery is lost at barrier {nth}");
     all.push(bench.submit(&engine, "after").await);
     bench.all_done(&engine, &all).await;
+    for id in &all {
+        let details = engine.show(*id).await.unwrap();
+        let told = details.journal.last().map(|line| line.state.as_str());
+        assert_eq!(told, Some(details.summary.state.as_str()), "the journal folds to another state (S15)");
+    }
     let refreshes = bench.saw("refreshes_ok");
     assert!(refreshes <= 1 + u64::from(crashed), "{refreshes} refreshes after a crash at barrier {nth}, {fate:?}");
     assert_eq!(bench.saw("conflicts"), 0);
@@ -72,41 +77,97 @@ async fn a_crash_at_every_commit_loses_nothing() {
     }
 }
 
-/// Every caller is told that the store failed, and nothing leaves afterwards.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_fails_ends_the_engines_authority() {
-    for nth in 1..=4 {
-        let bench = Bench::new().await;
-        let engine = bench.open().await;
-        bench.store().fail_write(nth, StoreErrorKind::Failed);
-        let calls: Vec<_> = (0..20)
-            .map(|number| {
-                let (engine, parcel) = (engine.clone(), bench.parcel(&format!("f-{number}")));
-                tokio::spawn(async move {
-                    let id = engine.submit(parcel).await?;
-                    engine.outcome(id).await.map(|_| ())
-                })
+/// Every caller is told that the store failed, and nothing leaves afterwards. Says whether anybody met the failure.
+async fn failed_at(nth: u64, barrier: bool) -> bool {
+    let bench = Bench::new().await;
+    let engine = bench.open().await;
+    if barrier {
+        bench.store().fail_barrier(nth, StoreErrorKind::Io);
+    } else {
+        bench.store().fail_write(nth, StoreErrorKind::Full);
+    }
+    let calls: Vec<_> = (0..6)
+        .map(|number| {
+            let (engine, parcel) = (engine.clone(), bench.parcel(&format!("f-{number}")));
+            tokio::spawn(async move {
+                let id = engine.submit(parcel).await?;
+                engine.outcome(id).await.map(|_| ())
             })
-            .collect();
-        let mut told = 0;
-        for call in calls {
-            if let Err(error) = call.await.unwrap() {
-                assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
-                told += 1;
-            }
-        }
-        assert!(told > 0 || nth > 1);
-        let extra = engine.submit(bench.parcel("extra")).await;
-        if let Err(error) = extra {
+        })
+        .collect();
+    let mut told = false;
+    for call in calls {
+        if let Err(error) = call.await.unwrap() {
             assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
-            assert_eq!(engine.counts().await.unwrap_err().kind(), ErrorKind::Storage);
-            bench.eventually(async || bench.saw("in_flight") == 0).await;
-            let requests = bench.saw("requests");
-            bench.clock.advance(Span::from_secs(600));
-            assert_eq!(engine.stop().await.unwrap_err().kind(), ErrorKind::Storage);
-            assert_eq!(bench.saw("requests"), requests);
+            told = true;
         }
     }
+    if told {
+        assert_eq!(engine.submit(bench.parcel("extra")).await.unwrap_err().kind(), ErrorKind::Storage);
+        assert_eq!(engine.counts().await.unwrap_err().kind(), ErrorKind::Storage);
+        assert_eq!(engine.ended().await.kind(), ErrorKind::Storage);
+        bench.eventually(async || bench.saw("in_flight") == 0).await;
+        let requests = bench.saw("requests");
+        bench.clock.advance(Span::from_secs(600));
+        assert_eq!(engine.stop().await.unwrap_err().kind(), ErrorKind::Storage);
+        assert_eq!(bench.saw("requests"), requests);
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_fails_at_any_write_or_barrier_ends_the_engines_authority() {
+    for barrier in [false, true] {
+        let mut nth = 1;
+        while failed_at(nth, barrier).await {
+            nth += 1;
+        }
+        assert!(nth > 3, "the scenario has only {nth} commits");
+    }
+}
+
+/// A store whose commits panic from a point on.
+struct Panics {
+    store: outlast::store::memory::MemoryStore,
+    left: std::sync::atomic::AtomicU64,
+}
+
+impl Store for Panics {
+    fn commit(&self, writes: outlast::store::Writes) -> Result<outlast::store::Durable, outlast::store::StoreError> {
+        let left = self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(left > 0, "a bug in a store");
+        self.store.commit(writes)
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, outlast::store::StoreError> {
+        self.store.get(key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Vec<u8>)>, outlast::store::StoreError> {
+        self.store.scan(table, from, limit)
+    }
+
+    fn size(&self) -> Result<u64, outlast::store::StoreError> {
+        self.store.size()
+    }
+
+    fn close(&self) -> Result<(), outlast::store::StoreError> {
+        self.store.close()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_panics_has_failed() {
+    let bench = Bench::new().await;
+    let store = Panics { store: bench.store(), left: 2.into() };
+    let engine = bench.authorised(bench.builder().store(Arc::new(store))).await;
+    assert_eq!(engine.submit(bench.parcel("one")).await.unwrap_err().kind(), ErrorKind::Storage);
+    assert_eq!(engine.stop().await.unwrap_err().kind(), ErrorKind::Storage);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,8 +62,8 @@ async fn no_secret_is_stored_or_told() {
             bench.summary(&engine, id).await.parked
         })
         .await;
-    let mut told = format!("{:?}{:?}", engine.credentials().await, engine.show(id).await);
-    told += &format!("{:?}{:?}", engine.why(id).await, engine.list(outlast::Filter::default()).await);
+    let (listed, credentials) = (engine.list(outlast::Filter::default()).await, engine.credentials().await);
+    let mut told = format!("{credentials:?}{:?}{:?}{listed:?}", engine.show(id).await, engine.why(id).await);
     let bad = outlast::Authorisation { access: outlast::Secret::new(" "), ..bench.grant("", "canary-refresh-9") };
     told += &engine.authorise("acme", bad).await.err().unwrap().to_string();
     engine.cancel(id).await.unwrap();
