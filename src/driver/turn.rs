@@ -284,6 +284,9 @@ impl Machines {
             self.opened = turn.now;
         }
         self.turned = turn.now;
+        if self.settings.hold {
+            return;
+        }
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= turn.now) {
             if turn.is_full() {
                 return;
