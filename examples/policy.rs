@@ -7,8 +7,9 @@ mod local;
 use std::error::Error;
 use std::sync::Arc;
 
-use outlast::state::{Choice, Delivery, Policy, Standard, Time, Trouble};
+use outlast::state::{Choice, Delivery, Policy, Standard, Time, Trouble, laws};
 use outlast::{Builder, Outcome, Parcel, clock};
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 /// As [`Standard`], but nothing that may have arrived is sent again.
@@ -32,7 +33,7 @@ async fn run(name: &str, describe: impl FnOnce(Builder) -> Builder) -> Result<()
     match engine.outcome(id).await? {
         Outcome::Done(done) => println!("{name}: delivered, attempts {}", done.attempts),
         Outcome::Failed(failed) => {
-            println!("{name}: held, attempts {}, in doubt: {}", failed.attempts, failed.in_doubt)
+            println!("{name}: held, attempts {}, in doubt: {}", failed.attempts, failed.in_doubt);
         }
     }
     let seen = sandbox.with_provider(|provider, _| provider.summary());
@@ -44,6 +45,10 @@ async fn run(name: &str, describe: impl FnOnce(Builder) -> Builder) -> Result<()
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let cases = (laws::any_delivery(), laws::any_trouble(), laws::any_time());
+    TestRunner::deterministic()
+        .run(&cases, |(delivery, trouble, now)| Ok(laws::policy(&NeverTwice, &delivery, trouble, now)?))?;
+    println!("NeverTwice obeys the laws of a policy");
     run("Standard", |engine| engine).await?;
     run("NeverTwice", |engine| engine.policy(NeverTwice)).await
 }

@@ -2,18 +2,14 @@
 //! permits are taken in one step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use outlast_state::{DeliveryId, Epoch, Gate, Input, Room, Span, Time, Token, Want};
+use outlast_state::{DeliveryId, Epoch, Gate, Input, Room, Time, Token, Want};
 use tracing::debug;
 
-use crate::driver::machines::{Act, Machines, Shipment, Turn};
+use crate::driver::acts::{Act, Shipment, Turn};
+use crate::driver::machines::Machines;
 use crate::view::Scope;
-
-/// So many deliveries at most change in one turn; what is left over is admitted in the next one.
-const LARGEST_TURN: usize = 6_000;
-
-/// After an unknown answer in a lane, the next parcel of the lane waits this long: the request may still arrive.
-const QUIET: Span = Span::from_secs(30);
 
 /// The live deliveries of one destination that may be admitted, in the order in which they may.
 #[derive(Default)]
@@ -25,8 +21,12 @@ pub(crate) struct Queue {
     /// Where each of those stands, so that it can be taken out.
     places: BTreeMap<DeliveryId, Place>,
     lanes: BTreeMap<String, Lane>,
+    /// Lanes that only a doubt keeps, and until when.
+    resting: BTreeSet<(Time, String)>,
     /// Requests in the air.
     pub(crate) in_flight: u32,
+    /// Deliveries that have not ended.
+    pub(crate) live: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -35,14 +35,29 @@ enum Place {
     Token(Epoch),
 }
 
+/// What a queue is told of one delivery.
+pub(crate) struct Standing<'a> {
+    pub(crate) id: DeliveryId,
+    pub(crate) lane: Option<&'a str>,
+    pub(crate) want: Want,
+    /// Whether any request was made for it.
+    pub(crate) sent: bool,
+    /// Whether it was given up, and so may be started again.
+    pub(crate) failed: bool,
+    /// Until when a request of it that went unanswered may still arrive.
+    pub(crate) doubt: Option<Time>,
+}
+
 #[derive(Default)]
 struct Lane {
     /// The parcels that have not ended, in order of acceptance, with where each wants to stand.
     waiting: BTreeMap<DeliveryId, Option<Place>>,
-    /// The head is not admitted before this.
-    quiet: Time,
-    /// The newest parcel of the lane that was ever sent.
+    /// A parcel that may still arrive, and until when: others are not admitted before.
+    doubt: Option<(DeliveryId, Time)>,
+    /// The newest parcel of the lane that was ever sent. Kept while a parcel before it might be redriven.
     sent: Option<DeliveryId>,
+    /// Its parcels that were given up.
+    failed: BTreeSet<DeliveryId>,
 }
 
 /// What keeps a queue from admitting.
@@ -53,52 +68,109 @@ enum Blocked {
     ByEvent,
 }
 
+impl Lane {
+    fn note(&mut self, standing: &Standing<'_>, place: Option<Place>, now: Time) {
+        let id = standing.id;
+        if standing.want == Want::Nothing {
+            self.waiting.remove(&id);
+        } else {
+            self.waiting.insert(id, place);
+        }
+        if standing.failed {
+            self.failed.insert(id);
+        } else {
+            self.failed.remove(&id);
+        }
+        if standing.sent {
+            self.sent = self.sent.max(Some(id));
+        }
+        if let Some(until) = standing.doubt.filter(|until| *until > now) {
+            self.doubt = Some((id, until));
+        }
+        self.doubt = self.doubt.filter(|(_, until)| *until > now);
+    }
+
+    /// The parcel whose turn it is, and where it stands: behind a doubt about another one.
+    fn head(&self) -> Option<(DeliveryId, Option<Place>)> {
+        let (id, place) = self.waiting.first_key_value()?;
+        let quiet = self.doubt.filter(|(doubtful, _)| doubtful != id).map_or(Time::ZERO, |(_, until)| until);
+        let place = place.map(|place| match place {
+            Place::Due(at) => Place::Due(at.max(quiet)),
+            Place::Token(past) => Place::Token(past),
+        });
+        Some((*id, place))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.failed.is_empty()
+    }
+}
+
 impl Queue {
-    /// Puts a delivery where its want says, or takes it out. `doubtful` is the time at which it ended in doubt.
-    pub(crate) fn place(&mut self, id: DeliveryId, lane: Option<&str>, want: Want, doubtful: Option<Time>) {
-        let place = match want {
+    /// Puts a delivery where its want says, or takes it out.
+    pub(crate) fn place(&mut self, standing: &Standing<'_>, now: Time) {
+        let place = match standing.want {
             Want::Admission { from } => Some(Place::Due(from)),
             Want::Token { past } => Some(Place::Token(past)),
             Want::Answer { .. } | Want::Nothing => None,
         };
-        match lane {
-            None => self.stand(id, place),
-            Some(lane) => self.place_in_lane(id, lane, want, place, doubtful),
+        match standing.lane {
+            None => self.stand(standing.id, place),
+            Some(lane) => self.place_in_lane(lane, standing, place, now),
         }
     }
 
-    fn place_in_lane(&mut self, id: DeliveryId, name: &str, want: Want, place: Option<Place>, doubtful: Option<Time>) {
+    fn place_in_lane(&mut self, name: &str, standing: &Standing<'_>, place: Option<Place>, now: Time) {
+        self.drop_rested(now);
         let lane = self.lanes.entry(name.to_owned()).or_default();
-        match want {
-            Want::Nothing => {
-                lane.waiting.remove(&id);
-            }
-            Want::Answer { .. } => {
-                lane.sent = lane.sent.max(Some(id));
-                lane.waiting.insert(id, None);
-            }
-            Want::Admission { .. } | Want::Token { .. } => {
-                lane.waiting.insert(id, place);
-            }
+        lane.note(standing, place, now);
+        let head = lane.head();
+        let second = lane.waiting.keys().nth(1).copied();
+        let rest = lane.is_idle().then_some(lane.doubt);
+        match rest {
+            Some(None) => drop(self.lanes.remove(name)),
+            Some(Some((_, until))) => drop(self.resting.insert((until, name.to_owned()))),
+            None => {}
         }
-        if let Some(at) = doubtful {
-            lane.quiet = at.after(QUIET);
-        }
-        let quiet = lane.quiet;
-        let head = lane.waiting.first_key_value().map(|(head, place)| (*head, *place));
+        self.stand(standing.id, None);
         // A head that stood there gives way to an older one that was redriven.
-        let others: Vec<_> = lane.waiting.keys().skip(1).take(1).copied().collect();
-        self.stand(id, None);
-        for other in others {
-            self.stand(other, None);
+        if let Some(second) = second {
+            self.stand(second, None);
         }
         if let Some((head, place)) = head {
-            let place = place.map(|place| match place {
-                Place::Due(at) => Place::Due(at.max(quiet)),
-                Place::Token(past) => Place::Token(past),
-            });
             self.stand(head, place);
         }
+    }
+
+    /// Forgets lanes on which nothing depends any more.
+    fn drop_rested(&mut self, now: Time) {
+        while let Some((until, _)) = self.resting.first()
+            && *until <= now
+            && let Some((_, name)) = self.resting.pop_first()
+        {
+            let idle = self
+                .lanes
+                .get(&name)
+                .is_some_and(|lane| lane.is_idle() && lane.doubt.is_none_or(|(_, until)| until <= now));
+            if idle {
+                self.lanes.remove(&name);
+            }
+        }
+    }
+
+    /// Stops a lane before a parcel whose record does not verify: whether it was sent, nobody knows (S14).
+    pub(crate) fn block(&mut self, id: DeliveryId, lane: &str) {
+        self.lanes.entry(lane.to_owned()).or_default().waiting.insert(id, None);
+    }
+
+    /// Whether anything depends on this lane.
+    pub(crate) fn knows(&self, lane: &str) -> bool {
+        self.lanes.contains_key(lane)
+    }
+
+    /// How many parcels of the lane have not ended.
+    pub(crate) fn waiting_in(&self, lane: &str) -> usize {
+        self.lanes.get(lane).map_or(0, |lane| lane.waiting.len())
     }
 
     fn stand(&mut self, id: DeliveryId, place: Option<Place>) {
@@ -128,6 +200,11 @@ impl Queue {
         (head < id).then_some(head)
     }
 
+    /// The newest token that any of its deliveries is known to need a successor of.
+    pub(crate) fn newest_rejected(&self) -> Option<Epoch> {
+        self.tokens.last().map(|(past, _)| *past)
+    }
+
     /// Those that may be admitted with the token of `serving` at `now`, the ones that waited for a token first.
     fn ready(&self, serving: Epoch, now: Time) -> impl Iterator<Item = DeliveryId> {
         let released = self.tokens.range(..(serving, DeliveryId::default())).map(|(_, id)| *id);
@@ -142,22 +219,23 @@ impl Queue {
     fn next_due(&self) -> Option<Time> {
         self.due.first().map(|(at, _)| *at)
     }
+
+    fn next_after(&self, now: Time) -> Option<Time> {
+        let last = (now, DeliveryId::from_u128(u128::MAX));
+        self.due.range((Bound::Excluded(last), Bound::Unbounded)).next().map(|(at, _)| *at)
+    }
 }
 
 impl Machines {
-    /// Admits whatever may leave, one request for each queue in turn, until nothing more may. The queue that begins
-    /// changes from turn to turn.
+    /// Admits whatever may leave, one request for each queue in turn, until nothing more may.
     pub(crate) fn admit(&mut self, turn: &mut Turn) {
         if self.settings.hold || self.stopping {
             return;
         }
-        let mut names: Vec<String> =
-            self.queues.iter().filter(|(_, queue)| !queue.is_idle()).map(|(name, _)| name.clone()).collect();
-        let first = usize::try_from(turn.now.as_millis()).unwrap_or(0).checked_rem(names.len()).unwrap_or(0);
-        names.rotate_left(first);
+        let mut names = self.round();
         while !names.is_empty() {
             names.retain(|name| {
-                if turn.changed.len() > LARGEST_TURN {
+                if turn.is_full() {
                     turn.wake_at(turn.now);
                     return false;
                 }
@@ -171,12 +249,24 @@ impl Machines {
         }
     }
 
+    /// The queues that hold something, in such an order that of those that share a credential the one after the last that
+    /// sent comes first: where there is room for one request, each of them has it in turn (L4).
+    fn round(&self) -> Vec<String> {
+        let names = self.queues.iter().filter(|(_, queue)| !queue.is_idle()).map(|(name, _)| name);
+        let (mut first, later): (Vec<String>, Vec<String>) = names.cloned().partition(|name| {
+            let keeper = self.credential_of(name).and_then(|credential| self.credentials.get(credential));
+            keeper.is_none_or(|keeper| *name > keeper.served)
+        });
+        first.extend(later);
+        first
+    }
+
     fn admit_one(&mut self, name: &str, turn: &mut Turn) -> Result<(), Blocked> {
         if self.pauses.contains_key(&Scope::Destination(name.to_owned())) {
             return Err(Blocked::ByEvent);
         }
         let Some(outlet) = self.settings.outlets.get(name) else { return Err(Blocked::ByEvent) };
-        let (batch_size, concurrency) = (outlet.destination.batch_size().max(1), outlet.concurrency);
+        let (batch_size, concurrency) = (outlet.batch_size, outlet.concurrency);
         let credential = outlet.credential.clone();
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
         let next_due = queue.next_due().filter(|at| *at > turn.now);
@@ -190,13 +280,14 @@ impl Machines {
             None => (Epoch::NONE, batch_size),
             Some(needed) => {
                 let token = self.token_of(needed, turn).ok_or(Blocked::ByEvent)?;
-                (token.epoch, self.room(needed, token, turn.now)?.min(batch_size))
+                // What hangs elsewhere may fill the gate; a queue with nothing in the air may still send one (L4).
+                let idle = self.queues.get(name).is_some_and(|queue| queue.in_flight == 0);
+                (token.epoch, self.room(needed, token, idle, turn.now)?.min(batch_size))
             }
         };
         let chosen = self.choose(name, epoch, items, turn.now);
         if chosen.is_empty() {
-            let queue = self.queues.get(name);
-            let next = queue.and_then(|queue| queue.due.iter().map(|(at, _)| *at).find(|at| *at > turn.now));
+            let next = self.queues.get(name).and_then(|queue| queue.next_after(turn.now));
             return Err(next.map_or(Blocked::ByEvent, Blocked::Until));
         }
         self.ship(name, credential, epoch, &chosen, turn);
@@ -204,7 +295,7 @@ impl Machines {
     }
 
     /// How many items one more request with this token may hold.
-    fn room(&mut self, name: &str, token: Token, now: Time) -> Result<u32, Blocked> {
+    fn room(&mut self, name: &str, token: Token, idle: bool, now: Time) -> Result<u32, Blocked> {
         if self.pauses.contains_key(&Scope::Credential(name.to_owned())) {
             return Err(Blocked::ByEvent);
         }
@@ -217,6 +308,7 @@ impl Machines {
         match gate.room(now) {
             Room::Open { items, .. } => Ok(items),
             Room::From(at) => Err(Blocked::Until(at)),
+            Room::Full if idle => Ok(u32::MAX),
             Room::Full => Err(Blocked::ByEvent),
         }
     }
@@ -264,6 +356,7 @@ impl Machines {
         }
         if let Some(keeper) = credential.as_deref().and_then(|name| self.credentials.get_mut(name)) {
             keeper.gate = keeper.gate.map(|gate| gate.sent(epoch, sent));
+            name.clone_into(&mut keeper.served);
         }
         let destination = name.to_owned();
         turn.acts.push(Act::Send(Shipment { batch, destination, credential, epoch, items, sent, by }));

@@ -4,6 +4,8 @@
 //! advances with the monotonic clock, and follows the wall clock forward when that has run ahead (a suspend, drift),
 //! by at most [`LEAP`] at once: one boot with a wrong date must not make every token and deadline look old.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,16 +20,20 @@ pub trait Clock: Send + Sync + 'static {
     /// Now, in engine time; never earlier than an answer before.
     fn now(&self) -> Time;
 
-    /// What is left until `at`, as the runtime's timer counts. Zero when it has come.
-    fn until(&self, at: Time) -> Duration {
-        Duration::from_millis(at.since(self.now()).as_millis())
-    }
+    /// Waits until engine time has come to `at`. The clock owns the waiting, so that who drives a clock drives the engine.
+    fn wait(&self, at: Time) -> Waiting<'_>;
 
     /// Whether wall time stood so far from the last stored time at the start that it was not followed.
     fn refused_leap(&self) -> Option<Span> {
         None
     }
 }
+
+/// What [`Clock::wait`] gives: it ends when the time has come, and may be dropped before.
+pub type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// No timer of the system's clock runs longer than this, so that a wall clock that ran ahead is followed.
+const LONGEST_SLEEP: Span = Span::from_secs(30);
 
 /// The clock of production.
 pub struct SystemClock {
@@ -62,6 +68,19 @@ impl Clock for SystemClock {
         // Only whole milliseconds are taken from the monotonic clock; the rest stays for the next reading.
         line.ticked = line.ticked.checked_add(Duration::from_millis(elapsed)).unwrap_or(ticked);
         line.now
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this module is the one that waits")]
+    fn wait(&self, at: Time) -> Waiting<'_> {
+        Box::pin(async move {
+            loop {
+                let left = at.since(self.now());
+                if left == Span::ZERO {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(left.min(LONGEST_SLEEP).as_millis())).await;
+            }
+        })
     }
 
     fn refused_leap(&self) -> Option<Span> {

@@ -77,6 +77,11 @@ impl Parcel {
                 "body: {size} bytes, and at most {limit} are taken; send less, or raise limits.body"
             )));
         }
+        if self.time_to_live == Some(Span::ZERO) {
+            return Err(Error::caller(
+                "time_to_live: is nothing, so it could never be sent; leave it out or give it time",
+            ));
+        }
         name("destination", &self.destination)?;
         self.once.as_deref().map_or(Ok(()), |key| name("once", key))?;
         self.lane.as_deref().map_or(Ok(()), |lane| name("lane", lane))
@@ -87,7 +92,8 @@ impl Parcel {
     }
 }
 
-fn name(field: &str, text: &str) -> Result<(), Error> {
+/// Whether `text` may name something.
+pub(crate) fn name(field: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::caller(format!("{field}: is empty; leave it out or give it a value")));
     }

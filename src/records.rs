@@ -5,6 +5,7 @@ use outlast_state::{Credential, CredentialJournal, Delivery, DeliveryId, Deliver
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::parcel::Parcel;
 use crate::store::codec::{self, Damage};
 use crate::store::keys::Meta;
 use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
@@ -22,6 +23,9 @@ const LONGEST_NOTE: usize = 400;
 /// A parcel, as it was accepted. Never written again.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct ParcelRecord {
+    pub(crate) destination: String,
+    /// Stands here too, so that a lane can be stopped at a delivery whose own record is damaged.
+    pub(crate) lane: Option<String>,
     pub(crate) digest: [u8; 32],
     pub(crate) size: u32,
     pub(crate) start: Vec<u8>,
@@ -151,11 +155,13 @@ fn set_note(note: &mut String, text: &str) {
 }
 
 /// Puts a parcel: its record, and what of its body does not fit there.
-pub(crate) fn put_parcel(id: DeliveryId, body: &[u8], digest: [u8; 32], writes: &mut Writes) {
+pub(crate) fn put_parcel(id: DeliveryId, parcel: &Parcel, digest: [u8; 32], writes: &mut Writes) {
+    let body = &parcel.body;
     let mut chunks = body.chunks(INLINE);
     let start = chunks.next().unwrap_or_default().to_vec();
     let size = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    put(Key::Parcel(id), &ParcelRecord { digest, size, start }, writes);
+    let (destination, lane) = (parcel.destination.clone(), parcel.lane.clone());
+    put(Key::Parcel(id), &ParcelRecord { destination, lane, digest, size, start }, writes);
     for (number, chunk) in (0_u16..).zip(chunks) {
         put(Key::Body(id, number), chunk, writes);
     }
@@ -207,6 +213,20 @@ pub(crate) fn once_key(destination: &str, once: &str) -> Key {
     context.update(destination.as_bytes());
     context.update(once.as_bytes());
     Key::Once(array(context.finish().as_ref()))
+}
+
+/// The key of a pause. It tells what is paused, so that a pause whose record is damaged stays in force; names that are too
+/// long for a key are told by their digest.
+pub(crate) fn pause_key(scope: &Scope) -> Key {
+    const LONGEST: usize = 400;
+    let text = serde_json::to_string(scope).expect("names are text");
+    Key::Pause(if text.len() <= LONGEST { text } else { format!("sha256:{}", hex(&digest(text.as_bytes()))) })
+}
+
+/// What the key of a pause says is paused.
+pub(crate) fn paused_by(key: &Key) -> Option<Scope> {
+    let Key::Pause(text) = key else { return None };
+    serde_json::from_str(text).ok()
 }
 
 fn array(digest: &[u8]) -> [u8; 32] {

@@ -1,7 +1,7 @@
 //! Opening: the store is read, every live delivery is asked what it wants, and the driver starts. There is no other
 //! recovery.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -13,13 +13,16 @@ use tracing::{error, info, warn};
 
 use crate::builder::{Builder, OAuth};
 use crate::clock::{self, Clock, SystemClock};
-use crate::driver::machines::{Ids, Keeper, Machines, Outlet, Settings, Turn};
-use crate::driver::{Driver, World};
+use crate::driver::acts::Turn;
+use crate::driver::ids::Ids;
+use crate::driver::machines::{Keeper, Machines, Outlet, Settings};
+use crate::driver::{Driver, FIRST_SWEEP, World};
 use crate::engine::{Authorisation, Engine, Inner};
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, HttpOptions};
 use crate::oauth::{Client, Profile};
-use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, PauseRecord};
+use crate::parcel;
+use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, ParcelRecord, PauseRecord};
 use crate::store::codec::Damage;
 use crate::store::keys::Meta;
 use crate::store::{Durable, Key, SledOptions, SledStore, Store, Table};
@@ -60,6 +63,15 @@ pub(crate) async fn open(mut builder: Builder) -> Result<Engine, Error> {
 
 /// What a description must hold before anything is opened.
 fn check(builder: &Builder) -> Result<(), Error> {
+    for name in builder.destinations.keys() {
+        parcel::name("destination", name).map_err(|error| Error::configuration(error.to_string()))?;
+    }
+    for name in builder.credentials.keys() {
+        parcel::name("credential", name).map_err(|error| Error::configuration(error.to_string()))?;
+    }
+    if builder.limits.request == Span::ZERO || builder.limits.time_to_live == Span::ZERO {
+        return Err(Error::configuration("limits: `request` and `time_to_live` must be longer than nothing"));
+    }
     for (name, endpoint) in &builder.destinations {
         if let Some(credential) = &endpoint.credential
             && !builder.credentials.contains_key(credential)
@@ -137,6 +149,7 @@ fn machines(
     let endpoints = std::mem::take(&mut builder.destinations).into_iter();
     let outlets = endpoints.map(|(name, endpoint)| {
         let outlet = Outlet {
+            batch_size: endpoint.destination.batch_size().max(1),
             destination: endpoint.destination,
             credential: endpoint.credential,
             concurrency: endpoint.concurrency,
@@ -160,9 +173,11 @@ fn machines(
         counts: Counts::default(),
         ids: Ids::new(identity.store, identity.incarnation),
         opened: now,
+        turned: now,
+        watched: HashSet::new(),
         stopping: false,
     };
-    load(&mut machines, store)?;
+    load(&mut machines, store, now)?;
     Ok(machines)
 }
 
@@ -181,32 +196,66 @@ fn credentials(
             Error::new(ErrorKind::Corrupt, message)
         })?;
         let record = stored.unwrap_or_else(|| CredentialRecord::new(Credential::unauthorised(terms, now)));
-        keepers.insert(name.clone(), Keeper { record, gate: None, calling: false });
+        keepers.insert(name.clone(), Keeper { record, gate: None, calling: false, served: String::new() });
     }
     Ok(keepers)
 }
 
 /// Reads every delivery and every pause. A record that does not verify is reported and left alone (S14).
-fn load(machines: &mut Machines, store: &dyn Store) -> Result<(), Error> {
+fn load(machines: &mut Machines, store: &dyn Store, now: Time) -> Result<(), Error> {
+    let mut damaged = Vec::new();
     records::each::<DeliveryRecord>(store, Table::Delivery, |key, record| {
+        if let Key::Delivery(id) = key {
+            machines.ids.skip(id);
+        }
         match record {
             Ok(record) => {
                 machines.counts.moved(None, &record.delivery);
-                if record.delivery.wants() != Want::Nothing {
-                    machines.adopt(record);
+                if record.delivery.wants() == Want::Nothing {
+                    machines.remember_lane(&record, now);
+                } else {
+                    machines.adopt(record, now);
                 }
             }
-            Err(damage) => quarantine(&mut machines.counts, &key, &damage),
+            Err(damage) => {
+                quarantine(&mut machines.counts, &key, &damage);
+                damaged.push(key);
+            }
         }
         true
     })?;
+    for key in damaged {
+        stop_lane(machines, store, &key)?;
+    }
+    let mut unknown = None;
     records::each::<PauseRecord>(store, Table::Pause, |key, record| {
         match record {
             Ok(record) => drop(machines.pauses.insert(record.scope, record.since)),
-            Err(damage) => quarantine(&mut machines.counts, &key, &damage),
+            Err(damage) => {
+                quarantine(&mut machines.counts, &key, &damage);
+                match records::paused_by(&key) {
+                    Some(scope) => drop(machines.pauses.insert(scope, now)),
+                    None => unknown = Some(key),
+                }
+            }
         }
-        true
+        unknown.is_none()
     })?;
+    unknown.map_or(Ok(()), |key| {
+        let message =
+            format!("{key}: it does not verify and does not tell what is paused; restore the store from a copy");
+        Err(Error::new(ErrorKind::Corrupt, message))
+    })
+}
+
+/// The lane of a delivery whose record is damaged stops there; its parcel tells which lane that is.
+fn stop_lane(machines: &mut Machines, store: &dyn Store, key: &Key) -> Result<(), Error> {
+    let Key::Delivery(id) = *key else { return Ok(()) };
+    let Ok(Some(parcel)) = records::get::<ParcelRecord>(store, &Key::Parcel(id))? else { return Ok(()) };
+    if let Some(lane) = parcel.lane {
+        error!(delivery = %id, destination = parcel.destination, lane, "its lane stops there");
+        machines.queues.entry(parcel.destination).or_default().block(id, &lane);
+    }
     Ok(())
 }
 
@@ -217,6 +266,7 @@ fn quarantine(counts: &mut Counts, key: &Key, damage: &Damage) {
 
 /// Tells every machine what the opening means for it, and writes that in commits of bounded size.
 fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Turn) -> Result<Durable, Error> {
+    let _span = tracing::info_span!("recovery").entered();
     let names: Vec<(String, Span)> =
         machines.settings.profiles.iter().map(|(name, profile)| (name.clone(), profile.settle)).collect();
     for (name, settle) in names {
@@ -224,20 +274,11 @@ fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Tu
     }
     machines.recover(clean, &mut turn);
     let recovered = turn.changed.len();
-    let changed: Vec<_> = std::mem::take(&mut turn.changed).into_iter().collect();
-    let mut groups = changed.chunks(LARGEST_RECOVERY);
-    turn.changed.extend(groups.next().unwrap_or_default());
-    let ended = std::mem::take(&mut turn.ended);
-    turn.ended = ended;
-    for group in groups {
-        let mut part = Turn::at(turn.now);
-        part.changed.extend(group);
-        for id in group {
-            part.ended.extend(turn.ended.remove(id).map(|record| (*id, record)));
-        }
-        let _ = store.commit(machines.close(part, false).writes)?;
+    let mut durable = None;
+    for part in turn.parts(LARGEST_RECOVERY) {
+        durable = Some(store.commit(machines.close(part, false).writes)?);
     }
-    let durable = store.commit(machines.close(turn, false).writes)?;
+    let durable = durable.expect("a turn has at least one part");
     let live = machines.live.len();
     info!(live, interrupted = recovered, clean, damaged = machines.counts.damaged, "recovered");
     Ok(durable)
@@ -275,6 +316,7 @@ fn start(builder: &Builder, started: Started) -> Result<Engine, Error> {
         stopping: stopping.clone(),
         failure: Arc::clone(&failure),
         watchers: HashMap::new(),
+        sweep: FIRST_SWEEP,
         durable: started.durable,
         stop: None,
     };

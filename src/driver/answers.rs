@@ -3,11 +3,12 @@
 use outlast_state::{DeliveryId, State, Time, Want};
 use tokio::sync::oneshot;
 
+use super::acts::Turn;
 use super::grants::Brought;
-use super::machines::Turn;
 use super::{Ask, Driver};
 use crate::engine::Authorisation;
 use crate::error::{Error, ErrorKind};
+use crate::parcel::{self, LARGEST_BODY};
 use crate::records::DeliveryRecord;
 use crate::vault::Grant;
 use crate::view::{CredentialView, Scope, Summary};
@@ -65,8 +66,9 @@ impl Driver {
         turn: &mut Turn,
     ) {
         let results: Vec<_> = if parcels.iter().map(weight).sum::<usize>() > LARGEST_SUBMISSION {
-            let error =
-                Error::caller("parcels: more than a commit holds at once; submit them in groups of 250 or fewer");
+            let error = Error::caller(
+                "parcels: together they are more than one commit holds; submit fewer or smaller ones at once",
+            );
             parcels.iter().map(|_| Err(error.clone())).collect()
         } else {
             parcels.into_iter().map(|parcel| self.submit(parcel, turn)).collect()
@@ -85,6 +87,9 @@ impl Driver {
     }
 
     fn known_scope(&self, scope: &Scope) -> Result<(), Error> {
+        if let Scope::Lane { lane, .. } = scope {
+            parcel::name("lane", lane)?;
+        }
         let settings = &self.machines.settings;
         let known = match scope {
             Scope::Destination(name) | Scope::Lane { destination: name, .. } => settings.outlets.contains_key(name),
@@ -136,7 +141,9 @@ impl Driver {
 
 /// About how many keys a parcel's acceptance writes.
 pub(super) fn weight(parcel: &crate::Parcel) -> usize {
-    parcel.body.len().div_euclid(3 * 1024).saturating_add(3)
+    // A body that is too large is refused, and then writes nothing.
+    let body = if parcel.body.len() > LARGEST_BODY { 0 } else { parcel.body.len() };
+    body.div_euclid(3 * 1024).saturating_add(3)
 }
 
 fn sealing(error: &crate::vault::VaultError) -> Error {

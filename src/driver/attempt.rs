@@ -1,11 +1,14 @@
 //! One request, or one conversation of several, for the deliveries of a batch. It ends with a report, whatever happens.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use outlast_state::{Evidence, Load, Span, Verdict};
-use tracing::{Instrument, debug};
+use tokio::sync::mpsc;
+use tracing::{Instrument, debug, error};
 
-use super::machines::Shipment;
+use super::acts::Shipment;
+use super::machines::LONGEST_WAIT;
 use super::turn::{Ending, Report, Told};
 use super::{Heard, World};
 use crate::destination::{Conclusion, Conversation, Destination, Item, Turn};
@@ -23,6 +26,9 @@ const LONGEST_CONVERSATION: usize = 8;
 /// an operator can change it, and nothing is lost meanwhile.
 const OPERATORS_TURN: Span = Span::from_secs(600);
 
+/// The HTTP client gives a request up when its time is over. What hangs beyond that hangs elsewhere.
+const SLACK: Span = Span::from_secs(1);
+
 /// Makes the requests of a shipment and reports.
 pub(super) async fn carry(
     world: Arc<World>,
@@ -30,17 +36,44 @@ pub(super) async fn carry(
     destination: Arc<dyn Destination>,
     profile: Option<Arc<Profile>>,
 ) {
+    let first = shipment.items.first();
     let span = tracing::debug_span!(
-        "attempt", destination = %shipment.destination, batch = shipment.batch.number(), epoch = shipment.epoch.number(),
-        items = shipment.items.len()
+        "attempt", delivery = first.map(|(id, _)| tracing::field::display(id)), destination = %shipment.destination,
+        attempt = first.map(|(_, attempt)| attempt.count()), epoch = shipment.epoch.number(),
+        batch = shipment.batch.number(), items = shipment.items.len()
     );
+    let owed = Owed { shipment, heard: world.heard.clone(), ended: None };
+    let by = owed.shipment.by.after(SLACK);
     let ended = tokio::select! {
-        ended = converse(&world, &shipment, destination.as_ref(), profile.as_deref()).instrument(span) => ended,
+        biased;
         () = world.abandon.cancelled() => Ended::GivenUp,
+        ended = converse(&world, &owed.shipment, destination.as_ref(), profile.as_deref()).instrument(span) => ended,
+        () = world.clock.wait(by) => Ended::alike(Verdict::Unknown, "no answer in time; the request may have arrived"),
     };
-    let report = report(shipment, ended);
-    // The driver outlives its tasks; when its store failed it does not listen any more, and nothing may be done.
-    let _ = world.heard.send(Heard::Report(report));
+    owed.pay(ended);
+}
+
+/// A report that is owed to the driver. It is paid whatever becomes of the task, since a delivery whose report never comes
+/// would be in the air for ever.
+struct Owed {
+    shipment: Shipment,
+    heard: mpsc::UnboundedSender<Heard>,
+    ended: Option<Ended>,
+}
+
+impl Owed {
+    fn pay(mut self, ended: Ended) {
+        self.ended = Some(ended);
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let lost = || Ended::alike(Verdict::Unknown, "the attempt broke off; this is a bug of the engine");
+        let ended = self.ended.take().unwrap_or_else(lost);
+        // The driver outlives its tasks; when its store failed it does not listen any more, and nothing may be done.
+        let _ = self.heard.send(Heard::Report(report(&self.shipment, ended)));
+    }
 }
 
 /// How a conversation ended.
@@ -59,12 +92,12 @@ impl Ended {
     }
 }
 
-fn report(shipment: Shipment, ended: Ended) -> Report {
-    let Shipment { batch, destination, credential, epoch, items, sent, .. } = shipment;
+fn report(shipment: &Shipment, ended: Ended) -> Report {
+    let Shipment { batch, epoch, sent, ref items, .. } = *shipment;
     let (evidence, mut conclusions) = match ended {
         Ended::Concluded { conclusions, evidence } if conclusions.len() == items.len() => (
             evidence,
-            conclusions.into_iter().map(|one| (Ending::Verdict(one.verdict), one.detail)).collect::<Vec<_>>(),
+            conclusions.into_iter().map(|one| (Ending::Verdict(bounded(one.verdict)), one.detail)).collect::<Vec<_>>(),
         ),
         Ended::Concluded { evidence, .. } => {
             let note = "its destination did not conclude on every item; this is a bug in the destination";
@@ -78,9 +111,19 @@ fn report(shipment: Shipment, ended: Ended) -> Report {
             (Evidence::Nothing, items.iter().map(|_| (Ending::GivenUp, note.to_owned())).collect())
         }
     };
-    let told = items.into_iter().zip(conclusions.drain(..));
-    let items = told.map(|((id, attempt), (ending, note))| Told { id, attempt, ending, note }).collect();
+    let told = items.iter().zip(conclusions.drain(..));
+    let items = told.map(|((id, attempt), (ending, note))| Told { id: *id, attempt: *attempt, ending, note }).collect();
+    let (destination, credential) = (shipment.destination.clone(), shipment.credential.clone());
     Report { batch, destination, credential, epoch, sent, evidence, items }
+}
+
+/// A verdict whose wait is one that a destination may ask for.
+fn bounded(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Busy { after, load } => Verdict::Busy { after: after.min(LONGEST_WAIT), load },
+        Verdict::NotYet { after } => Verdict::NotYet { after: after.min(LONGEST_WAIT) },
+        other => other,
+    }
 }
 
 async fn converse(
@@ -95,6 +138,7 @@ async fn converse(
             Ok(Ok(body)) => bodies.push((*id, body)),
             // Doubt is not acted on (S14), and a batch whose member is in doubt is not sent without it: alone, the others go.
             Ok(Err(damage)) if shipment.items.len() == 1 => {
+                error!(delivery = %id, damage, "the delivery is not sent");
                 return Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, damage);
             }
             Ok(Err(damage)) => return Ended::alike(Verdict::Split, damage),
@@ -120,7 +164,11 @@ async fn ask(
     let (mut so_far, mut evidence) = (Vec::new(), Evidence::Nothing);
     for _ in 0..LONGEST_CONVERSATION {
         let conversation = Conversation { items, so_far: &so_far, began: shipment.sent };
-        let request = match destination.converse(&conversation) {
+        // A destination is the host's code: its panic fails this attempt and nothing else.
+        let Ok(turn) = catch_unwind(AssertUnwindSafe(|| destination.converse(&conversation))) else {
+            return panicked(items.len(), so_far.is_empty(), evidence);
+        };
+        let request = match turn {
             Turn::Conclude(conclusions) => return Ended::Concluded { conclusions, evidence },
             Turn::Ask(request) => request,
         };
@@ -146,6 +194,17 @@ async fn ask(
         Verdict::Busy { after: Span::ZERO, load: Load::Failing },
         "its destination asked too many questions in one conversation; this is a bug in the destination",
     )
+}
+
+/// What a destination's panic means: where nothing was sent, a batch is halved until the item that it chokes on is alone.
+fn panicked(items: usize, nothing_sent: bool, evidence: Evidence) -> Ended {
+    let verdict = match (nothing_sent, items) {
+        (false, _) => Verdict::Unknown,
+        (true, 0 | 1) => Verdict::Busy { after: Span::ZERO, load: Load::Failing },
+        (true, _) => Verdict::Split,
+    };
+    error!("the destination panicked; this is a bug in the destination");
+    Ended::Alike { verdict, note: "its destination panicked; this is a bug in the destination".into(), evidence }
 }
 
 fn no_answer(missing: &NoAnswer) -> Ended {

@@ -3,7 +3,8 @@
 use outlast_state::{Cause, CredentialInput, CredentialWant, Epoch, Span, Time, jittered};
 use tracing::{info, warn};
 
-use super::machines::{Act, Machines, Turn};
+use super::acts::{Act, Turn};
+use super::machines::Machines;
 use crate::secret::Secret;
 use crate::store::Key;
 
@@ -20,9 +21,19 @@ pub(crate) struct Brought {
 /// How a token request ended.
 pub(crate) enum RenewalEnding {
     Renewed(Brought),
-    RefusedForGood { cause: Cause, why: String },
-    Misconfigured { why: String },
-    Unknown { why: String, retry_after: Option<Span> },
+    RefusedForGood {
+        cause: Cause,
+        why: String,
+    },
+    Misconfigured {
+        why: String,
+    },
+    Unknown {
+        why: String,
+        retry_after: Option<Span>,
+    },
+    /// The engine gave the request up because it stops.
+    GivenUp,
 }
 
 /// A refresh whose outcome is unknown is tried again after 1, 2, 4 … s, at most this.
@@ -65,6 +76,10 @@ impl Machines {
                 self.note_credential(name, &why, turn);
                 let retry_at = turn.now.after(wait);
                 self.credential(name, CredentialInput::Unknown { from, retry_at }, turn);
+            }
+            RenewalEnding::GivenUp => {
+                warn!(credential = name, "the engine stops before its token request was answered");
+                self.credential(name, CredentialInput::Interrupted, turn);
             }
         }
     }

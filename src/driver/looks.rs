@@ -7,13 +7,14 @@ use outlast_state::{CredentialWant, DeliveryId, Offer, State, Time, Want};
 use tokio::sync::{broadcast, oneshot};
 use tracing::warn;
 
-use super::machines::{Keeper, Machines, Turn};
+use super::acts::Turn;
+use super::machines::{Keeper, Machines};
 use super::shown::{self, damaged, unknown};
 use super::{Driver, Look};
 use crate::error::Error;
 use crate::records::{self, DeliveryRecord};
 use crate::store::{Key, Store, Table};
-use crate::view::{CredentialView, Details, Filter, Summary};
+use crate::view::{CredentialView, Details, Filter, Scope, Summary};
 
 /// So many changes are kept for a watcher that is slow.
 const WATCHED: usize = 64;
@@ -67,6 +68,7 @@ impl Driver {
         // The sender of a delivery that has ended is dropped here, which ends the stream after its only state.
         if !ended {
             self.watchers.insert(id, sender);
+            self.machines.watched.insert(id);
         }
         Ok((self.summary(&record), receiver))
     }
@@ -110,7 +112,7 @@ impl Machines {
             Offer::Expired { past } => credential.token(past),
             Offer::Refreshing | Offer::Dead => None,
         };
-        let live = self.live.values().filter(|live| self.credential_of(&live.record.destination) == Some(name)).count();
+        let live = self.live_within(&Scope::Credential(name.to_owned()));
         Some(CredentialView {
             name: name.to_owned(),
             profile: self.settings.profiles.get(name).map(|profile| profile.name.clone()).unwrap_or_default(),
@@ -120,7 +122,7 @@ impl Machines {
             expires_ms: token.map(|token| token.expires).filter(|at| *at < Time::NEVER).map(Time::as_millis),
             grant_ends_ms: Some(keeper.record.grant_ends).filter(|at| *at < Time::NEVER).map(Time::as_millis),
             detail: self.credential_sentence(name, keeper, now),
-            live: u64::try_from(live).unwrap_or(u64::MAX),
+            live,
         })
     }
 

@@ -1,24 +1,31 @@
 //! All machines of a store, in memory, and what one turn makes of them. Pure: time, ids and answers come in as values, and
 //! what is to be written and done comes out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use outlast_state::{
-    Batch, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer,
-    Policy, Span, State, Time, Token, Want, hash,
+    Choice, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer,
+    Policy, Span, Standard, State, Time, Token, Trouble, Verdict, Want,
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
-use crate::admission::Queue;
+use super::acts::{Act, Renewal, Turn};
+use super::ids::Ids;
+use super::shown::summary;
+use crate::admission::{Queue, Standing};
 use crate::builder::Limits;
 use crate::destination::Destination;
 use crate::oauth::Profile;
 use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord};
-use crate::secret::Secret;
+use crate::store::Key;
 use crate::store::keys::Meta;
-use crate::store::{Durable, Key, Writes};
 use crate::view::{Counts, Scope};
+
+/// Neither a destination nor a policy makes a delivery wait longer than this at a time: what asks for more has its units
+/// wrong, and a delivery that nobody looks at again is lost.
+pub(crate) const LONGEST_WAIT: Span = Span::from_secs(24 * 3600);
 
 /// Everything that the driver owns.
 pub(crate) struct Machines {
@@ -30,8 +37,12 @@ pub(crate) struct Machines {
     pub(crate) deadlines: BTreeSet<(Time, DeliveryId)>,
     pub(crate) counts: Counts,
     pub(crate) ids: Ids,
-    /// When the store was opened: a deadline that passed before gives its delivery one chance.
+    /// When the store was opened, or engine time last leapt: a deadline that passed before gives its delivery one chance.
     pub(crate) opened: Time,
+    /// When the last turn was.
+    pub(crate) turned: Time,
+    /// Deliveries that somebody watches.
+    pub(crate) watched: HashSet<DeliveryId>,
     /// Set when the engine stops: nothing new leaves.
     pub(crate) stopping: bool,
 }
@@ -50,6 +61,8 @@ pub(crate) struct Outlet {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<String>,
     pub(crate) concurrency: u32,
+    /// Asked once: the driver never calls the host's code where a panic would be its own.
+    pub(crate) batch_size: u32,
 }
 
 /// A delivery that has not ended.
@@ -64,104 +77,8 @@ pub(crate) struct Keeper {
     pub(crate) record: CredentialRecord,
     pub(crate) gate: Option<Gate>,
     pub(crate) calling: bool,
-}
-
-/// Makes names: of deliveries and of batches.
-pub(crate) struct Ids {
-    seed: u64,
-    made: u64,
-    last: u128,
-    batches: u64,
-}
-
-/// What a turn leaves to be written and done.
-pub(crate) struct Turn {
-    pub(crate) now: Time,
-    pub(crate) writes: Writes,
-    /// Done in this order once the writes are durable.
-    pub(crate) acts: Vec<Act>,
-    /// Deliveries that changed, for those who watch them.
-    pub(crate) changed: BTreeSet<DeliveryId>,
-    /// Records of deliveries that ended in this turn.
-    pub(crate) ended: HashMap<DeliveryId, DeliveryRecord>,
-    dirty_credentials: BTreeSet<String>,
-    /// The earliest time at which there is something to do without any input.
-    pub(crate) wake: Time,
-}
-
-/// Something that the world is told or asked, once what it stands on is stored.
-pub(crate) enum Act {
-    /// Answers a caller.
-    Answer(Box<dyn FnOnce(Durable) + Send>),
-    /// Makes a request.
-    Send(Shipment),
-    /// Asks a token endpoint.
-    Renew(Renewal),
-    /// Takes a token into use.
-    Trust { credential: String, epoch: Epoch, token: Secret },
-}
-
-/// One request to make: the deliveries that share it and the token that it carries.
-pub(crate) struct Shipment {
-    pub(crate) batch: Batch,
-    pub(crate) destination: String,
-    pub(crate) credential: Option<String>,
-    pub(crate) epoch: Epoch,
-    pub(crate) items: Vec<(DeliveryId, outlast_state::Attempt)>,
-    pub(crate) sent: Time,
-    pub(crate) by: Time,
-}
-
-/// One token request to make.
-pub(crate) struct Renewal {
-    pub(crate) credential: String,
-    pub(crate) from: Epoch,
-    pub(crate) tries: u32,
-}
-
-impl Turn {
-    pub(crate) fn at(now: Time) -> Self {
-        Turn {
-            now,
-            writes: Writes::new(),
-            acts: Vec::new(),
-            changed: BTreeSet::new(),
-            ended: HashMap::new(),
-            dirty_credentials: BTreeSet::new(),
-            wake: Time::NEVER,
-        }
-    }
-
-    pub(crate) fn wake_at(&mut self, at: Time) {
-        self.wake = self.wake.min(at);
-    }
-
-    pub(crate) fn answer(&mut self, answer: impl FnOnce(Durable) + Send + 'static) {
-        self.acts.push(Act::Answer(Box::new(answer)));
-    }
-}
-
-impl Ids {
-    /// Names that no other incarnation of any store makes: `seed` is drawn from both.
-    pub(crate) fn new(store: u64, incarnation: u32) -> Self {
-        Ids { seed: hash(store, u64::from(incarnation)), made: 0, last: 0, batches: u64::from(incarnation) << 32 }
-    }
-
-    /// A name that sorts after every one made before: 48 bits of milliseconds, 80 bits of a hash.
-    pub(crate) fn delivery(&mut self, now: Time) -> DeliveryId {
-        self.made = self.made.saturating_add(1);
-        let random = u128::from(hash(self.seed, self.made)) << 16 | u128::from(hash(self.made, self.seed) & 0xFFFF);
-        let stamped = u128::from(now.as_millis() & 0xFFFF_FFFF_FFFF) << 80 | random;
-        // Within a millisecond the hash does not sort, so the next name is counted from the last.
-        let same_millisecond = stamped >> 80 <= self.last >> 80;
-        self.last = if same_millisecond { self.last.saturating_add((random & 0xFFFF) | 1) } else { stamped };
-        DeliveryId::from_u128(self.last)
-    }
-
-    pub(crate) fn batch(&mut self) -> Batch {
-        self.batches = self.batches.saturating_add(1);
-        Batch::from_number(self.batches)
-    }
+    /// The queue that last sent with it.
+    pub(crate) served: String,
 }
 
 impl Machines {
@@ -179,9 +96,15 @@ impl Machines {
         }
         debug!(
             delivery = %id, destination = %live.record.destination, attempt = after.attempt.count(),
+            epoch = epoch_of(&after).or(epoch_of(&before)).map(Epoch::number),
             from = before.state.name(), to = after.state.name(), "delivery changed"
         );
         self.counts.moved(Some(&before), &after);
+        if self.watched.contains(&id)
+            && let Some(live) = self.live.get(&id)
+        {
+            turn.told.push((id, summary(&live.record, self.is_parked(&live.record.destination))));
+        }
         self.replace(id, turn);
         turn.changed.insert(id);
         Some(after)
@@ -193,8 +116,7 @@ impl Machines {
         let delivery = live.record.delivery;
         let wanted = delivery.wants();
         if let Some(queue) = self.queues.get_mut(&live.record.destination) {
-            let ended_in_doubt = wanted == Want::Nothing && delivery.doubt;
-            queue.place(id, live.record.lane.as_deref(), wanted, ended_in_doubt.then_some(turn.now));
+            queue.place(&standing(&live.record, self.settings.quiet(&live.record.destination)), turn.now);
         }
         match wanted {
             Want::Token { past } => {
@@ -206,6 +128,9 @@ impl Machines {
             Want::Nothing => {
                 self.deadlines.remove(&(delivery.deadline, id));
                 if let Some(live) = self.live.remove(&id) {
+                    if let Some(queue) = self.queues.get_mut(&live.record.destination) {
+                        queue.live = queue.live.saturating_sub(1);
+                    }
                     turn.ended.insert(id, live.record);
                 }
             }
@@ -236,6 +161,19 @@ impl Machines {
             warn!(credential = name, "the credential is dead; its deliveries wait until it is authorised again");
         }
         Some(after)
+    }
+
+    /// What the policy chooses, within bounds. A policy is the host's code: where it panics, the shipped one answers.
+    pub(super) fn chosen(&self, delivery: &Delivery, trouble: Trouble, now: Time) -> Choice {
+        let policy = &self.settings.policy;
+        let choice = catch_unwind(AssertUnwindSafe(|| policy.choose(delivery, trouble, now))).unwrap_or_else(|_| {
+            error!(delivery = %delivery.id, "the policy panicked; the standard one is asked instead");
+            Standard::default().choose(delivery, trouble, now)
+        });
+        match choice {
+            Choice::Again { at } => Choice::Again { at: at.max(now).min(now.after(LONGEST_WAIT)) },
+            Choice::GiveUp => Choice::GiveUp,
+        }
     }
 
     /// Marks a credential to be written although its machine did not move.
@@ -321,9 +259,10 @@ impl Machines {
         turn
     }
 
-    /// How many requests are in the air.
+    /// How many requests are in the air, those to token endpoints included.
     pub(crate) fn in_flight(&self) -> u64 {
-        self.queues.values().map(|queue| u64::from(queue.in_flight)).sum()
+        let calling = self.credentials.values().filter(|keeper| keeper.calling).map(|_| 1);
+        self.queues.values().map(|queue| u64::from(queue.in_flight)).chain(calling).sum()
     }
 }
 
@@ -335,6 +274,40 @@ fn is_old_news(credential: &Credential, input: CredentialInput) -> bool {
     let Some(token) = credential.token(epoch) else { return true };
     matches!(token.proof, outlast_state::TokenProof::Accepted { sent: last, refusals: 0 }
         if credential.fruitless == 0 && sent.since(last) < FRESH && Offer::Token(token) == credential.offer(Time::ZERO))
+}
+
+/// What a queue needs to know of a delivery. `quiet`: how long a request without an answer may still arrive.
+pub(crate) fn standing(record: &DeliveryRecord, quiet: Span) -> Standing<'_> {
+    let delivery = &record.delivery;
+    let lane = record.lane.as_deref();
+    let unanswered =
+        |input: &Input| matches!(input, Input::Interrupted { .. } | Input::Answered { verdict: Verdict::Unknown, .. });
+    let doubt = lane.and_then(|_| record.journal.entries().filter(|entry| unanswered(&entry.input)).last());
+    Standing {
+        id: delivery.id,
+        lane,
+        want: delivery.wants(),
+        sent: delivery.attempt > outlast_state::Attempt::NONE,
+        failed: matches!(delivery.state, State::Failed { .. }),
+        doubt: doubt.map(|entry| entry.at.after(quiet)),
+    }
+}
+
+fn epoch_of(delivery: &Delivery) -> Option<Epoch> {
+    match delivery.state {
+        State::Sending { epoch, .. } | State::AwaitingPropagation { epoch, .. } => Some(epoch),
+        State::Refreshing { rejected } => Some(rejected),
+        State::Pending { .. } | State::Done { .. } | State::Failed { .. } => None,
+    }
+}
+
+impl Settings {
+    /// How long a request to this destination that went unanswered may still arrive.
+    pub(crate) fn quiet(&self, destination: &str) -> Span {
+        const WITHOUT_PROFILE: Span = Span::from_secs(30);
+        let credential = self.outlets.get(destination).and_then(|outlet| outlet.credential.as_ref());
+        credential.and_then(|name| self.profiles.get(name)).map_or(WITHOUT_PROFILE, |profile| profile.quiet)
+    }
 }
 
 impl Counts {

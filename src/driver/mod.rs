@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -12,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
+use self::acts::{Act, Turn};
 use self::grants::RenewalEnding;
-use self::machines::{Act, Machines, Turn};
+use self::machines::Machines;
 use self::turn::Report;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::engine::Authorisation;
 use crate::error::Error;
 use crate::http::Http;
@@ -25,9 +25,11 @@ use crate::store::{Durable, Store, StoreError};
 use crate::vault::Vault;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
+pub(crate) mod acts;
 mod answers;
 pub(crate) mod attempt;
 mod grants;
+pub(crate) mod ids;
 mod looks;
 pub(crate) mod machines;
 mod renewal;
@@ -86,8 +88,11 @@ pub(crate) struct World {
 /// what admission adds, a turn stays below what a store takes in one commit.
 const LARGEST_GATHERING: usize = 2_000;
 
-/// The driver never sleeps longer than this, so that a wall clock that ran ahead is followed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// The driver never waits longer than this for something to happen, so that it notices when engine time leapt.
+const LONGEST_WAIT: Span = Span::from_secs(30);
+
+/// So many watchers are kept before anybody looks who is still there.
+pub(crate) const FIRST_SWEEP: usize = 64;
 
 pub(crate) struct Driver {
     pub(crate) machines: Machines,
@@ -97,6 +102,8 @@ pub(crate) struct Driver {
     pub(crate) stopping: CancellationToken,
     pub(crate) failure: Arc<OnceLock<Error>>,
     pub(crate) watchers: HashMap<DeliveryId, broadcast::Sender<Summary>>,
+    /// With so many watchers it is time to look who is still there.
+    pub(crate) sweep: usize,
     /// The last commit: what is asked about stored things stands on it.
     pub(crate) durable: Durable,
     pub(crate) stop: Option<Stop>,
@@ -105,7 +112,28 @@ pub(crate) struct Driver {
 /// A stop in progress.
 pub(crate) struct Stop {
     until: Time,
-    reply: Option<oneshot::Sender<Result<(), Error>>>,
+    /// All who asked for it.
+    replies: Vec<oneshot::Sender<Result<(), Error>>>,
+}
+
+/// Whatever ends the driver, a mistake of ours included: nothing leaves any more, and whoever asks learns why.
+struct LastWords {
+    failure: Arc<OnceLock<Error>>,
+    abandon: CancellationToken,
+    stopping: CancellationToken,
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!("the driver panicked; this is a bug of the engine, and what is stored is safe");
+            let why =
+                "the engine ended by a mistake of its own; what it accepted is stored: open it again, and report this";
+            let _ = self.failure.set(Error::new(crate::ErrorKind::Storage, why));
+        }
+        self.abandon.cancel();
+        self.stopping.cancel();
+    }
 }
 
 /// What one turn has to take in.
@@ -142,6 +170,11 @@ impl Driver {
     /// Runs until it is told to stop, its callers are gone, or its store fails.
     pub(crate) async fn run(mut self) {
         let mut wake = Time::ZERO;
+        let _last = LastWords {
+            failure: Arc::clone(&self.failure),
+            abandon: self.world.abandon.clone(),
+            stopping: self.stopping.clone(),
+        };
         let ended = loop {
             let gathering = self.gather(wake).await;
             let turn = self.turn(gathering);
@@ -153,28 +186,25 @@ impl Driver {
                 break self.close().await;
             }
         };
-        let reply = self.stop.take().and_then(|stop| stop.reply);
-        let ended = ended.map_err(|failed| {
-            error!(error = %failed, "the store failed; nothing is accepted, sent or refreshed any more");
-            let failed = Error::from(failed);
-            let _ = self.failure.set(failed.clone());
-            failed
-        });
         self.world.abandon.cancel();
         self.stopping.cancel();
         self.calls.close();
-        if let Some(reply) = reply {
-            let _ = reply.send(ended);
+        for reply in self.stop.take().into_iter().flat_map(|stop| stop.replies) {
+            let _ = reply.send(ended.clone());
         }
     }
 
     /// Waits for something to do, then takes what else there is.
     async fn gather(&mut self, wake: Time) -> Gathering {
         let mut gathering = Gathering::default();
-        let mut sleep = self.world.clock.until(wake).min(LONGEST_SLEEP);
-        if let Some(stop) = &self.stop {
-            sleep = sleep.min(self.world.clock.until(stop.until));
-        }
+        let wake = wake.min(self.world.clock.now().after(LONGEST_WAIT));
+        // Once the requests in the air are given up, only their reports are waited for.
+        let wake = match &self.stop {
+            Some(_) if self.world.abandon.is_cancelled() => Time::NEVER,
+            Some(stop) => wake.min(stop.until),
+            None => wake,
+        };
+        let world = Arc::clone(&self.world);
         tokio::select! {
             biased;
             heard = self.heard.recv() => {
@@ -187,7 +217,7 @@ impl Driver {
                 None => self.begin_stop(Span::ZERO, None),
             },
             () = self.stopping.cancelled(), if self.stop.is_none() => self.begin_stop(Span::from_secs(10), None),
-            _ = clock::wait(sleep, &self.world.abandon), if !self.world.abandon.is_cancelled() => {}
+            () = world.clock.wait(wake) => {}
         }
         while gathering.weight < LARGEST_GATHERING
             && let Ok(heard) = self.heard.try_recv()
@@ -223,21 +253,32 @@ impl Driver {
     }
 
     /// Commits, then acts.
-    async fn settle(&mut self, mut turn: Turn) -> Result<(), StoreError> {
+    async fn settle(&mut self, mut turn: Turn) -> Result<(), Error> {
         if !turn.writes.is_empty() {
             let writes = std::mem::take(&mut turn.writes);
-            self.durable = self.commit(writes).await?;
+            // The failure is known before the turn's callers are let go: they look there for the reason.
+            self.durable = self.commit(writes).await.map_err(|failed| self.failed(failed))?;
         }
-        self.tell_watchers(&turn);
+        self.tell_watchers(std::mem::take(&mut turn.told));
         for act in turn.acts {
             self.act(act, self.durable);
         }
         Ok(())
     }
 
+    /// The end of the engine's authority.
+    fn failed(&self, failed: StoreError) -> Error {
+        error!(error = %failed, "the store failed; nothing is accepted, sent or refreshed any more");
+        let failed = Error::from(failed);
+        let _ = self.failure.set(failed.clone());
+        self.world.abandon.cancel();
+        failed
+    }
+
     async fn commit(&self, writes: crate::store::Writes) -> Result<Durable, StoreError> {
         let (store, keys) = (Arc::clone(&self.world.store), writes.len());
-        let committed = tokio::task::spawn_blocking(move || store.commit(writes)).await;
+        let span = tracing::debug_span!("commit", keys);
+        let committed = tokio::task::spawn_blocking(move || span.in_scope(|| store.commit(writes))).await;
         let durable = committed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         debug!(keys, sequence = durable.sequence(), "committed");
         Ok(durable)
@@ -271,13 +312,9 @@ impl Driver {
         let until = self.world.clock.now().after(grace);
         info!(grace = %grace, in_the_air = self.machines.in_flight(), "stopping");
         self.machines.stopping = true;
-        match &mut self.stop {
-            Some(stop) => {
-                stop.until = stop.until.min(until);
-                stop.reply = reply.or(stop.reply.take());
-            }
-            None => self.stop = Some(Stop { until, reply }),
-        }
+        let stop = self.stop.get_or_insert_with(|| Stop { until, replies: Vec::new() });
+        stop.until = stop.until.min(until);
+        stop.replies.extend(reply);
     }
 
     /// Whether a stop has run its course: everything is answered, or was given up and has said so.
@@ -293,29 +330,30 @@ impl Driver {
     }
 
     /// The last commit of a clean stop.
-    async fn close(&mut self) -> Result<(), StoreError> {
+    async fn close(&mut self) -> Result<(), Error> {
         let turn = self.machines.close(Turn::at(self.world.clock.now()), true);
         self.settle(turn).await?;
         let store = Arc::clone(&self.world.store);
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        let closed = closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        closed.map_err(|failed| self.failed(failed))
     }
 
-    fn tell_watchers(&mut self, turn: &Turn) {
-        if self.watchers.is_empty() {
-            return;
-        }
-        for id in &turn.changed {
-            let ended = turn.ended.get(id);
-            let record = ended.or_else(|| self.machines.live.get(id).map(|live| &live.record));
-            if let (Some(record), Some(watcher)) = (record, self.watchers.get(id)) {
-                let _ = watcher.send(shown::summary(record, self.machines.is_parked(&record.destination)));
-            }
-            if ended.is_some() {
-                self.watchers.remove(id);
+    fn tell_watchers(&mut self, told: Vec<(DeliveryId, Summary)>) {
+        for (id, summary) in told {
+            let ended = summary.ended_ms.is_some();
+            let heard = self.watchers.get(&id).is_some_and(|watcher| watcher.send(summary).is_ok());
+            if ended || !heard {
+                self.watchers.remove(&id);
+                self.machines.watched.remove(&id);
             }
         }
-        self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
+        // Those who went away are noticed when there is news for them, or when there are twice as many as last time.
+        if self.watchers.len() >= self.sweep {
+            self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
+            self.machines.watched.retain(|id| self.watchers.contains_key(id));
+            self.sweep = self.watchers.len().saturating_mul(2).max(FIRST_SWEEP);
+        }
     }
 
     /// What an idempotency key stands for: in this turn, or in the store.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use outlast_state::{Cause, Time};
-use tracing::info;
+use tracing::{Instrument, info};
 
+use super::acts::Renewal;
 use super::grants::{Brought, RenewalEnding};
-use super::machines::Renewal;
 use super::{Heard, World};
 use crate::oauth::{self, Minted, Outcome, Profile};
 use crate::store::Key;
@@ -14,11 +14,14 @@ use crate::vault::{Grant, Vault};
 
 /// Calls the token endpoint and reports.
 pub(super) async fn call(world: Arc<World>, renewal: Renewal, profile: Arc<Profile>) {
-    info!(credential = renewal.credential, epoch = renewal.from.number(), tries = renewal.tries, "refreshing");
+    let epoch = renewal.from.number();
+    let span = tracing::info_span!("refresh", credential = renewal.credential, epoch, tries = renewal.tries);
+    span.in_scope(|| info!("refreshing"));
     let ending = tokio::select! {
-        ending = refresh(&world, &renewal, &profile) => ending,
-        // The answer may be on its way: at the next opening the stored intent says that a call was made.
-        () = world.abandon.cancelled() => return,
+        biased;
+        // The answer may be on its way, and the token that it brings may be the only one left.
+        () = world.abandon.cancelled() => RenewalEnding::GivenUp,
+        ending = refresh(&world, &renewal, &profile).instrument(span) => ending,
     };
     let Renewal { credential, from, .. } = renewal;
     let _ = world.heard.send(Heard::Renewal { credential, from, ending });

@@ -1,16 +1,16 @@
 //! What happens, turned into inputs of the machines.
 
 use outlast_state::{
-    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Proof, Ruling,
-    Seen, Span, Time, Trouble, Verdict, Want, rule,
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Need, Proof,
+    Ruling, Seen, Span, Time, Trouble, Verdict, Want, rule,
 };
 use tracing::{debug, info};
 
-use super::machines::{Live, Machines, Turn};
+use super::acts::Turn;
+use super::machines::{Live, Machines, standing};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::records::{self, DeliveryRecord, OnceRecord, PauseRecord};
-use crate::store::Key;
 use crate::view::{Redrive, Scope};
 
 /// How a request ended.
@@ -42,6 +42,9 @@ pub(crate) enum Ending {
 
 /// A 429 that does not say how long holds the credential back for this long.
 const SHORTEST_SLOWDOWN: Span = Span::from_secs(1);
+
+/// There is a turn at least every 30 s. When more than this lies between two, the machine slept or its clock jumped.
+const LEAP: Span = Span::from_secs(120);
 
 /// A delivery whose deadline passed while nobody looked is looked at again after this long.
 const SECOND_LOOK: Span = Span::from_secs(60);
@@ -80,9 +83,10 @@ impl Machines {
     fn accept(&mut self, parcel: Parcel, digest: [u8; 32], turn: &mut Turn) -> DeliveryId {
         let now = turn.now;
         let id = self.ids.delivery(now);
+        let _accept = tracing::debug_span!("accept", delivery = %id, destination = %parcel.destination).entered();
         let deadline = parcel.deadline(now, self.settings.limits.time_to_live);
         let delivery = Delivery::accepted(id, now, deadline, self.settings.limits.budget);
-        records::put_parcel(id, &parcel.body, digest, &mut turn.writes);
+        records::put_parcel(id, &parcel, digest, &mut turn.writes);
         if let Some(once) = &parcel.once {
             records::put(records::once_key(&parcel.destination, once), &OnceRecord { id, digest }, &mut turn.writes);
         }
@@ -91,18 +95,32 @@ impl Machines {
         record.once = parcel.once;
         record.lane = parcel.lane;
         self.counts.moved(None, &delivery);
-        self.adopt(record);
+        self.adopt(record, now);
         turn.changed.insert(id);
         id
     }
 
     /// Takes a live delivery into memory: one just accepted, one found in the store, or one started again.
-    pub(crate) fn adopt(&mut self, record: DeliveryRecord) {
+    pub(crate) fn adopt(&mut self, record: DeliveryRecord, now: Time) {
         let (id, delivery) = (record.delivery.id, record.delivery);
+        let quiet = self.settings.quiet(&record.destination);
         let queue = self.queues.entry(record.destination.clone()).or_default();
-        queue.place(id, record.lane.as_deref(), delivery.wants(), None);
+        queue.place(&standing(&record, quiet), now);
+        queue.live = queue.live.saturating_add(1);
         self.deadlines.insert((delivery.deadline, id));
         self.live.insert(id, Live { record, tried: false });
+    }
+
+    /// What a delivery that has ended still means for its lane: whether it may be redriven, whether it may still arrive.
+    pub(crate) fn remember_lane(&mut self, record: &DeliveryRecord, now: Time) {
+        let Some(lane) = record.lane.as_deref() else { return };
+        let standing = standing(record, self.settings.quiet(&record.destination));
+        let matters = standing.failed
+            || standing.doubt.is_some_and(|until| until > now)
+            || self.queues.get(&record.destination).is_some_and(|queue| queue.knows(lane));
+        if matters {
+            self.queues.entry(record.destination.clone()).or_default().place(&standing, now);
+        }
     }
 
     /// A request ended.
@@ -166,7 +184,7 @@ impl Machines {
         let seen = known.map_or(Seen::NONE, |known| known.seen(epoch, sent, now));
         let age = known.and_then(|known| known.token(epoch)).map_or(Span::ZERO, |token| token.age(now));
         let trouble = trouble(verdict, epoch, seen, age, now);
-        let choice = self.settings.policy.choose(&live.record.delivery, trouble, now);
+        let choice = self.chosen(&live.record.delivery, trouble, now);
         if verdict == Verdict::TokenRefused {
             let ruling = rule(epoch, seen, now);
             info!(
@@ -185,8 +203,9 @@ impl Machines {
     /// No answer will come to what was in the air.
     pub(crate) fn interrupted(&mut self, id: DeliveryId, attempt: Attempt, clean: bool, turn: &mut Turn) {
         let Some(live) = self.live.get(&id) else { return };
-        let choice = self.settings.policy.choose(&live.record.delivery, Trouble::Unknown, turn.now);
-        info!(delivery = %id, attempt = attempt.count(), clean, "interrupted: the request may have arrived");
+        let choice = self.chosen(&live.record.delivery, Trouble::Unknown, turn.now);
+        let destination = &live.record.destination;
+        info!(delivery = %id, %destination, attempt = attempt.count(), clean, "interrupted: the request may have arrived");
         self.deliver(id, Input::Interrupted { attempt, clean, choice }, turn);
     }
 
@@ -214,7 +233,8 @@ impl Machines {
         }
         let limits = self.settings.limits;
         let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
-        self.adopt(record);
+        turn.ended.remove(&id);
+        self.adopt(record, turn.now);
         self.deadlines.remove(&(delivery.deadline, id));
         self.deadlines.insert((deadline, id));
         self.deliver(id, Input::Redriven { deadline, budget: limits.budget }, turn);
@@ -229,37 +249,45 @@ impl Machines {
 
     /// Stops sending what `scope` describes; says how many live deliveries that holds back.
     pub(crate) fn pause(&mut self, scope: &Scope, turn: &mut Turn) -> u64 {
-        self.pauses.entry(scope.clone()).or_insert(turn.now);
-        records::put(
-            Key::Pause(scope.to_string()),
-            &PauseRecord { scope: scope.clone(), since: turn.now },
-            &mut turn.writes,
-        );
+        let since = *self.pauses.entry(scope.clone()).or_insert(turn.now);
+        records::put(records::pause_key(scope), &PauseRecord { scope: scope.clone(), since }, &mut turn.writes);
         info!(%scope, "paused");
-        let held = self.live.values().filter(|live| self.is_within(live, scope)).count();
-        u64::try_from(held).unwrap_or(u64::MAX)
+        self.live_within(scope)
     }
 
     /// Sends again what was paused; says whether it was.
     pub(crate) fn resume(&mut self, scope: &Scope, turn: &mut Turn) -> bool {
-        turn.writes.delete(Key::Pause(scope.to_string()));
+        turn.writes.delete(records::pause_key(scope));
         info!(%scope, "resumed");
         self.pauses.remove(scope).is_some()
     }
 
-    fn is_within(&self, live: &Live, scope: &Scope) -> bool {
+    /// How many live deliveries a scope holds.
+    pub(super) fn live_within(&self, scope: &Scope) -> u64 {
         match scope {
-            Scope::Destination(name) => live.record.destination == *name,
-            Scope::Credential(name) => self.credential_of(&live.record.destination) == Some(name),
+            Scope::Destination(name) => self.queues.get(name).map_or(0, |queue| queue.live),
+            Scope::Credential(name) => {
+                let needs = |destination: &String| self.credential_of(destination) == Some(name.as_str());
+                self.queues.iter().filter(|(destination, _)| needs(destination)).map(|(_, queue)| queue.live).sum()
+            }
             Scope::Lane { destination, lane } => {
-                live.record.destination == *destination && live.record.lane.as_ref() == Some(lane)
+                let waiting = self.queues.get(destination).map_or(0, |queue| queue.waiting_in(lane));
+                u64::try_from(waiting).unwrap_or(u64::MAX)
             }
         }
     }
 
     /// Gives up what is past its deadline and had its chance.
     pub(crate) fn expire(&mut self, turn: &mut Turn) {
+        if turn.now.since(self.turned) > LEAP {
+            info!(leap = %turn.now.since(self.turned), "engine time leapt; what was never tried has its chance first");
+            self.opened = turn.now;
+        }
+        self.turned = turn.now;
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= turn.now) {
+            if turn.is_full() {
+                return;
+            }
             self.deadlines.remove(&(at, id));
             let Some(live) = self.live.get(&id) else { continue };
             let deadline = live.record.delivery.deadline;
@@ -307,6 +335,12 @@ impl Machines {
             .collect();
         for name in refreshing.iter().filter(|_| !clean) {
             self.credential(name, CredentialInput::Interrupted, turn);
+        }
+        let needed = self.queues.iter().filter_map(|(destination, queue)| {
+            Some((self.credential_of(destination)?.to_owned(), queue.newest_rejected()?))
+        });
+        for (name, past) in needed.collect::<Vec<_>>() {
+            self.credential(&name, CredentialInput::Needed { past, why: Need::Refused }, turn);
         }
     }
 }

@@ -90,6 +90,12 @@ impl Attempt {
         Attempt(self.0.saturating_add(1))
     }
 
+    /// The attempt with this number.
+    #[cfg(feature = "laws")]
+    pub(crate) const fn from_count(count: u32) -> Self {
+        Attempt(count)
+    }
+
     /// How many requests that makes.
     #[must_use]
     pub const fn count(self) -> u32 {

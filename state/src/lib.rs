@@ -14,8 +14,11 @@ mod delivery;
 mod gate;
 mod id;
 mod journal;
+#[cfg(feature = "laws")]
+pub mod laws;
 mod policy;
 mod ruling;
+pub mod table;
 mod time;
 mod verdict;
 

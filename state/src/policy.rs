@@ -56,9 +56,10 @@ impl Default for Standard {
     }
 }
 
-/// The shortest and the longest wait for a young token: 2, 4, 8, 16, 30 s, told by the token's age, because a wait that
-/// equals the age doubles it.
-const TOKEN_WAITS: (Span, Span) = (Span::from_secs(2), Span::from_secs(30));
+/// The shortest and the longest wait for a young token: the token's age, or 2 s for each refusal in a row, within these.
+/// The gate bounds how many requests try the token; the wait of one delivery only says which is next. So it is no longer
+/// than the gate's own spacing: with 30 s the last delivery came 35 s after the last node had learnt the token.
+const TOKEN_WAITS: (Span, Span) = (Span::from_secs(2), Span::from_secs(5));
 
 impl Policy for Standard {
     fn choose(&self, delivery: &Delivery, trouble: Trouble, now: Time) -> Choice {

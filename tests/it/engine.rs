@@ -1,4 +1,9 @@
 //! The engine against the sandbox, in one process.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::needless_pass_by_value,
+    reason = "numbers and options that a test makes up"
+)]
 
 use std::sync::Arc;
 
@@ -8,9 +13,7 @@ use outlast::oauth::Profile;
 use outlast::sandbox::{Options, Sandbox};
 use outlast::store::memory::MemoryStore;
 use outlast::vault::VaultKey;
-use outlast::{
-    Authorisation, Builder, Endpoint, Engine, ErrorKind, Filter, OAuth, Outcome, Parcel, Redrive, Scope, Secret,
-};
+use outlast::{Authorisation, Builder, Endpoint, Engine, OAuth, Outcome, Parcel, Secret};
 use outlast_state::{Span, Time};
 use serde_json::{Value, json};
 
@@ -64,8 +67,8 @@ pub(crate) fn grant(access: &str, refresh: &str, age: Span, left: Span) -> Autho
     Authorisation {
         access: Secret::new(access),
         refresh: Some(Secret::new(refresh)),
-        issued: Some(Time::from_millis(now - age.as_millis())),
-        expires: Some(Time::from_millis(now + left.as_millis())),
+        issued: Some(Time::from_millis(now.saturating_sub(age.as_millis()))),
+        expires: Some(Time::from_millis(now.saturating_add(left.as_millis()))),
         refresh_expires: None,
     }
 }
@@ -79,12 +82,12 @@ pub(crate) fn old_grant() -> Authorisation {
 pub(crate) fn event(number: usize) -> Value {
     json!({
         "type": "track", "event": "Order Completed", "messageId": format!("msg-{number}"),
-        "timestamp": wall() - 60_000, "traits": {"email": format!("user{number}@example.org")},
+        "timestamp": wall().saturating_sub(60_000), "traits": {"email": format!("user{number}@example.org")},
         "properties": {"currency": "EUR", "revenue": 12.5}
     })
 }
 
-pub(crate) fn options(extra: Value) -> Value {
+pub(crate) fn options(extra: &Value) -> Value {
     let mut options = json!({
         "grants": [{"access_token": "access-1", "refresh_token": "refresh-1", "age_s": 30 * DAY}],
         "seed": 7
@@ -95,7 +98,7 @@ pub(crate) fn options(extra: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_in_conversions_out() {
-    let provider = Provider::start(options(json!({}))).await;
+    let provider = Provider::start(options(&json!({}))).await;
     let store = Arc::new(MemoryStore::new());
     let engine = provider.engine(&store).open().await.unwrap();
     engine.authorise("acme", old_grant()).await.unwrap();
@@ -116,7 +119,7 @@ async fn events_in_conversions_out() {
 async fn a_revoked_token_costs_one_refresh_and_a_handful_of_refusals() {
     let nodes =
         json!({"switches": {"nodes": ["n1", "n2", "n3"], "visibility": {"uniform": {"min_ms": 500, "max_ms": 1500}}}});
-    let provider = Provider::start(options(nodes)).await;
+    let provider = Provider::start(options(&nodes)).await;
     let store = Arc::new(MemoryStore::new());
     let engine = provider.engine(&store).open().await.unwrap();
     engine.authorise("acme", old_grant()).await.unwrap();

@@ -195,7 +195,7 @@ mod tests {
         let rows: [(&str, Change); 15] = [
             ("lost: 1 valid events", |played| assert!(played.audit.applied.remove("a").is_some())),
             ("applied that are not valid, such as x", |played| {
-                assert!(played.audit.applied.insert("x".into(), 1).is_none())
+                assert!(played.audit.applied.insert("x".into(), 1).is_none());
             }),
             ("1 events counted more than once", |played| assert!(played.audit.applied.insert("a".into(), 2).is_some())),
             ("(S1)", |played| played.ledger.accepted = 2),

@@ -141,8 +141,8 @@ pub(super) mod tests {
     pub(in crate::cli::demo) fn example() -> Timeline {
         let audit = Audit {
             applied_ms: (0..400)
-                .map(|number| 1_000 + number * 10)
-                .chain((0..600).map(|number| 12_000 + number * 7))
+                .map(|number: u64| number.saturating_mul(10).saturating_add(1_000))
+                .chain((0..600).map(|number: u64| number.saturating_mul(7).saturating_add(12_000)))
                 .collect(),
             refused_ms: vec![5_050, 5_060, 6_000, 9_000],
             refreshed_ms: vec![5_150],

@@ -1,0 +1,110 @@
+//! What a turn leaves: what is to be written, and what is to be done once that is durable.
+
+use std::collections::{BTreeSet, HashMap};
+
+use outlast_state::{Batch, DeliveryId, Epoch, Time};
+
+use crate::records::DeliveryRecord;
+use crate::secret::Secret;
+use crate::store::{Durable, Writes};
+use crate::view::Summary;
+
+/// So many records at most change in one turn before it counts as full.
+const LARGEST_TURN: usize = 6_000;
+
+/// What a turn leaves to be written and done.
+pub(crate) struct Turn {
+    pub(crate) now: Time,
+    pub(crate) writes: Writes,
+    /// Done in this order once the writes are durable.
+    pub(crate) acts: Vec<Act>,
+    /// Deliveries that changed.
+    pub(crate) changed: BTreeSet<DeliveryId>,
+    /// Each change of those that are watched.
+    pub(crate) told: Vec<(DeliveryId, Summary)>,
+    /// Records of deliveries that ended in this turn.
+    pub(crate) ended: HashMap<DeliveryId, DeliveryRecord>,
+    pub(super) dirty_credentials: BTreeSet<String>,
+    /// The earliest time at which there is something to do without any input.
+    pub(crate) wake: Time,
+}
+
+/// Something that the world is told or asked, once what it stands on is stored.
+pub(crate) enum Act {
+    /// Answers a caller.
+    Answer(Box<dyn FnOnce(Durable) + Send>),
+    /// Makes a request.
+    Send(Shipment),
+    /// Asks a token endpoint.
+    Renew(Renewal),
+    /// Takes a token into use.
+    Trust { credential: String, epoch: Epoch, token: Secret },
+}
+
+/// One request to make: the deliveries that share it and the token that it carries.
+pub(crate) struct Shipment {
+    pub(crate) batch: Batch,
+    pub(crate) destination: String,
+    pub(crate) credential: Option<String>,
+    pub(crate) epoch: Epoch,
+    pub(crate) items: Vec<(DeliveryId, outlast_state::Attempt)>,
+    pub(crate) sent: Time,
+    pub(crate) by: Time,
+}
+
+/// One token request to make.
+pub(crate) struct Renewal {
+    pub(crate) credential: String,
+    pub(crate) from: Epoch,
+    pub(crate) tries: u32,
+}
+
+impl Turn {
+    pub(crate) fn at(now: Time) -> Self {
+        Turn {
+            now,
+            writes: Writes::new(),
+            acts: Vec::new(),
+            changed: BTreeSet::new(),
+            told: Vec::new(),
+            ended: HashMap::new(),
+            dirty_credentials: BTreeSet::new(),
+            wake: Time::NEVER,
+        }
+    }
+
+    pub(crate) fn wake_at(&mut self, at: Time) {
+        self.wake = self.wake.min(at);
+    }
+
+    /// Whether it changes as much as one commit should hold. The rest is for the next turn.
+    pub(crate) fn is_full(&self) -> bool {
+        self.changed.len().saturating_add(self.dirty_credentials.len()) > LARGEST_TURN
+    }
+
+    /// The same in turns of at most `most` records; what is not a record stands in the last.
+    pub(crate) fn parts(mut self, most: usize) -> Vec<Turn> {
+        let mut parts = Vec::new();
+        while self.changed.len().saturating_add(self.dirty_credentials.len()) > most {
+            let mut part = Turn::at(self.now);
+            while part.changed.len() < most
+                && let Some(id) = self.changed.pop_first()
+            {
+                part.ended.extend(self.ended.remove(&id).map(|record| (id, record)));
+                part.changed.insert(id);
+            }
+            while part.changed.len().saturating_add(part.dirty_credentials.len()) < most
+                && let Some(name) = self.dirty_credentials.pop_first()
+            {
+                part.dirty_credentials.insert(name);
+            }
+            parts.push(part);
+        }
+        parts.push(self);
+        parts
+    }
+
+    pub(crate) fn answer(&mut self, answer: impl FnOnce(Durable) + Send + 'static) {
+        self.acts.push(Act::Answer(Box::new(answer)));
+    }
+}
