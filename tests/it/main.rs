@@ -1,5 +1,7 @@
 //! The integration tests: one binary, a module for each subject. They are marked as tests so that the lints which allow
 //! `unwrap` in tests reach their functions.
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits the tasks that it starts")]
 
 #[cfg(test)]
 mod admission;
