@@ -371,7 +371,9 @@ fn trouble(verdict: Verdict, epoch: Epoch, seen: Seen, age: Span, now: Time) -> 
         Verdict::TokenRefused => {
             let refusals = match seen.proof {
                 Proof::Never => 0,
-                Proof::Accepted { refusals, .. } => refusals,
+                // A refusal that an acceptance overtook is not counted in a row. It is one all the same: 0 would say that
+                // the token was never accepted, and an old one's age would make for the longest wait.
+                Proof::Accepted { refusals, .. } => refusals.max(1),
             };
             Trouble::TokenRefused { age, refusals }
         }

@@ -174,8 +174,11 @@ async fn a_stray_refusal_does_not_rotate_everyones_token() {
     let ids = bench.submit_some(&engine, "warm", 10).await;
     bench.all_done(&engine, &ids).await;
     bench.faults(json!([{"when": {"uses": 1}, "action": {"status": {"status": 401}}}]));
+    let began = bench.clock.millis();
     let ids = bench.submit_some(&engine, "stray", 10).await;
     bench.all_done(&engine, &ids).await;
+    let took = bench.clock.millis() - began;
+    assert!(took < 10_000, "a stray refusal of a token that works cost {took} ms");
     assert_eq!((bench.saw("refused"), bench.saw("refreshes_ok")), (1, 0));
     let lost =
         bench.outcomes(&engine, &ids).await.iter().filter(|outcome| !matches!(outcome, Outcome::Done(_))).count();
