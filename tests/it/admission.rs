@@ -279,6 +279,7 @@ impl Destination for Rude {
         assert!(!poisoned, "a bug in a destination");
         let verdict = match conversation.items[0].body {
             b"later" => Verdict::NotYet { after: Span::from_secs(u64::MAX) },
+            b"refused" => Verdict::TokenRefused,
             _ => Verdict::Accepted { receipt: outlast::state::Receipt { status: 200 } },
         };
         Turn::Conclude(conversation.items.iter().map(|_| Conclusion { verdict, detail: String::new() }).collect())
@@ -324,6 +325,18 @@ async fn a_panic_of_the_hosts_code_fails_an_attempt_and_nothing_else() {
     bench.eventually(async || engine.show(later).await.unwrap().summary.attempts == 1).await;
     let summary = bench.reaches(&engine, later, "Pending").await;
     assert!(summary.due_ms.unwrap() <= bench.clock.millis() + 86_400_000, "{summary:?}");
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_refused_where_none_was_sent_is_the_destinations_own_no() {
+    let bench = Bench::new().await;
+    let engine = bench.authorised(bench.builder().destination("rude", Endpoint::new(Rude))).await;
+    let id = engine.submit(Parcel::to("rude").bytes("refused")).await.unwrap();
+    match &bench.outcomes(&engine, &[id]).await[..] {
+        [Outcome::Failed(failed)] => assert!(failed.reason.contains("401"), "{}", failed.reason),
+        others => panic!("{others:?}"),
+    }
     engine.stop().await.unwrap();
 }
 
