@@ -160,7 +160,12 @@ impl Queue {
 
     /// Stops a lane before a parcel whose record does not verify: whether it was sent, nobody knows (S14).
     pub(crate) fn block(&mut self, id: DeliveryId, lane: &str) {
-        self.lanes.entry(lane.to_owned()).or_default().waiting.insert(id, None);
+        let lane = self.lanes.entry(lane.to_owned()).or_default();
+        lane.waiting.insert(id, None);
+        let second = lane.waiting.keys().nth(1).copied();
+        if let Some(second) = second {
+            self.stand(second, None);
+        }
     }
 
     /// Whether anything depends on this lane.
@@ -212,12 +217,10 @@ impl Queue {
         released.chain(due)
     }
 
-    fn is_idle(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    fn next_due(&self) -> Option<Time> {
-        self.due.first().map(|(at, _)| *at)
+    /// From when on it may hold something to send; `None` when it holds nothing.
+    fn earliest(&self) -> Option<Time> {
+        let token = self.tokens.first().map(|_| Time::ZERO);
+        token.or_else(|| self.due.first().map(|(at, _)| *at))
     }
 
     fn next_after(&self, now: Time) -> Option<Time> {
@@ -232,7 +235,7 @@ impl Machines {
         if self.settings.hold || self.stopping {
             return;
         }
-        let mut names = self.round();
+        let mut names = self.round(turn);
         while !names.is_empty() {
             names.retain(|name| {
                 if turn.is_full() {
@@ -251,14 +254,23 @@ impl Machines {
 
     /// The queues that hold something, in such an order that of those that share a credential the one after the last that
     /// sent comes first: where there is room for one request, each of them has it in turn (L4).
-    fn round(&self) -> Vec<String> {
-        let names = self.queues.iter().filter(|(_, queue)| !queue.is_idle()).map(|(name, _)| name);
-        let (mut first, later): (Vec<String>, Vec<String>) = names.cloned().partition(|name| {
-            let keeper = self.credential_of(name).and_then(|credential| self.credentials.get(credential));
-            keeper.is_none_or(|keeper| *name > keeper.served)
-        });
-        first.extend(later);
+    fn round(&self, turn: &mut Turn) -> Vec<String> {
+        let (mut first, mut later) = (Vec::new(), Vec::new());
+        for (name, queue) in &self.queues {
+            match queue.earliest() {
+                None => {}
+                Some(at) if at > turn.now => turn.wake_at(at),
+                Some(_) if self.has_its_turn(name) => first.push(name.clone()),
+                Some(_) => later.push(name.clone()),
+            }
+        }
+        first.append(&mut later);
         first
+    }
+
+    fn has_its_turn(&self, name: &String) -> bool {
+        let keeper = self.credential_of(name).and_then(|credential| self.credentials.get(credential));
+        keeper.is_none_or(|keeper| *name > keeper.served)
     }
 
     fn admit_one(&mut self, name: &str, turn: &mut Turn) -> Result<(), Blocked> {
@@ -269,12 +281,11 @@ impl Machines {
         let (batch_size, concurrency) = (outlet.batch_size, outlet.concurrency);
         let credential = outlet.credential.clone();
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
-        let next_due = queue.next_due().filter(|at| *at > turn.now);
         if queue.in_flight >= concurrency {
             return Err(Blocked::ByEvent);
         }
-        if next_due.is_some() && queue.tokens.is_empty() {
-            return Err(Blocked::Until(next_due.unwrap_or(Time::NEVER)));
+        if let Some(at) = queue.earliest().filter(|at| *at > turn.now) {
+            return Err(Blocked::Until(at));
         }
         let (epoch, items) = match credential.as_deref() {
             None => (Epoch::NONE, batch_size),
@@ -362,3 +373,6 @@ impl Machines {
         turn.acts.push(Act::Send(Shipment { batch, destination, credential, epoch, items, sent, by }));
     }
 }
+
+#[cfg(test)]
+mod tests;

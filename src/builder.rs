@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outlast_state::{Policy, Span, Standard};
+use outlast_state::{Policy, Standard};
 
+use crate::authorisation::Authorisation;
 use crate::clock::Clock;
 use crate::destination::Destination;
-use crate::engine::{Authorisation, Engine};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::oauth::Profile;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -30,36 +32,6 @@ pub struct Builder {
     pub(crate) limits: Limits,
     pub(crate) hold: bool,
     pub(crate) accept_time: bool,
-}
-
-/// What an engine takes and for how long it tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How many calls may wait for the engine; one more `submit` is answered `Busy`.
-    pub calls: usize,
-    /// How many deliveries may be live; beyond it `submit` is answered `Busy`.
-    pub live: u64,
-    /// The largest body in bytes, at most [`LARGEST_BODY`](crate::LARGEST_BODY).
-    pub body: usize,
-    /// After this long a delivery is given up, where its parcel does not say otherwise.
-    pub time_to_live: Span,
-    /// So many failed attempts, and a delivery is given up. Waiting for a token counts as none.
-    pub budget: u32,
-    /// After this long a request counts as lost.
-    pub request: Span,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            calls: 4096,
-            live: 5_000_000,
-            body: 64 * 1024,
-            time_to_live: Span::from_secs(72 * 3600),
-            budget: 72,
-            request: Span::from_secs(30),
-        }
-    }
 }
 
 /// One OAuth grant as it is configured: the profile of its provider and the client that it was given to.

@@ -14,11 +14,12 @@ use outlast_state::Span;
 use toml::de::DeTable;
 use url::Url;
 
-use crate::builder::{Builder, Endpoint, Limits, OAuth};
+use crate::builder::{Builder, Endpoint, OAuth};
 use crate::destination::linkedin;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::guard::{Audience, Guard, is_private_line};
+use crate::limits::Limits;
 use crate::oauth::Profile;
 use crate::parcel::LARGEST_BODY;
 use crate::secret::Secret;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Span, Time};
+use outlast_state::{DeliveryId, Span};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authorisation::Authorisation;
 use crate::builder::Builder;
 use crate::driver::{Ask, Call, Look};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
-use crate::secret::Secret;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 /// A durable delivery engine over one store. Cheap to clone; all clones are the same engine.
@@ -25,20 +25,6 @@ pub(crate) struct Inner {
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) failure: Arc<std::sync::OnceLock<Error>>,
-}
-
-/// A grant that a human brings: its tokens and what is known of their lives.
-pub struct Authorisation {
-    /// The access token.
-    pub access: Secret,
-    /// The refresh token, where there is one.
-    pub refresh: Option<Secret>,
-    /// When the access token was minted; `None` means now.
-    pub issued: Option<Time>,
-    /// When the access token expires; `None` means that the provider does not say.
-    pub expires: Option<Time>,
-    /// When the refresh token expires; `None` means that the provider does not say.
-    pub refresh_expires: Option<Time>,
 }
 
 /// A stream of the states that one delivery goes through.

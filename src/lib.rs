@@ -18,10 +18,12 @@ pub mod store;
 pub mod vault;
 
 mod admission;
+mod authorisation;
 mod builder;
 mod driver;
 mod engine;
 mod error;
+mod limits;
 mod parcel;
 mod records;
 mod recover;
@@ -29,9 +31,11 @@ mod secret;
 mod unix;
 mod view;
 
-pub use builder::{Builder, Endpoint, Limits, OAuth};
-pub use engine::{Authorisation, Engine, Watch};
+pub use authorisation::Authorisation;
+pub use builder::{Builder, Endpoint, OAuth};
+pub use engine::{Engine, Watch};
 pub use error::{Error, ErrorKind};
+pub use limits::Limits;
 pub use outlast_state as state;
 pub use parcel::{LARGEST_BODY, Parcel};
 pub use secret::Secret;

@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::authorisation::Authorisation;
 use crate::builder::{Builder, OAuth};
 use crate::clock::{self, Clock, SystemClock};
 use crate::driver::acts::Turn;
 use crate::driver::ids::Ids;
 use crate::driver::machines::{Keeper, Machines, Outlet, Settings};
 use crate::driver::{Driver, FIRST_SWEEP, World};
-use crate::engine::{Authorisation, Engine, Inner};
+use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, HttpOptions};
 use crate::oauth::{Client, Profile};

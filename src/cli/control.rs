@@ -9,8 +9,9 @@ use outlast_state::{DeliveryId, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
+use crate::authorisation::Authorisation;
 use crate::clock;
-use crate::engine::{Authorisation, Engine};
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::secret::Secret;

@@ -106,7 +106,7 @@ fn every_key_that_init_comments_out_is_known_and_shows_its_default() {
     let text = uncommented.join("\n").replace("key_env = ", "# key_env = ");
     let config = crate::config::Config::read(Path::new("outlast.toml"), &text, &environment);
     let config = config.unwrap_or_else(|why| panic!("{why}"));
-    assert_eq!(config.limits, crate::builder::Limits::default());
+    assert_eq!(config.limits, crate::Limits::default());
 }
 
 /// A line of the form `# key = value` without its mark.

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::acts::Turn;
 use super::grants::Brought;
 use super::{Ask, Driver};
-use crate::engine::Authorisation;
+use crate::authorisation::Authorisation;
 use crate::error::{Error, ErrorKind};
 use crate::parcel::{self, LARGEST_BODY};
 use crate::records::DeliveryRecord;

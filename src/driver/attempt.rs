@@ -117,6 +117,14 @@ fn report(shipment: &Shipment, ended: Ended) -> Report {
     Report { batch, destination, credential, epoch, sent, evidence, items }
 }
 
+/// What a destination says of an answer may quote it, and a provider may repeat the token that it was sent (S16).
+fn silent(conclusion: Conclusion, token: Option<&Secret>) -> Conclusion {
+    match token.map(Secret::reveal).filter(|token| !token.is_empty()) {
+        Some(token) => Conclusion { detail: conclusion.detail.replace(token, "[token]"), ..conclusion },
+        None => conclusion,
+    }
+}
+
 /// A verdict whose wait is one that a destination may ask for.
 fn bounded(verdict: Verdict) -> Verdict {
     match verdict {
@@ -169,7 +177,10 @@ async fn ask(
             return panicked(items.len(), so_far.is_empty(), evidence);
         };
         let request = match turn {
-            Turn::Conclude(conclusions) => return Ended::Concluded { conclusions, evidence },
+            Turn::Conclude(conclusions) => {
+                let conclusions = conclusions.into_iter().map(|one| silent(one, token)).collect();
+                return Ended::Concluded { conclusions, evidence };
+            }
             Turn::Ask(request) => request,
         };
         let bearer = token.zip(profile).map(|(token, profile)| Bearer { token, audience: &profile.audience });

@@ -15,13 +15,13 @@ use self::acts::{Act, Turn};
 use self::grants::RenewalEnding;
 use self::machines::Machines;
 use self::turn::Report;
+use crate::authorisation::Authorisation;
 use crate::clock::Clock;
-use crate::engine::Authorisation;
 use crate::error::Error;
 use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::records::{self, OnceRecord};
-use crate::store::{Durable, Store, StoreError};
+use crate::store::{Durable, Store, StoreError, StoreErrorKind};
 use crate::vault::Vault;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
@@ -278,8 +278,7 @@ impl Driver {
     async fn commit(&self, writes: crate::store::Writes) -> Result<Durable, StoreError> {
         let (store, keys) = (Arc::clone(&self.world.store), writes.len());
         let span = tracing::debug_span!("commit", keys);
-        let committed = tokio::task::spawn_blocking(move || span.in_scope(|| store.commit(writes))).await;
-        let durable = committed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let durable = beside(move || span.in_scope(|| store.commit(writes))).await?;
         debug!(keys, sequence = durable.sequence(), "committed");
         Ok(durable)
     }
@@ -334,9 +333,7 @@ impl Driver {
         let turn = self.machines.close(Turn::at(self.world.clock.now()), true);
         self.settle(turn).await?;
         let store = Arc::clone(&self.world.store);
-        let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        let closed = closed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        closed.map_err(|failed| self.failed(failed))
+        beside(move || store.close()).await.map_err(|failed| self.failed(failed))
     }
 
     fn tell_watchers(&mut self, told: Vec<(DeliveryId, Summary)>) {
@@ -379,4 +376,19 @@ impl Driver {
             None => shown::stored(self.world.store.as_ref(), id),
         }
     }
+}
+
+/// Does what blocks beside the driver's thread.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| {
+        let why = if ended.is_panic() {
+            "the store panicked, and what it wrote last is unknown; open it again, best in a new process"
+        } else {
+            // That is as good as a kill.
+            "the host's runtime ended with the engine in it; open the store again to go on"
+        };
+        Err(StoreError::new(StoreErrorKind::Failed, why))
+    })
 }

@@ -2,7 +2,7 @@
 
 use outlast_state::{
     Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Need, Proof,
-    Ruling, Seen, Span, Time, Trouble, Verdict, Want, rule,
+    Ruling, Seen, Span, Time, Trouble, Verdict, Want, Why, rule,
 };
 use tracing::{debug, info};
 
@@ -181,6 +181,11 @@ impl Machines {
         let now = turn.now;
         let Some(live) = self.live.get(&id) else { return };
         let known = credential.and_then(|name| self.credentials.get(name)).map(|keeper| keeper.record.credential);
+        // Without a credential there is no other token to wait for: the refusal is the destination's own.
+        let verdict = match (verdict, known) {
+            (Verdict::TokenRefused, None) => Verdict::Refused { why: Why::Rejected { status: 401 } },
+            (verdict, _) => verdict,
+        };
         let seen = known.map_or(Seen::NONE, |known| known.seen(epoch, sent, now));
         let age = known.and_then(|known| known.token(epoch)).map_or(Span::ZERO, |token| token.age(now));
         let trouble = trouble(verdict, epoch, seen, age, now);
@@ -284,6 +289,9 @@ impl Machines {
             self.opened = turn.now;
         }
         self.turned = turn.now;
+        if self.settings.hold {
+            return;
+        }
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= turn.now) {
             if turn.is_full() {
                 return;
@@ -368,7 +376,9 @@ fn trouble(verdict: Verdict, epoch: Epoch, seen: Seen, age: Span, now: Time) -> 
         Verdict::TokenRefused => {
             let refusals = match seen.proof {
                 Proof::Never => 0,
-                Proof::Accepted { refusals, .. } => refusals,
+                // A refusal that an acceptance overtook is not counted in a row. It is one all the same: 0 would say that
+                // the token was never accepted, and an old one's age would make for the longest wait.
+                Proof::Accepted { refusals, .. } => refusals.max(1),
             };
             Trouble::TokenRefused { age, refusals }
         }

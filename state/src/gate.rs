@@ -4,7 +4,7 @@
 //! canary at a time until enough of them in a row were accepted; later what may be in flight grows with acceptances and
 //! halves with refusals. The gate is not stored: after a restart one confirming canary opens it again.
 
-use crate::credential::Token;
+use crate::credential::{Token, TokenProof};
 use crate::id::Epoch;
 use crate::time::{Span, Time};
 
@@ -65,6 +65,7 @@ pub enum Room {
 pub struct Gate {
     epoch: Epoch,
     issued: Time,
+    proven: bool,
     in_flight: u32,
     mode: Mode,
 }
@@ -95,7 +96,8 @@ impl Gate {
     #[must_use]
     pub const fn of(token: &Token) -> Self {
         let mode = Mode::Probing { streak: 0, from: Time::ZERO, canary: Canary::None };
-        Gate { epoch: token.epoch, issued: token.issued, in_flight: 0, mode }
+        let proven = matches!(token.proof, TokenProof::Accepted { .. });
+        Gate { epoch: token.epoch, issued: token.issued, proven, in_flight: 0, mode }
     }
 
     /// Whose gate it is.
@@ -172,7 +174,11 @@ impl Gate {
     }
 
     fn spaced(&self, canary: Canary, now: Time) -> Mode {
-        let wait = now.since(self.issued).part(8).clamp(SPACING.0, SPACING.1);
+        // An old token that worked before this process began is not spreading: it is a stray refusal, or it is dead, and
+        // three canaries decide. They need not be far apart.
+        let decides = self.proven && !self.is_young(now);
+        let spread = now.since(self.issued).part(8).clamp(SPACING.0, SPACING.1);
+        let wait = if decides { SPACING.0 } else { spread };
         Mode::Probing { streak: 0, from: now.after(wait), canary }
     }
 
@@ -182,10 +188,10 @@ impl Gate {
             // The streak was luck: back to one at a time.
             (Evidence::Refused, _) if self.is_young(now) => self.spaced(Canary::None, now),
             (Evidence::Accepted, Round::Clean) => grown(limit, Round::Clean),
-            (Evidence::Accepted, Round::Refused { since, .. }) if sent < since => {
+            // The round is kept, so that its stragglers do not halve the limit again.
+            (Evidence::Accepted, Round::Refused { since, .. }) => {
                 grown(limit, Round::Refused { since, accepted: true })
             }
-            (Evidence::Accepted, Round::Refused { .. }) => grown(limit, Round::Clean),
             (Evidence::Refused, Round::Refused { since, accepted }) if sent < since => {
                 Mode::Flowing { limit, round: Round::Refused { since, accepted } }
             }

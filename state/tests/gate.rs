@@ -2,7 +2,7 @@
 
 mod world;
 
-use outlast_state::{CANARY_ITEMS, Epoch, Evidence, Gate, Room, STREAK, Span, Time, Token, YOUNG};
+use outlast_state::{CANARY_ITEMS, Epoch, Evidence, Gate, Room, STREAK, Span, Time, Token, TokenProof, YOUNG};
 use world::{Provider, Run};
 
 const ISSUED: Time = Time::from_millis(1_000_000);
@@ -49,6 +49,18 @@ fn after_a_refusal_the_next_canary_waits_an_eighth_of_the_age() {
         assert_eq!(refused.room(aged(age)), Room::From(aged(age + wait)), "at the age of {age} ms");
         assert_eq!(refused.room(aged(age + wait)), open(1, CANARY_ITEMS));
     }
+}
+
+#[test]
+fn the_canaries_that_decide_on_an_old_token_that_worked_are_two_seconds_apart() {
+    let proof = TokenProof::Accepted { sent: ISSUED, refusals: 1 };
+    let proven = Gate::of(&Token { proof, ..Token::minted(EPOCH, ISSUED, Time::NEVER) });
+    for (age, wait) in [(59_000, 4_500), (60_000, 2_000), (86_400_000, 2_000)] {
+        let refused = tried(proven, Evidence::Refused, aged(age));
+        assert_eq!(refused.room(aged(age)), Room::From(aged(age + wait)), "at the age of {age} ms");
+    }
+    let never_accepted = tried(gate(), Evidence::Refused, aged(120_000));
+    assert_eq!(never_accepted.room(aged(120_000)), Room::From(aged(124_500)), "it may still be spreading");
 }
 
 #[test]
@@ -144,6 +156,18 @@ fn a_round_without_an_acceptance_closes_it_and_one_with_is_over() {
     let good = tried(refused, Evidence::Accepted, later);
     let worse = tried(good, Evidence::Refused, later);
     assert!(matches!(worse.room(later), Room::Open { .. }), "the round before ended with an acceptance: {worse:?}");
+}
+
+#[test]
+fn a_straggler_of_a_round_that_was_halved_does_not_halve_again() {
+    let (gate, now) = flowing();
+    let later = now.after(Span::from_millis(100));
+    let two =
+        gate.sent(EPOCH, now).sent(EPOCH, now).answered(EPOCH, now, Evidence::Refused, now.after(Span::from_millis(1)));
+    let good = tried(tried(two, Evidence::Accepted, later), Evidence::Accepted, later);
+    assert_eq!(good.room(later), open(4, u32::MAX), "a limit of 5, one in flight");
+    let straggler = good.answered(EPOCH, now, Evidence::Refused, later);
+    assert_eq!(straggler.room(later), open(5, u32::MAX));
 }
 
 /// A delay that all nodes share, uniform from 5 to 60 s: the cost is a couple of dozen refusals, and no more time than

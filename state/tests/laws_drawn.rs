@@ -19,6 +19,8 @@ fn wait() -> impl Strategy<Value = (Span, Input)> {
         Just(Verdict::NotYet { after: Span::ZERO }),
         Just(Verdict::Busy { after: Span::from_secs(1), load: Load::Throttled }),
         Just(Verdict::Busy { after: Span::ZERO, load: Load::Failing }),
+        Just(Verdict::Unknown),
+        Just(Verdict::Split),
     ];
     let none = Attempt::NONE;
     let answered = verdict.prop_map(move |verdict| Input::Answered {

@@ -80,11 +80,7 @@ fn numbers_count_from_nothing() {
 }
 
 #[test]
-fn spans_are_read_by_people() {
-    let texts = [(0, "0 s"), (2_500, "2.5 s"), (600_000, "600 s"), (25, "0.025 s"), (1_001, "1.001 s")];
-    for (millis, text) in texts {
-        assert_eq!(Span::from_millis(millis).to_string(), text);
-    }
+fn spans_saturate() {
     assert_eq!(Span::from_secs(10).times(3).part(4), Span::from_millis(7_500));
     assert_eq!(Span::from_secs(10).part(0), Span::from_secs(10));
     assert_eq!(Span::from_secs(u64::MAX).times(2), Span::from_millis(u64::MAX));

@@ -1,9 +1,19 @@
 //! The integration tests: one binary, a module for each subject. They are marked as tests so that the lints which allow
 //! `unwrap` in tests reach their functions.
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+#![allow(clippy::disallowed_methods, reason = "a test awaits the tasks that it starts")]
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod calls;
+#[cfg(all(test, feature = "cli"))]
 mod cli;
 #[cfg(test)]
+mod credentials;
+#[cfg(all(test, feature = "cli"))]
 mod demo;
 #[cfg(test)]
 mod engine;
@@ -11,5 +21,9 @@ mod engine;
 mod examples;
 #[cfg(test)]
 mod linkedin_vectors;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod silence;
 #[cfg(test)]
 mod tidy;

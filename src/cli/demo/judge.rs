@@ -23,7 +23,7 @@ pub(super) fn violations(sample: &Sample, played: &Played) -> Vec<String> {
         failed(sample, ledger),
         renewals(audit, ledger, kills),
         conflicts(audit),
-        refused(audit),
+        refused(played),
         duplicates(audit, kills),
         crashed(kills),
         (!played.stopped_well).then(|| "the engine did not stop cleanly on SIGTERM; its log says why".to_owned()),
@@ -99,18 +99,28 @@ fn conflicts(audit: &Audit) -> Option<String> {
     (conflicts > 0).then(|| format!("{conflicts} events were sent with two bodies"))
 }
 
-fn refused(audit: &Audit) -> Option<String> {
-    let (refused, most) = (audit.refused(), most_refused(audit));
+fn refused(played: &Played) -> Option<String> {
+    let (refused, in_flight) = (played.audit.refused(), in_flight_at_refusal(played));
+    let most = most_refused(played);
     (refused > most).then(|| {
-        let in_flight = audit.in_flight_at_refusal;
         format!(
             "{refused} requests were refused; {in_flight} were in flight at the first one, and {most} are allowed (S13)"
         )
     })
 }
 
-pub(super) fn most_refused(audit: &Audit) -> u64 {
-    audit.in_flight_at_refusal.saturating_add(STRAY)
+pub(super) fn most_refused(played: &Played) -> u64 {
+    in_flight_at_refusal(played).saturating_add(STRAY)
+}
+
+/// What was in flight at the first refusal: by the provider's log when it was given, by the journals when it was heard. An
+/// engine that was killed in between heard none, and had in flight what its store says was being sent.
+pub(super) fn in_flight_at_refusal(played: &Played) -> u64 {
+    let Played { audit, ledger, kills, .. } = played;
+    let given = audit.refused_ms.first().copied().unwrap_or(u64::MAX);
+    let unheard = kills.iter().filter(|kill| given <= kill.at_ms && !kill.left.refusal_heard);
+    let cut_off = unheard.map(|kill| kill.left.sending).max().unwrap_or(0);
+    audit.in_flight_at_refusal.max(ledger.in_flight_at_refusal).max(cut_off)
 }
 
 fn duplicates(audit: &Audit, kills: &[Kill]) -> Option<String> {
@@ -206,6 +216,22 @@ mod tests {
             assert_eq!(told.len(), 1, "{expected}: {told:?}");
             assert!(told[0].contains(expected), "{expected}: {told:?}");
         }
+    }
+
+    #[test]
+    fn either_account_tells_what_was_in_flight_at_the_first_refusal() {
+        let more = |change: fn(&mut Played)| {
+            told(|played| {
+                played.audit.refused_ms.push(0);
+                change(played);
+            })
+        };
+        assert_eq!(more(|played| played.ledger.in_flight_at_refusal = 7), Vec::<String>::new());
+        assert_eq!(more(|played| played.kills[0].left.sending = 7), Vec::<String>::new());
+        let heard = more(|played| {
+            (played.kills[0].left.sending, played.kills[0].left.refusal_heard) = (7, true);
+        });
+        assert_eq!(heard.len(), 1, "{heard:?}");
     }
 
     #[test]

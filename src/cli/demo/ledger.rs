@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use outlast_state::{CredentialState, State};
+use outlast_state::{CredentialState, DeliveryJournal, Input, State, Time, Verdict, Why};
 
 use super::CREDENTIAL;
 use crate::cli::failure::Failure;
@@ -35,6 +35,10 @@ pub(super) struct Ledger {
     pub(super) renewals: u64,
     /// Whether a token call was under way, or intended.
     pub(super) renewing: bool,
+    /// Whether an answer that refuses the token is in a journal.
+    pub(super) refusal_heard: bool,
+    /// Requests that were in the air when the first such answer was heard.
+    pub(super) in_flight_at_refusal: u64,
     /// What it takes on disk, in bytes.
     pub(super) size: u64,
 }
@@ -52,9 +56,13 @@ impl Ledger {
 
     fn of(store: &SledStore) -> Result<Self, StoreError> {
         let mut ledger = Ledger::default();
+        let mut flights = Flights::default();
         records::each::<DeliveryRecord>(store, Table::Delivery, |_, record| {
             match record {
-                Ok(record) => ledger.take(&record),
+                Ok(record) => {
+                    flights.take(&record.journal);
+                    ledger.take(&record);
+                }
                 Err(_) => ledger.damaged = ledger.damaged.saturating_add(1),
             }
             true
@@ -66,6 +74,8 @@ impl Ledger {
             }
             Ok(None) | Err(_) => ledger.damaged = ledger.damaged.saturating_add(1),
         }
+        ledger.refusal_heard = flights.heard.is_some();
+        ledger.in_flight_at_refusal = flights.at_refusal();
         Ok(ledger)
     }
 
@@ -93,6 +103,43 @@ impl Ledger {
             self.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         reasons.sort_by(|(one, more), (other, fewer)| fewer.cmp(more).then(one.cmp(other)));
         reasons
+    }
+}
+
+/// When each request was in the air, by the journals of the deliveries. The provider cannot know it: a request is in the air
+/// before it arrives and until its answer is heard.
+#[derive(Default)]
+struct Flights {
+    spans: Vec<(Time, Time)>,
+    /// When the first refusal of a token was heard.
+    heard: Option<Time>,
+}
+
+impl Flights {
+    fn take(&mut self, journal: &DeliveryJournal) {
+        let mut sent = None;
+        for entry in journal.entries() {
+            match entry.input {
+                Input::Admitted { .. } => sent = Some(entry.at),
+                // An event that is found invalid is never sent.
+                Input::Answered { verdict: Verdict::Refused { why: Why::Invalid }, .. } => sent = None,
+                Input::Answered { verdict, .. } => {
+                    if matches!(verdict, Verdict::TokenRefused) {
+                        self.heard = Some(self.heard.map_or(entry.at, |heard| heard.min(entry.at)));
+                    }
+                    self.spans.extend(sent.take().map(|sent| (sent, entry.at)));
+                }
+                Input::Interrupted { .. } => self.spans.extend(sent.take().map(|sent| (sent, entry.at))),
+                Input::DeadlinePassed | Input::Cancelled | Input::Redriven { .. } => {}
+            }
+        }
+        self.spans.extend(sent.map(|sent| (sent, Time::NEVER)));
+    }
+
+    fn at_refusal(&self) -> u64 {
+        let Some(heard) = self.heard else { return 0 };
+        let aloft = self.spans.iter().filter(|(sent, ended)| *sent <= heard && heard <= *ended);
+        u64::try_from(aloft.count()).unwrap_or(u64::MAX)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use serde::Serialize;
 
-use super::judge::{count, in_flight_at_kills, most_refused, most_renewals};
+use super::judge::{count, in_flight_at_kills, in_flight_at_refusal, most_refused, most_renewals};
 use super::ledger::Ledger;
 use super::moment::Moment;
 use super::picture::{self, Letters};
@@ -107,7 +107,7 @@ impl Report<'_> {
             repeated: count(self.sample.duplicates),
             seed: self.seed,
             killed_at: self.moment.to_string(),
-            in_flight_at_refusal: self.played.audit.in_flight_at_refusal,
+            in_flight_at_refusal: in_flight_at_refusal(self.played),
             in_flight_at_kill: in_flight_at_kills(&self.played.kills),
             deliveries_per_second: per_second(counted),
             peak_per_second: timeline.peak(),
@@ -144,7 +144,7 @@ impl Report<'_> {
             row(
                 "refused requests",
                 grouped(counted.refused),
-                format!("at most {}: in flight at the first one + 24", most_refused(audit)),
+                format!("at most {}: in flight at the first one + 24", most_refused(self.played)),
             ),
             row("refreshes", grouped(counted.refreshes), format!("at most {}", most_renewals(audit, ledger, kills))),
             row(
