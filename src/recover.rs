@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use outlast_state::{Credential, CredentialInput, Span, Terms, Time, Want};
+use outlast_state::{Credential, CredentialInput, CredentialWant, Epoch, Span, Terms, Time, Want};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,6 +50,9 @@ pub(crate) async fn open(mut builder: Builder) -> Result<Engine, Error> {
 
     let mut turn = Turn::at(now);
     records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
+    if let Some(key) = &builder.vault_key {
+        try_key(&mut machines, store.as_ref(), &Vault::new(key), &mut turn)?;
+    }
     let durable = recover(&mut machines, store.as_ref(), clock_record.clean, turn)?;
 
     let engine = start(&builder, Started { machines, store, clock, clients, durable })?;
@@ -200,6 +203,34 @@ fn credentials(
         keepers.insert(name.clone(), Keeper { record, gate: None, calling: false, served: String::new() });
     }
     Ok(keepers)
+}
+
+/// Tries the key on every grant, so that the wrong one is told at the start and stands with its credential.
+fn try_key(machines: &mut Machines, store: &dyn Store, vault: &Vault, turn: &mut Turn) -> Result<(), Error> {
+    let living: Vec<(String, Epoch)> = machines
+        .credentials
+        .iter()
+        .map(|(name, keeper)| (name.clone(), keeper.record.credential))
+        .filter(|(_, credential)| credential.wants() != CredentialWant::Authorisation)
+        .map(|(name, credential)| (name, credential.epoch))
+        .collect();
+    for (name, epoch) in living {
+        let note = match store.get(&Key::Grant(name.clone()))? {
+            None => {
+                Some(format!("its grant is missing from the store; authorise it again: outlast auth import {name}"))
+            }
+            Some(sealed) => vault.open_grant(&name, epoch, &sealed).err().map(|error| error.to_string()),
+        };
+        let note = note.unwrap_or_default();
+        if !note.is_empty() {
+            error!(credential = name, "{note}");
+        }
+        let known = machines.credentials.get(&name).is_some_and(|keeper| keeper.record.note == note);
+        if !known {
+            machines.touch(&name, turn, |keeper| keeper.record.note(&note));
+        }
+    }
+    Ok(())
 }
 
 /// Reads every delivery and every pause. A record that does not verify is reported and left alone (S14).

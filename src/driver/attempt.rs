@@ -26,6 +26,10 @@ const LONGEST_CONVERSATION: usize = 8;
 /// an operator can change it, and nothing is lost meanwhile.
 const OPERATORS_TURN: Span = Span::from_secs(600);
 
+/// A token that cannot be opened is asked for again after this long: a grant that is imported, or the right key, mends it
+/// for all deliveries of the credential at once, and they go on by themselves.
+const KEYS_TURN: Span = Span::from_secs(30);
+
 /// The HTTP client gives a request up when its time is over. What hangs beyond that hangs elsewhere.
 const SLACK: Span = Span::from_secs(1);
 
@@ -155,7 +159,7 @@ async fn converse(
     }
     let token = match token(world, shipment) {
         Ok(token) => token,
-        Err(note) => return Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, note),
+        Err(note) => return Ended::alike(Verdict::NotYet { after: KEYS_TURN }, note),
     };
     let items: Vec<Item<'_>> = bodies.iter().map(|(id, body)| Item { id: *id, body }).collect();
     ask(world, shipment, destination, profile, &items, token.as_ref()).await

@@ -128,11 +128,11 @@ impl Machines {
 
     fn credential_sentence(&self, name: &str, keeper: &Keeper, now: Time) -> String {
         let sentence = self.why_credential(name, now).join(" ");
-        let dead = keeper.record.credential.wants() == CredentialWant::Authorisation;
-        if dead && !keeper.record.note.is_empty() {
-            format!("{sentence} The provider said: {}", keeper.record.note)
-        } else {
-            sentence
+        let note = &keeper.record.note;
+        match keeper.record.credential.wants() {
+            _ if note.is_empty() => sentence,
+            CredentialWant::Authorisation => format!("{sentence} The provider said: {note}"),
+            CredentialWant::Nothing | CredentialWant::Renewal { .. } => format!("{sentence} Trouble: {note}"),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::grants::{Brought, RenewalEnding};
 use super::{Heard, World};
 use crate::oauth::{self, Minted, Outcome, Profile};
 use crate::store::Key;
-use crate::vault::{Grant, Vault};
+use crate::vault::{Grant, Vault, VaultError};
 
 /// Calls the token endpoint and reports.
 pub(super) async fn call(world: Arc<World>, renewal: Renewal, profile: Arc<Profile>) {
@@ -84,6 +84,10 @@ fn keep(
             sealed_grant,
             token: minted.access,
         }),
+        // The next token would be as long: asking for it again and again would never end.
+        Err(error @ VaultError::TooLong { .. }) => {
+            RenewalEnding::Misconfigured { why: format!("the new token could not be stored: {error}") }
+        }
         Err(error) => {
             RenewalEnding::Unknown { why: format!("the new token could not be sealed: {error}"), retry_after: None }
         }

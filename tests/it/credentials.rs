@@ -2,6 +2,7 @@
 
 use outlast::Outcome;
 use outlast::state::Span;
+use outlast::vault::VaultKey;
 use serde_json::json;
 
 use crate::bench::{Bench, SETTLE};
@@ -183,5 +184,28 @@ async fn a_stray_refusal_does_not_rotate_everyones_token() {
     let lost =
         bench.outcomes(&engine, &ids).await.iter().filter(|outcome| !matches!(outcome, Outcome::Done(_))).count();
     assert_eq!(lost, 0);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_is_told_at_the_start_and_a_new_grant_mends_it() {
+    let bench = Bench::new().await;
+    bench.open().await.stop().await.unwrap();
+    bench.reopen();
+    let folder = tempfile::tempdir().unwrap();
+    let other = VaultKey::create(&folder.path().join("key")).unwrap();
+    let engine = bench.builder().vault_key(other).open().await.unwrap();
+    let told = engine.credentials().await.unwrap()[0].detail.clone();
+    assert!(told.contains("sealed with another key"), "{told}");
+    let id = bench.submit(&engine, "locked").await;
+    bench.eventually(async || engine.show(id).await.unwrap().summary.attempts == 1).await;
+    assert_eq!(bench.saw("requests"), 0, "without its token nothing is sent");
+    engine.authorise("acme", bench.grant("canary-access-1", "canary-refresh-1")).await.unwrap();
+    let told = engine.credentials().await.unwrap()[0].detail.clone();
+    assert!(!told.contains("another key"), "{told}");
+    let began = bench.clock.millis();
+    bench.all_done(&engine, &[id]).await;
+    let took = bench.clock.millis() - began;
+    assert!(took <= 60_000, "it went on by itself after {took} ms");
     engine.stop().await.unwrap();
 }
