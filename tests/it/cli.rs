@@ -270,6 +270,7 @@ fn waiting_can_be_cut_short() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("waiting until all have ended")));
+    assert!(lines.any(|line| line.unwrap().starts_with("waiting: Credential acme was never authorised")));
     let meanwhile = place.run(&["list"]);
     assert!(meanwhile.err().contains(&format!("on the running engine (pid {})", child.id())), "{}", meanwhile.err());
     assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());

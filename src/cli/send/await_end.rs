@@ -1,6 +1,6 @@
 //! Waiting until deliveries have ended.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::print;
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
-use crate::view::{DeliveryName, Outcome};
+use crate::view::{CredentialView, DeliveryName, Outcome};
 
 /// How deliveries have ended.
 #[derive(Default, Serialize)]
@@ -32,7 +32,9 @@ impl Ended {
         let mut live: VecDeque<DeliveryName> = ids.iter().copied().collect();
         let mut progress = Progress::new("ended", Some(u64::try_from(ids.len()).unwrap_or(u64::MAX)));
         self.live = count(&live);
+        let mut told = BTreeSet::new();
         while !live.is_empty() {
+            let before = live.len();
             let group: Vec<DeliveryName> = live.drain(..live.len().min(GROUP)).collect();
             let request = Request::Outcomes { ids: group.clone(), patience_ms: PATIENCE_MS };
             let outcomes = session.ask::<Vec<Option<Outcome>>>(request).await?;
@@ -44,6 +46,9 @@ impl Ended {
             }
             self.live = count(&live);
             progress.reach(self.delivered.saturating_add(self.failed));
+            if live.len() == before {
+                tell_of_the_dead(session, &progress, &mut told).await?;
+            }
         }
         Ok(())
     }
@@ -66,6 +71,21 @@ impl Ended {
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         reasons.iter().try_for_each(|(reason, count)| print::line(&format!("  {count:>6}  {reason}")))
     }
+}
+
+/// What waits for a human may wait for days: whoever looks on is told, once for each credential.
+async fn tell_of_the_dead(
+    session: &mut Session,
+    progress: &Progress,
+    told: &mut BTreeSet<String>,
+) -> Result<(), Failure> {
+    let credentials = session.ask::<Vec<CredentialView>>(Request::Credentials).await?;
+    for dead in credentials.into_iter().filter(|view| view.state == "Dead" && view.live > 0) {
+        if told.insert(dead.name) {
+            progress.note(&format!("waiting: {}", dead.detail));
+        }
+    }
+    Ok(())
 }
 
 fn count(live: &VecDeque<DeliveryName>) -> u64 {
