@@ -4,8 +4,8 @@ use super::{Cause, Need, Terms, Token};
 use crate::id::Epoch;
 use crate::time::Time;
 
-/// Something that happened to a credential. `from` is [`Credential::epoch`] when the call was made: the answer to a call
-/// that began before somebody else brought a new token is about a grant that has moved on.
+/// Something that happened to a credential. `from` is [`Credential::epoch`](crate::Credential::epoch) when the call was
+/// made: the answer to a call that began before somebody else brought a new token is about a grant that has moved on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum CredentialInput {
