@@ -103,18 +103,9 @@ impl DeliveryRecord {
         set_note(&mut self.note, text);
     }
 
-    /// Puts the record. A journal that would make it too large gives up its oldest inputs to its snapshot.
+    /// Puts the record, with as much of its journal as fits.
     pub(crate) fn put(&self, writes: &mut Writes) {
-        let key = Key::Delivery(self.delivery.id);
-        let mut sealed = codec::seal(&key, VERSION, self);
-        let mut kept = KEPT;
-        while sealed.len() > MAX_VALUE && kept > 0 {
-            kept /= 2;
-            let mut shorter = self.clone();
-            shorter.journal.trim(kept);
-            sealed = codec::seal(&key, VERSION, &shorter);
-        }
-        writes.put(key, sealed);
+        put_fitting(Key::Delivery(self.delivery.id), self, |record, kept| record.journal.trim(kept), writes);
     }
 }
 
@@ -134,18 +125,24 @@ impl CredentialRecord {
         set_note(&mut self.note, text);
     }
 
+    /// Puts the record, with as much of its journal as fits.
     pub(crate) fn put(&self, name: &str, writes: &mut Writes) {
-        let key = Key::Credential(name.to_owned());
-        let mut sealed = codec::seal(&key, VERSION, self);
-        let mut kept = KEPT;
-        while sealed.len() > MAX_VALUE && kept > 0 {
-            kept /= 2;
-            let mut shorter = self.clone();
-            shorter.journal.trim(kept);
-            sealed = codec::seal(&key, VERSION, &shorter);
-        }
-        writes.put(key, sealed);
+        put_fitting(Key::Credential(name.to_owned()), self, |record, kept| record.journal.trim(kept), writes);
     }
+}
+
+/// Puts a record whose journal may make it too large: then its oldest inputs are given up to its snapshot, half of them at
+/// a time.
+fn put_fitting<T: Clone + Serialize>(key: Key, record: &T, trim: impl Fn(&mut T, usize), writes: &mut Writes) {
+    let mut sealed = codec::seal(&key, VERSION, record);
+    let mut kept = KEPT;
+    while sealed.len() > MAX_VALUE && kept > 0 {
+        kept /= 2;
+        let mut shorter = record.clone();
+        trim(&mut shorter, kept);
+        sealed = codec::seal(&key, VERSION, &shorter);
+    }
+    writes.put(key, sealed);
 }
 
 /// Sets a note, cut to what a record holds.
@@ -287,3 +284,6 @@ pub(crate) fn meta<T: DeserializeOwned + Default>(
 ) -> Result<Result<T, Damage>, StoreError> {
     Ok(get::<T>(store, &Key::Meta(which))?.map(Option::unwrap_or_default))
 }
+
+#[cfg(test)]
+mod tests;

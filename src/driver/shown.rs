@@ -61,7 +61,7 @@ fn detail(record: &DeliveryRecord) -> Option<String> {
 pub(super) fn reason_in_words(reason: Reason, note: &str) -> String {
     let said = if note.is_empty() { String::new() } else { format!("; the last answer: {note}") };
     match reason {
-        Reason::Refused { why: Why::Invalid } => format!("invalid, nothing was sent: {note}"),
+        Reason::Refused { why: Why::Invalid } => format!("invalid, so it was not sent: {note}"),
         Reason::Refused { why: Why::Rejected { status } } => format!("rejected with status {status}: {note}"),
         Reason::Exhausted => {
             format!("its budget of failed attempts is used up{said}; look at the destination, then redrive")

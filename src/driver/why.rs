@@ -1,8 +1,8 @@
 //! What a delivery waits for, in sentences: from the delivery to its cause.
 
 use outlast_state::{
-    Cause, Credential, CredentialState, CredentialWant, Held, Input, Need, Offer, Room, State, Time, Token, TokenProof,
-    Verdict, Want,
+    Cause, Credential, CredentialState, Delivery, Epoch, Held, Input, Load, Need, Offer, Reason, Room, Span, State,
+    Then, Time, Token, TokenProof, Verdict, Want, Why,
 };
 
 use super::machines::Machines;
@@ -13,13 +13,12 @@ impl Machines {
     /// What it waits for, since when, and what would release it.
     pub(super) fn why(&self, record: &DeliveryRecord, now: Time) -> Vec<String> {
         let delivery = record.delivery;
-        let mut sentences = vec![stands(record, now)];
+        let mut sentences = stands(record, now);
         match delivery.wants() {
             Want::Nothing => return sentences,
             Want::Answer { by, .. } => {
-                let left = by.since(now);
-                sentences
-                    .push(format!("If no answer comes within {left}, the request counts as lost and is made again."));
+                sentences.extend(in_the_air(&delivery, by, now));
+                return sentences;
             }
             Want::Admission { from } if from > now => {
                 sentences.push(format!("It may be sent again in {}.", from.since(now)));
@@ -31,11 +30,7 @@ impl Machines {
         if !record.note.is_empty() {
             sentences.push(format!("The last answer: {}.", record.note.trim_end_matches('.')));
         }
-        let (deadline, spent) = (delivery.deadline.since(now), delivery.spent);
-        sentences.push(format!(
-            "It is given up in {deadline}, or after {} failed attempts (so far {spent}).",
-            delivery.budget
-        ));
+        sentences.push(given_up(&delivery, now));
         sentences
     }
 
@@ -83,7 +78,7 @@ impl Machines {
                 vec![format!("Credential {name}: the token of epoch {past} is expired and is replaced.")]
             }
             Offer::Refreshing => vec![refreshing(name, &credential, now)],
-            Offer::Dead => vec![dead(name, &credential, now)],
+            Offer::Dead => dead(name, &credential, now),
         };
         if keeper.record.slow_until > now {
             sentences.push(format!("The provider throttles it for another {}.", keeper.record.slow_until.since(now)));
@@ -102,32 +97,66 @@ impl Machines {
     }
 }
 
-fn stands(record: &DeliveryRecord, now: Time) -> String {
+fn stands(record: &DeliveryRecord, now: Time) -> Vec<String> {
     let (delivery, to) = (record.delivery, record.destination.as_str());
     let (attempts, since) = (delivery.attempt.count(), now.since(record.accepted));
+    let carrying = |epoch: Epoch| match epoch {
+        Epoch::NONE => String::new(),
+        epoch => format!(", with the token of epoch {epoch}"),
+    };
     match delivery.state {
-        State::Pending { .. } if attempts == 0 => format!("Accepted {since} ago for {to}, and not sent yet."),
-        State::Pending { .. } => format!("Accepted {since} ago for {to}; {attempts} attempts did not deliver it."),
+        State::Pending { .. } if attempts == 0 => vec![format!("Accepted {since} ago for {to}, and not sent yet.")],
+        State::Pending { .. } => {
+            vec![format!("Accepted {since} ago for {to}; {} did not deliver it.", counted(attempts, "attempt"))]
+        }
         State::Sending { epoch, .. } => {
-            format!("Attempt {attempts} to {to} is in the air, with the token of epoch {epoch}.")
+            vec![format!("Attempt {attempts} to {to} is in the air{}.", carrying(epoch))]
         }
-        State::AwaitingPropagation { epoch, .. } => format!(
-            "The token of epoch {epoch} was refused at attempt {attempts}, which means nothing yet: a node of the provider \
-             may not have heard of it. The same token is tried again."
-        ),
-        State::Refreshing { rejected } => {
-            format!("The token of epoch {rejected} was refused at attempt {attempts}, and is no longer good.")
-        }
-        State::Done { at, .. } => format!("Delivered {} ago, at attempt {attempts}.", now.since(at)),
-        State::Failed { at, reason, in_doubt } => {
-            let doubt = if in_doubt { " The destination may have it all the same." } else { "" };
+        State::AwaitingPropagation { epoch, .. } => vec![
             format!(
-                "Failed {} ago: {}.{doubt}",
-                now.since(at),
-                reason_in_words(reason, &record.note).trim_end_matches('.')
-            )
+                "The token of epoch {epoch} was refused at attempt {attempts}, which means nothing yet: a node of the \
+                 provider may not have heard of it."
+            ),
+            "The same token is tried again.".into(),
+        ],
+        State::Refreshing { rejected } => {
+            vec![format!("The token of epoch {rejected} was refused at attempt {attempts}, and is no longer good.")]
+        }
+        State::Done { at, .. } => vec![format!("Delivered {} ago, at attempt {attempts}.", now.since(at))],
+        State::Failed { at, reason, in_doubt } => {
+            let reason = reason_in_words(reason, &record.note);
+            let failed = format!("Failed {} ago: {}.", now.since(at), reason.trim_end_matches('.'));
+            let doubt = in_doubt.then(|| "The destination may have it all the same.".to_owned());
+            std::iter::once(failed).chain(doubt).collect()
         }
     }
+}
+
+/// What becomes of a delivery that is in the air.
+fn in_the_air(delivery: &Delivery, by: Time, now: Time) -> Vec<String> {
+    let left = by.since(now);
+    let State::Sending { then: Then::Stop { reason }, .. } = delivery.state else {
+        return vec![
+            format!("If no answer comes within {left}, the request counts as lost and is made again."),
+            given_up(delivery, now),
+        ];
+    };
+    let came = if reason == Reason::Cancelled { "It was cancelled" } else { "Its deadline passed" };
+    vec![format!("{came} meanwhile: it is given up unless the answer, due within {left}, accepts it.")]
+}
+
+fn given_up(delivery: &Delivery, now: Time) -> String {
+    let (left, spent) = (delivery.deadline.since(now), delivery.spent);
+    if left == Span::ZERO {
+        return "Its deadline has passed, and it is given up after one more chance.".into();
+    }
+    let budget = counted(delivery.budget, "failed attempt");
+    format!("It is given up in {left}, or after {budget} (so far {spent}).")
+}
+
+/// `1 request`, `2 requests`.
+fn counted(count: u32, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn serving(name: &str, token: &Token, credential: &Credential, now: Time) -> String {
@@ -139,16 +168,25 @@ fn serving(name: &str, token: &Token, credential: &Credential, now: Time) -> Str
                 "Credential {name} serves epoch {epoch}, minted {age} ago, and no request with it was answered yet."
             )
         }
-        TokenProof::Unproven { refusals } => format!(
-            "Credential {name} serves epoch {epoch}, minted {age} ago: {refusals} requests were refused and none accepted; it \
-             is not replaced for the next {settles}, since it may still be spreading."
-        ),
+        TokenProof::Unproven { refusals } => {
+            let refused = counted(refusals, "request");
+            let then = if settles == Span::ZERO {
+                "one more refusal replaces it".to_owned()
+            } else {
+                format!("it is not replaced for the next {settles}, since it may still be spreading")
+            };
+            format!(
+                "Credential {name} serves epoch {epoch}, minted {age} ago, with {refused} refused and none accepted; {then}."
+            )
+        }
         TokenProof::Accepted { refusals: 0, .. } => {
             format!("Credential {name} serves epoch {epoch}, minted {age} ago, and it works.")
         }
         TokenProof::Accepted { refusals, .. } => {
+            let refused = counted(refusals, "time");
             format!(
-                "Credential {name} serves epoch {epoch}, minted {age} ago; it was accepted before, then refused {refusals} times in a row."
+                "Credential {name} serves epoch {epoch}, minted {age} ago; it was accepted before, then refused {refused} \
+                 in a row."
             )
         }
     }
@@ -172,13 +210,12 @@ fn refreshing(name: &str, credential: &Credential, now: Time) -> String {
     } else {
         "the request is out".into()
     };
-    format!(
-        "Credential {name} is being refreshed because its token of epoch {epoch} {because}; {tries} tries had no outcome, and {next}."
-    )
+    let so_far = if tries == 0 { String::new() } else { format!("{} had no outcome, and ", counted(tries, "request")) };
+    format!("Credential {name} is being refreshed because its token of epoch {epoch} {because}; {so_far}{next}.")
 }
 
-fn dead(name: &str, credential: &Credential, now: Time) -> String {
-    let CredentialState::Dead { cause, since } = credential.state else { return String::new() };
+fn dead(name: &str, credential: &Credential, now: Time) -> Vec<String> {
+    let CredentialState::Dead { cause, since } = credential.state else { return Vec::new() };
     let why = match cause {
         Cause::NeverAuthorised => "was never authorised",
         Cause::Revoked => "has a grant that is expired or revoked",
@@ -187,10 +224,10 @@ fn dead(name: &str, credential: &Credential, now: Time) -> String {
         Cause::GrantLost => "lost its grant in a crash between the provider's answer and our storing it",
         Cause::NeverAccepted => "got token after token, and none was ever accepted",
     };
-    let needs_human = credential.wants() == CredentialWant::Authorisation;
-    let remedy =
-        if needs_human { format!(" `outlast auth import {name}` releases what waits for it.") } else { String::new() };
-    format!("Credential {name} {why} (since {}).{remedy}", now.since(since))
+    vec![
+        format!("Credential {name} {why} (since {}).", now.since(since)),
+        format!("`outlast auth import {name}` releases what waits for it."),
+    ]
 }
 
 /// An input in words, for the journal.
@@ -209,13 +246,19 @@ pub(super) fn input_in_words(input: &Input) -> String {
 }
 
 fn verdict_in_words(verdict: &Verdict) -> String {
+    let asked = |after: Span| if after == Span::ZERO { String::new() } else { format!(", and asks for {after}") };
     match verdict {
         Verdict::Accepted { receipt } => format!("accepted with status {}", receipt.status),
-        Verdict::Busy { after, .. } => format!("the destination is busy (asks for {after})"),
-        Verdict::NotYet { after } => format!("not yet (asks for {after})"),
+        Verdict::Busy { after, load: Load::Throttled } => format!("the provider throttles{}", asked(*after)),
+        Verdict::Busy { after, load: Load::Failing } => format!("the destination fails{}", asked(*after)),
+        Verdict::NotYet { after } => format!("not yet{}", asked(*after)),
         Verdict::TokenRefused => "the token was refused".into(),
-        Verdict::Refused { why } => format!("refused: {why:?}"),
-        Verdict::Split => "the batch was refused as a whole".into(),
+        Verdict::Refused { why: Why::Invalid } => "invalid, so it was not sent".into(),
+        Verdict::Refused { why: Why::Rejected { status } } => format!("rejected with status {status}"),
+        Verdict::Split => "the batch was refused as a whole; smaller ones are tried".into(),
         Verdict::Unknown => "no answer; it may have arrived".into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

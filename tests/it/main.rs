@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod calls;
