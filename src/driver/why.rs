@@ -100,10 +100,6 @@ impl Machines {
 fn stands(record: &DeliveryRecord, now: Time) -> Vec<String> {
     let (delivery, to) = (record.delivery, record.destination.as_str());
     let (attempts, since) = (delivery.attempt.count(), now.since(record.accepted));
-    let carrying = |epoch: Epoch| match epoch {
-        Epoch::NONE => String::new(),
-        epoch => format!(", with the token of epoch {epoch}"),
-    };
     match delivery.state {
         State::Pending { .. } if attempts == 0 => vec![format!("Accepted {since} ago for {to}, and not sent yet.")],
         State::Pending { .. } => {
@@ -152,6 +148,11 @@ fn given_up(delivery: &Delivery, now: Time) -> String {
     }
     let budget = counted(delivery.budget, "failed attempt");
     format!("It is given up in {left}, or after {budget} (so far {spent}).")
+}
+
+/// Which token a request carries, where it carries one.
+fn carrying(epoch: Epoch) -> String {
+    if epoch == Epoch::NONE { String::new() } else { format!(" with the token of epoch {epoch}") }
 }
 
 /// `1 request`, `2 requests`.
@@ -234,7 +235,7 @@ fn dead(name: &str, credential: &Credential, now: Time) -> Vec<String> {
 pub(super) fn input_in_words(input: &Input) -> String {
     match input {
         Input::Admitted { attempt, epoch, of, .. } => {
-            format!("attempt {attempt} sent with epoch {epoch}, in a request of {of}")
+            format!("attempt {attempt} begun{}, in a request of {of}", carrying(*epoch))
         }
         Input::Answered { attempt, verdict, .. } => format!("attempt {attempt}: {}", verdict_in_words(verdict)),
         Input::Interrupted { attempt, clean: true, .. } => format!("attempt {attempt}: given up by a clean stop"),

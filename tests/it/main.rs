@@ -24,6 +24,8 @@ mod examples;
 #[cfg(test)]
 mod linkedin_vectors;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod silence;

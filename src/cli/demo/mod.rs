@@ -43,7 +43,7 @@ use report::Report;
 A sandbox in a process of its own plays the provider: three nodes, each of which learns of a new token after 2 to 8 s.
 Half through it revokes the access token, and the engine is killed with SIGKILL and started again. The exit code is 1
 unless every valid event was applied, exactly the invalid ones failed, one refresh was enough and nothing was sent with
-two bodies.")]
+two bodies. A run under a naive rule ends with 0 whatever it loses: losing is what it shows.")]
 pub(crate) struct Args {
     /// How many events, of which some are invalid and some repeat others
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
