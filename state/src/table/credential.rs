@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{CredentialRow, Rule, Sample, expand};
+use super::{CredentialRow, Rule, Sample, but, expand, is, when};
 use crate::credential::{
     Cause, Credential, CredentialInput, CredentialState, Grant, Held, Need, Terms, Token, TokenProof,
 };
@@ -104,34 +104,6 @@ const RULES: &[CredentialRule] = &[
     is(&[DEAD], &[CHANGED], "otherwise: the new terms", DEAD),
     is(&CREDENTIAL_LINES, &[REVOKED], "", DEAD),
 ];
-
-const fn is(
-    from: &'static [&'static str],
-    fact: &'static [&'static str],
-    guard: &'static str,
-    to: &'static str,
-) -> CredentialRule {
-    Rule { from, fact, guard, to: Some(to), twist: |_| () }
-}
-
-const fn when(
-    from: &'static [&'static str],
-    fact: &'static [&'static str],
-    guard: &'static str,
-    to: &'static str,
-    twist: fn(&mut Sample<Credential, CredentialInput>),
-) -> CredentialRule {
-    Rule { from, fact, guard, to: Some(to), twist }
-}
-
-const fn but(
-    from: &'static [&'static str],
-    fact: &'static [&'static str],
-    guard: &'static str,
-    twist: fn(&mut Sample<Credential, CredentialInput>),
-) -> CredentialRule {
-    Rule { from, fact, guard, to: None, twist }
-}
 
 /// Every row of the credential's table: at least one for each of [`CREDENTIAL_LINES`] × [`CREDENTIAL_FACTS`].
 #[must_use]

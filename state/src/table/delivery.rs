@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{DeliveryRow, Rule, Sample, expand};
+use super::{DeliveryRow, Rule, Sample, but, expand, is, when};
 use crate::delivery::{Choice, Delivery, Input, Reason, State, Then};
 use crate::id::{Attempt, Batch, DeliveryId, Epoch};
 use crate::ruling::{Proof, Ruling, Seen, Serving, rule};
@@ -123,34 +123,6 @@ const RULES: &[DeliveryRule] = &[
     is(&[TO_STOP], ENDINGS, "for the reason of the stop; in doubt if nobody knows whether it arrived", FAILED),
     is(&[FAILED], &[REDRIVEN], "due now, with a new deadline and budget; attempts go on counting", PENDING),
 ];
-
-const fn is(
-    from: &'static [&'static str],
-    fact: &'static [&'static str],
-    guard: &'static str,
-    to: &'static str,
-) -> DeliveryRule {
-    Rule { from, fact, guard, to: Some(to), twist: |_| () }
-}
-
-const fn when(
-    from: &'static [&'static str],
-    fact: &'static [&'static str],
-    guard: &'static str,
-    to: &'static str,
-    twist: fn(&mut Sample<Delivery, Input>),
-) -> DeliveryRule {
-    Rule { from, fact, guard, to: Some(to), twist }
-}
-
-const fn but(
-    from: &'static [&'static str],
-    fact: &'static [&'static str],
-    guard: &'static str,
-    twist: fn(&mut Sample<Delivery, Input>),
-) -> DeliveryRule {
-    Rule { from, fact, guard, to: None, twist }
-}
 
 /// Every row of the delivery's table: at least one for each of [`DELIVERY_LINES`] × [`DELIVERY_FACTS`].
 #[must_use]

@@ -61,6 +61,37 @@ struct Rule<S: 'static, I: 'static> {
     twist: fn(&mut Sample<S, I>),
 }
 
+/// In these cells the plain sample comes to `to`.
+const fn is<S, I>(
+    from: &'static [&'static str],
+    fact: &'static [&'static str],
+    guard: &'static str,
+    to: &'static str,
+) -> Rule<S, I> {
+    Rule { from, fact, guard, to: Some(to), twist: |_| () }
+}
+
+/// In these cells a sample that differs by `twist` comes to `to`.
+const fn when<S, I>(
+    from: &'static [&'static str],
+    fact: &'static [&'static str],
+    guard: &'static str,
+    to: &'static str,
+    twist: fn(&mut Sample<S, I>),
+) -> Rule<S, I> {
+    Rule { from, fact, guard, to: Some(to), twist }
+}
+
+/// In these cells nothing happens to a sample that differs by `twist`.
+const fn but<S, I>(
+    from: &'static [&'static str],
+    fact: &'static [&'static str],
+    guard: &'static str,
+    twist: fn(&mut Sample<S, I>),
+) -> Rule<S, I> {
+    Rule { from, fact, guard, to: None, twist }
+}
+
 /// The rows of every cell of `lines` × `facts`: those of `rules`, in order, and where there is none, that nothing happens.
 fn expand<S: Copy, I: Copy>(
     lines: &[&'static str],
