@@ -28,6 +28,4 @@ mod order;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
-mod silence;
-#[cfg(test)]
 mod tidy;
