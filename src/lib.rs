@@ -16,6 +16,8 @@ pub mod sample;
 pub mod sandbox;
 pub mod store;
 pub mod vault;
+#[cfg(feature = "verify")]
+pub mod verify;
 
 mod admission;
 mod authorisation;

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 9] = [
     &["records"],
     &["admission", "driver"],
     &["builder", "engine", "recover"],
-    &["config", "sandbox"],
+    &["config", "sandbox", "verify"],
     &["cli", "demo"],
 ];
 
