@@ -129,7 +129,7 @@ impl Http {
     pub async fn post_form(
         &self,
         url: &Url,
-        form: &[(&str, &Secret)],
+        form: &[(&str, Secret)],
         within: Span,
         now: impl Fn() -> Time + Send,
     ) -> Result<Answer, NoAnswer> {
@@ -219,7 +219,7 @@ fn trusting_nobody() -> Result<rustls::ClientConfig, HttpError> {
     Ok(settings.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
-fn encoded(form: &[(&str, &Secret)]) -> Vec<u8> {
+pub(crate) fn encoded(form: &[(&str, Secret)]) -> Vec<u8> {
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form {
         body.append_pair(name, value.reveal());

@@ -15,9 +15,10 @@ use crate::authorisation::Authorisation;
 use crate::builder::{Builder, OAuth};
 use crate::clock::{self, Clock, SystemClock};
 use crate::driver::acts::Turn;
+use crate::driver::heart::Heart;
 use crate::driver::ids::Ids;
 use crate::driver::machines::{Keeper, Machines, Outlet, Settings};
-use crate::driver::{Driver, FIRST_SWEEP, World};
+use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, HttpOptions};
@@ -42,20 +43,9 @@ pub(crate) async fn open(mut builder: Builder) -> Result<Engine, Error> {
     if let Some(leap) = clock.refused_leap() {
         warn!(leap = %leap, "the wall clock is far ahead of the store's last time and is not followed; pass --accept-time if it is right");
     }
-    let now = clock.now();
-    let identity = next_incarnation(store.as_ref())?;
     let first_grants = first_grants(&mut builder);
-    let mut clients = HashMap::new();
-    let mut machines = machines(&mut builder, store.as_ref(), identity, now, &mut clients)?;
-
-    let mut turn = Turn::at(now);
-    records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
-    if let Some(key) = &builder.vault_key {
-        try_key(&mut machines, store.as_ref(), &Vault::new(key), &mut turn)?;
-    }
-    let durable = recover(&mut machines, store.as_ref(), clock_record.clean, turn)?;
-
-    let engine = start(&builder, Started { machines, store, clock, clients, durable })?;
+    let recovered = recovered(&mut builder, &store, random()?, clock.now())?;
+    let engine = start(&builder, store, clock, recovered)?;
     for (name, grant) in first_grants {
         let known = engine.credentials().await?;
         if known.iter().any(|view| view.name == name && view.epoch == 0) {
@@ -63,6 +53,36 @@ pub(crate) async fn open(mut builder: Builder) -> Result<Engine, Error> {
         }
     }
     Ok(engine)
+}
+
+/// What opening a store gives: all that a loop of turns needs.
+pub(crate) struct Recovered {
+    pub(crate) heart: Heart,
+    pub(crate) clients: HashMap<String, Client>,
+    pub(crate) vault: Option<Arc<Vault>>,
+    pub(crate) durable: Durable,
+}
+
+/// Reads the store at `now` and tells every machine what the opening means for it. `random` names a store that is new.
+pub(crate) fn recovered(
+    builder: &mut Builder,
+    store: &Arc<dyn Store>,
+    random: u64,
+    now: Time,
+) -> Result<Recovered, Error> {
+    let clock: ClockRecord = own(store.as_ref(), Meta::Clock)?;
+    let identity = next_incarnation(store.as_ref(), random)?;
+    let mut clients = HashMap::new();
+    let mut machines = machines(builder, store.as_ref(), identity, now, &mut clients)?;
+    let mut turn = Turn::at(now);
+    records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
+    let vault = builder.vault_key.as_ref().map(|key| Arc::new(Vault::new(key)));
+    if let Some(vault) = &vault {
+        try_key(&mut machines, store.as_ref(), vault, &mut turn)?;
+    }
+    let durable = recover(&mut machines, store.as_ref(), clock.clean, turn)?;
+    let heart = Heart::new(machines, Arc::clone(store), vault.clone());
+    Ok(Recovered { heart, clients, vault, durable })
 }
 
 /// What a description must hold before anything is opened.
@@ -119,9 +139,9 @@ fn own<T: serde::de::DeserializeOwned + Default>(store: &dyn Store, which: Meta)
     })
 }
 
-fn next_incarnation(store: &dyn Store) -> Result<IdentityRecord, Error> {
+fn next_incarnation(store: &dyn Store, random: u64) -> Result<IdentityRecord, Error> {
     let known: IdentityRecord = own(store, Meta::Identity)?;
-    let number = if known.store == 0 { random()? } else { known.store };
+    let number = if known.store == 0 { random } else { known.store };
     Ok(IdentityRecord { store: number, incarnation: known.incarnation.saturating_add(1) })
 }
 
@@ -316,42 +336,28 @@ fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Tu
     Ok(durable)
 }
 
-struct Started {
-    machines: Machines,
+fn start(
+    builder: &Builder,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    clients: HashMap<String, Client>,
-    durable: Durable,
-}
-
-fn start(builder: &Builder, started: Started) -> Result<Engine, Error> {
+    recovered: Recovered,
+) -> Result<Engine, Error> {
+    let Recovered { heart, clients, vault, durable } = recovered;
     let options = HttpOptions { allow_loopback: builder.allow_loopback, ..HttpOptions::default() };
     let http = Http::new(options).map_err(|error| Error::configuration(error.to_string()))?;
     let (calls, waiting) = mpsc::channel(builder.limits.calls.max(1));
     let (heard_by, heard) = mpsc::unbounded_channel();
     let (tasks, stopping, failure) = (TaskTracker::new(), CancellationToken::new(), Arc::new(OnceLock::new()));
-    let world = World {
-        store: started.store,
-        clock: started.clock,
-        http,
-        vault: builder.vault_key.as_ref().map(Vault::new),
-        clients: started.clients,
-        tasks: tasks.clone(),
-        abandon: CancellationToken::new(),
-        heard: heard_by,
-    };
+    let abandon = CancellationToken::new();
+    let world = World { store, clock, http, vault, clients, tasks: tasks.clone(), abandon, heard: heard_by };
     let driver = Driver {
-        machines: started.machines,
+        heart,
         world: Arc::new(world),
         calls: waiting,
         heard,
         stopping: stopping.clone(),
         failure: Arc::clone(&failure),
-        watchers: HashMap::new(),
-        sweep: FIRST_SWEEP,
-        durable: started.durable,
-        stop: None,
     };
-    tasks.spawn(driver.run());
+    tasks.spawn(driver.run(durable));
     Ok(Engine { inner: Arc::new(Inner { calls, stopping, tasks, failure }) })
 }

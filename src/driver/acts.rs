@@ -33,6 +33,8 @@ pub(crate) struct Turn {
 pub(crate) enum Act {
     /// Answers a caller.
     Answer(Box<dyn FnOnce(Durable) + Send>),
+    /// Reads at length beside the driver, and answers a caller.
+    Beside(Box<dyn FnOnce() + Send>),
     /// Makes a request.
     Send(Shipment),
     /// Asks a token endpoint.

@@ -3,9 +3,10 @@
 use outlast_state::{DeliveryId, State, Time, Want};
 use tokio::sync::oneshot;
 
+use super::Ask;
 use super::acts::Turn;
 use super::grants::Brought;
-use super::{Ask, Driver};
+use super::heart::Heart;
 use crate::authorisation::Authorisation;
 use crate::error::{Error, ErrorKind};
 use crate::parcel::{self, LARGEST_BODY};
@@ -16,7 +17,7 @@ use crate::view::{CredentialView, Scope, Summary};
 /// One `submit_all` makes at most so many keys: three for each parcel, and one for each 3 KiB of body.
 const LARGEST_SUBMISSION: usize = 6_000;
 
-impl Driver {
+impl Heart {
     /// Answers a call. What changes something is answered by an act, after the commit; what only looks is answered now.
     pub(super) fn answer(&mut self, ask: Ask, turn: &mut Turn) {
         match ask {
@@ -49,7 +50,7 @@ impl Driver {
                 let result = self.authorise(&credential, grant, turn);
                 turn.answer(|_| drop(reply.send(result)));
             }
-            Ask::Stop { grace, reply } => self.begin_stop(grace, Some(reply)),
+            Ask::Stop { grace, reply } => self.begin_stop(grace, Some(reply), turn.now),
             Ask::Look(look) => self.look(look, turn),
         }
     }
@@ -127,7 +128,7 @@ impl Driver {
         if grant.access.reveal().trim().is_empty() {
             return Err(Error::caller("access_token: is empty; bring the token that the provider gave"));
         }
-        let Some(vault) = &self.world.vault else {
+        let Some(vault) = &self.vault else {
             return Err(Error::configuration("vault: there is no key to seal tokens with; configure one"));
         };
         let grant_ends = grant.refresh_expires.unwrap_or(Time::NEVER);

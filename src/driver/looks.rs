@@ -7,10 +7,11 @@ use outlast_state::{CredentialWant, DeliveryId, Offer, State, Time, Want};
 use tokio::sync::{broadcast, oneshot};
 use tracing::warn;
 
-use super::acts::Turn;
+use super::Look;
+use super::acts::{Act, Turn};
+use super::heart::Heart;
 use super::machines::{Keeper, Machines};
 use super::shown::{self, damaged, unknown};
-use super::{Driver, Look};
 use crate::error::Error;
 use crate::records::{self, DeliveryRecord};
 use crate::store::{Key, Store, Table};
@@ -19,7 +20,7 @@ use crate::view::{CredentialView, Details, Filter, Scope, Summary};
 /// So many changes are kept for a watcher that is slow.
 const WATCHED: usize = 64;
 
-impl Driver {
+impl Heart {
     /// Answers a call that only looks. After the commit too: what it tells may just have changed.
     pub(super) fn look(&mut self, look: Look, turn: &mut Turn) {
         match look {
@@ -81,16 +82,15 @@ impl Driver {
     fn list(&self, filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>>, turn: &mut Turn) {
         let parked =
             self.machines.settings.outlets.keys().filter(|name| self.machines.is_parked(name)).cloned().collect();
-        let (store, tasks, now) = (Arc::clone(&self.world.store), self.world.tasks.clone(), turn.now);
-        turn.answer(move |_| {
-            tasks.spawn_blocking(move || drop(reply.send(list(store.as_ref(), &filter, &parked, now))));
-        });
+        let (store, now) = (Arc::clone(&self.store), turn.now);
+        let work = move || drop(reply.send(list(store.as_ref(), &filter, &parked, now)));
+        turn.acts.push(Act::Beside(Box::new(work)));
     }
 
     fn show(&self, record: &DeliveryRecord) -> Result<Details, Error> {
         let id = record.delivery.id;
         let key = Key::Parcel(id);
-        let parcel = records::get::<records::ParcelRecord>(self.world.store.as_ref(), &key)?;
+        let parcel = records::get::<records::ParcelRecord>(self.store.as_ref(), &key)?;
         let parcel = parcel.map_err(|damage| damaged(id, &damage))?.ok_or_else(|| unknown(id))?;
         Ok(Details {
             summary: self.summary(record),

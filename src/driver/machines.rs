@@ -11,7 +11,7 @@ use outlast_state::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::acts::{Act, Renewal, Turn};
+use super::acts::{Act, Renewal, Shipment, Turn};
 use super::ids::Ids;
 use super::shown::summary;
 use crate::admission::{Queue, Standing};
@@ -63,6 +63,12 @@ pub(crate) struct Outlet {
     pub(crate) concurrency: u32,
     /// Asked once: the driver never calls the host's code where a panic would be its own.
     pub(crate) batch_size: u32,
+}
+
+/// Whom a request speaks to: its destination, and the provider of its credential.
+pub(crate) struct SpokenTo {
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) profile: Option<Arc<Profile>>,
 }
 
 /// A delivery that has not ended.
@@ -302,6 +308,13 @@ fn epoch_of(delivery: &Delivery) -> Option<Epoch> {
 }
 
 impl Settings {
+    /// Whom a request speaks to.
+    pub(crate) fn spoken_to(&self, shipment: &Shipment) -> Option<SpokenTo> {
+        let outlet = self.outlets.get(&shipment.destination)?;
+        let profile = shipment.credential.as_ref().and_then(|name| self.profiles.get(name)).cloned();
+        Some(SpokenTo { destination: Arc::clone(&outlet.destination), profile })
+    }
+
     /// How long a request to this destination that went unanswered may still arrive.
     pub(crate) fn quiet(&self, destination: &str) -> Span {
         const WITHOUT_PROFILE: Span = Span::from_secs(30);

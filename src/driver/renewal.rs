@@ -1,5 +1,6 @@
 //! One token request. Its intent is stored before it leaves; its result is stored before it is used.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use outlast_state::{Cause, Time};
@@ -8,8 +9,11 @@ use tracing::{Instrument, info};
 use super::acts::Renewal;
 use super::grants::{Brought, RenewalEnding};
 use super::{Heard, World};
-use crate::oauth::{self, Minted, Outcome, Profile};
-use crate::store::Key;
+use crate::exchange::{Answer, NoAnswer};
+use crate::http::WITHIN;
+use crate::oauth::{self, Client, Minted, Outcome, Profile};
+use crate::secret::Secret;
+use crate::store::{Key, Store};
 use crate::vault::{Grant, Vault, VaultError};
 
 /// Calls the token endpoint and reports.
@@ -28,44 +32,81 @@ pub(super) async fn call(world: Arc<World>, renewal: Renewal, profile: Arc<Profi
 }
 
 async fn refresh(world: &World, renewal: &Renewal, profile: &Profile) -> RenewalEnding {
-    let (vault, grant) = match grant(world, renewal) {
-        Ok(found) => found,
-        Err(why) => return RenewalEnding::Unknown { why, retry_after: None },
+    let begun = Asking::begin(world.store.as_ref(), world.vault.as_ref(), &world.clients, renewal);
+    let asking = match begun {
+        Ok(asking) => asking,
+        Err(ending) => return ending,
     };
-    let Some(client) = world.clients.get(&renewal.credential) else {
-        return RenewalEnding::Misconfigured { why: "no client is configured for it".into() };
-    };
-    let Some(token) = &grant.refresh else {
-        let why = "there is no refresh token, so no new access token can be asked for".to_owned();
-        return RenewalEnding::RefusedForGood { cause: Cause::NoRefreshToken, why };
-    };
-    match oauth::refresh(&world.http, profile, client, token, || world.clock.now()).await {
-        Outcome::Renewed(minted) => keep(world, vault, renewal, profile, &grant, minted),
-        Outcome::RefusedForGood { why } => RenewalEnding::RefusedForGood { cause: Cause::Revoked, why },
-        Outcome::Misconfigured { why } => RenewalEnding::Misconfigured { why },
-        Outcome::Unknown { why, retry_after } => RenewalEnding::Unknown { why, retry_after },
+    let now = || world.clock.now();
+    let answer = world.http.post_form(&profile.token_url, &asking.form(), WITHIN, now).await;
+    asking.ended(renewal, profile, answer, now())
+}
+
+/// A token request under way: what it is made of, and what its answer comes to. It waits for nothing.
+pub(crate) struct Asking {
+    vault: Arc<Vault>,
+    client: Client,
+    grant: Grant,
+    refresh: Secret,
+}
+
+impl Asking {
+    /// Opens the grant.
+    ///
+    /// # Errors
+    /// How it ends where there is nothing to ask with.
+    pub(crate) fn begin(
+        store: &dyn Store,
+        vault: Option<&Arc<Vault>>,
+        clients: &HashMap<String, Client>,
+        renewal: &Renewal,
+    ) -> Result<Asking, RenewalEnding> {
+        let opened = grant(store, vault, renewal);
+        let (vault, grant) = opened.map_err(|why| RenewalEnding::Unknown { why, retry_after: None })?;
+        let Some(client) = clients.get(&renewal.credential).cloned() else {
+            return Err(RenewalEnding::Misconfigured { why: "no client is configured for it".into() });
+        };
+        let Some(refresh) = grant.refresh.clone() else {
+            let why = "there is no refresh token, so no new access token can be asked for".to_owned();
+            return Err(RenewalEnding::RefusedForGood { cause: Cause::NoRefreshToken, why });
+        };
+        Ok(Asking { vault, client, grant, refresh })
+    }
+
+    /// The form to post.
+    pub(crate) fn form(&self) -> Vec<(&'static str, Secret)> {
+        oauth::refresh_form(&self.client, &self.refresh)
+    }
+
+    /// What the answer, or its absence, comes to. A new token is sealed here, and nowhere used yet.
+    pub(crate) fn ended(
+        &self,
+        renewal: &Renewal,
+        profile: &Profile,
+        answer: Result<Answer, NoAnswer>,
+        now: Time,
+    ) -> RenewalEnding {
+        match oauth::read(answer) {
+            Outcome::Renewed(minted) => keep(&self.vault, renewal, profile, &self.grant, minted, now),
+            Outcome::RefusedForGood { why } => RenewalEnding::RefusedForGood { cause: Cause::Revoked, why },
+            Outcome::Misconfigured { why } => RenewalEnding::Misconfigured { why },
+            Outcome::Unknown { why, retry_after } => RenewalEnding::Unknown { why, retry_after },
+        }
     }
 }
 
-fn grant<'a>(world: &'a World, renewal: &Renewal) -> Result<(&'a Vault, Grant), String> {
+fn grant(store: &dyn Store, vault: Option<&Arc<Vault>>, renewal: &Renewal) -> Result<(Arc<Vault>, Grant), String> {
     let name = renewal.credential.as_str();
-    let vault = world.vault.as_ref().ok_or("there is no key to open the vault with; configure one")?;
-    let sealed = world.store.get(&Key::Grant(name.to_owned())).map_err(|error| error.to_string())?;
+    let vault = vault.ok_or("there is no key to open the vault with; configure one")?;
+    let sealed = store.get(&Key::Grant(name.to_owned())).map_err(|error| error.to_string())?;
     let sealed = sealed.ok_or_else(|| format!("the grant of {name} is missing from the store; import it again"))?;
     let grant = vault.open_grant(name, renewal.from, &sealed).map_err(|error| error.to_string())?;
-    Ok((vault, grant))
+    Ok((Arc::clone(vault), grant))
 }
 
 /// Seals what was minted, for one write of access token, refresh token and lifetimes.
-fn keep(
-    world: &World,
-    vault: &Vault,
-    renewal: &Renewal,
-    profile: &Profile,
-    old: &Grant,
-    minted: Minted,
-) -> RenewalEnding {
-    let (name, epoch, now) = (renewal.credential.as_str(), renewal.from.next(), world.clock.now());
+fn keep(vault: &Vault, renewal: &Renewal, profile: &Profile, old: &Grant, minted: Minted, now: Time) -> RenewalEnding {
+    let (name, epoch) = (renewal.credential.as_str(), renewal.from.next());
     let expires = now.after(minted.expires_in.unwrap_or(profile.access_life));
     let grant = Grant {
         refresh: minted.refresh.or_else(|| old.refresh.clone()),

@@ -87,7 +87,7 @@ async fn a_token_goes_to_its_audience_only_and_otherwise_nothing_is_sent() {
     let bearer = Bearer { token: &token, audience: &Audience::of([&open]) };
     let (kind, why) = cause(local().send(&get(open.clone()).bearer(), Some(bearer), LONG, now).await);
     assert!(kind == "forbidden" && why.contains("use https"), "{why}");
-    let (kind, why) = cause(local().post_form(&open, &[("token", &token)], LONG, now).await);
+    let (kind, why) = cause(local().post_form(&open, &[("token", token)], LONG, now).await);
     assert!(kind == "forbidden" && why.contains("use https"), "{why}");
     assert_eq!(server.connections(), 0);
 }
@@ -207,7 +207,7 @@ async fn localhost_is_never_asked_of_a_resolver() {
 async fn a_form_is_encoded_and_asks_for_json() {
     let server = Server::start(OK).await;
     let (token, grant) = (Secret::new("a b&c=d+ü"), Secret::new("refresh_token"));
-    let form = [("refresh_token", &token), ("grant_type", &grant)];
+    let form = [("refresh_token", token), ("grant_type", grant)];
     local().post_form(&server.url("/token"), &form, LONG, now).await.unwrap();
     let seen = server.seen().remove(0);
     assert!(seen.starts_with("POST /token HTTP/1.1\r\n"), "{seen}");

@@ -4,4 +4,5 @@ mod profile;
 mod refresh;
 
 pub use profile::{Evidence, Profile, Rotation, Rule};
+pub(crate) use refresh::refresh_form;
 pub use refresh::{Client, Minted, Outcome, read, refresh};

@@ -59,6 +59,16 @@ pub struct Minted {
     pub scope: Option<String>,
 }
 
+/// The form that asks for a new access token.
+pub(crate) fn refresh_form(client: &Client, refresh_token: &Secret) -> Vec<(&'static str, Secret)> {
+    vec![
+        ("grant_type", Secret::new("refresh_token")),
+        ("refresh_token", refresh_token.clone()),
+        ("client_id", Secret::new(client.id.as_str())),
+        ("client_secret", client.secret.clone()),
+    ]
+}
+
 /// Asks the provider for a new access token. The caller has stored that it would.
 pub async fn refresh(
     http: &Http,
@@ -67,13 +77,7 @@ pub async fn refresh(
     refresh_token: &Secret,
     now: impl Fn() -> Time + Send,
 ) -> Outcome {
-    let (grant, id) = (Secret::new("refresh_token"), Secret::new(client.id.as_str()));
-    let form = [
-        ("grant_type", &grant),
-        ("refresh_token", refresh_token),
-        ("client_id", &id),
-        ("client_secret", &client.secret),
-    ];
+    let form = refresh_form(client, refresh_token);
     read(http.post_form(&profile.token_url, &form, WITHIN, now).await)
 }
 

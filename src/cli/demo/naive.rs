@@ -286,7 +286,6 @@ impl Client {
             ("client_id", Secret::new(CLIENT_ID)),
             ("client_secret", Secret::new(CLIENT_SECRET)),
         ];
-        let form: Vec<(&str, &Secret)> = form.iter().map(|(name, value)| (*name, value)).collect();
         let answer = self.http.post_form(&self.token_url, &form, WITHIN, clock::wall).await.ok();
         let token = answer.and_then(|answer| answer.json()?.get("access_token")?.as_str().map(Secret::new));
         if let Some(token) = token {

@@ -1,0 +1,225 @@
+//! The conversation of one request, or of several, for the deliveries of a batch: what to ask next, given the answers so
+//! far, and what it came to. It waits for nothing: who drives it makes the requests.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use outlast_state::{DeliveryId, Evidence, Load, Span, Verdict};
+use tracing::{debug, error};
+
+use super::acts::Shipment;
+use super::machines::{LONGEST_WAIT, SpokenTo};
+use super::turn::{Ending, Report, Told};
+use crate::destination::{Conclusion, Conversation, Item, Turn};
+use crate::exchange::{Answer, Exchange, NoAnswer, Request};
+use crate::http::Bearer;
+use crate::oauth;
+use crate::records;
+use crate::secret::Secret;
+use crate::store::{Key, Store};
+use crate::vault::Vault;
+
+/// A destination that asks more than this in one conversation goes round in circles.
+const LONGEST_CONVERSATION: usize = 8;
+
+/// A parcel that does not verify, or a request that the configuration forbids, is looked at again after this long: only
+/// an operator can change it, and nothing is lost meanwhile.
+const OPERATORS_TURN: Span = Span::from_secs(600);
+
+/// A token that cannot be opened is asked for again after this long: a grant that is imported, or the right key, mends it
+/// for all deliveries of the credential at once, and they go on by themselves.
+const KEYS_TURN: Span = Span::from_secs(30);
+
+/// A conversation under way.
+pub(crate) struct Talk {
+    spoken_to: SpokenTo,
+    bodies: Vec<(DeliveryId, Vec<u8>)>,
+    token: Option<Secret>,
+    so_far: Vec<Exchange>,
+    evidence: Evidence,
+}
+
+/// What a conversation wants.
+pub(crate) enum Next {
+    /// An answer to this, or why there is none.
+    Ask(Request),
+    /// Nothing more.
+    End(Ended),
+}
+
+/// How a conversation ended.
+pub(crate) enum Ended {
+    /// With a conclusion on each item, and what the answers showed about the token.
+    Concluded { conclusions: Vec<Conclusion>, evidence: Evidence },
+    /// All items alike.
+    Alike { verdict: Verdict, note: String, evidence: Evidence },
+    /// The engine stops.
+    GivenUp,
+}
+
+impl Ended {
+    pub(super) fn alike(verdict: Verdict, note: impl Into<String>) -> Self {
+        Ended::Alike { verdict, note: note.into(), evidence: Evidence::Nothing }
+    }
+}
+
+impl Talk {
+    /// Gathers what the shipment's requests are made of.
+    ///
+    /// # Errors
+    /// What a part of it that is missing means for the items.
+    pub(crate) fn begin(
+        store: &dyn Store,
+        vault: Option<&Vault>,
+        shipment: &Shipment,
+        spoken_to: SpokenTo,
+    ) -> Result<Talk, Ended> {
+        let mut bodies = Vec::with_capacity(shipment.items.len());
+        for (id, _) in &shipment.items {
+            match records::body(store, *id) {
+                Ok(Ok(body)) => bodies.push((*id, body)),
+                // Doubt is not acted on (S14), and a batch whose member is in doubt is not sent without it: alone, the
+                // others go.
+                Ok(Err(damage)) if shipment.items.len() == 1 => {
+                    error!(delivery = %id, damage, "the delivery is not sent");
+                    return Err(Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, damage));
+                }
+                Ok(Err(damage)) => return Err(Ended::alike(Verdict::Split, damage)),
+                Err(failed) => return Err(Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, failed.to_string())),
+            }
+        }
+        let token =
+            token(store, vault, shipment).map_err(|note| Ended::alike(Verdict::NotYet { after: KEYS_TURN }, note))?;
+        Ok(Talk { spoken_to, bodies, token, so_far: Vec::new(), evidence: Evidence::Nothing })
+    }
+
+    /// What the destination wants now.
+    pub(crate) fn next(&mut self, shipment: &Shipment) -> Next {
+        if self.so_far.len() >= LONGEST_CONVERSATION {
+            return Next::End(Ended::alike(
+                Verdict::Busy { after: Span::ZERO, load: Load::Failing },
+                "its destination asked too many questions in one conversation; this is a bug in the destination",
+            ));
+        }
+        let items: Vec<Item<'_>> = self.bodies.iter().map(|(id, body)| Item { id: *id, body }).collect();
+        let conversation = Conversation { items: &items, so_far: &self.so_far, began: shipment.sent };
+        // A destination is the host's code: its panic fails this attempt and nothing else.
+        match catch_unwind(AssertUnwindSafe(|| self.spoken_to.destination.converse(&conversation))) {
+            Err(_) => Next::End(panicked(items.len(), self.so_far.is_empty(), self.evidence)),
+            Ok(Turn::Ask(request)) => Next::Ask(request),
+            Ok(Turn::Conclude(conclusions)) => {
+                let token = self.token.as_ref();
+                let conclusions = conclusions.into_iter().map(|one| silent(one, token)).collect();
+                Next::End(Ended::Concluded { conclusions, evidence: self.evidence })
+            }
+        }
+    }
+
+    /// The token that a request of it may carry, and who may see it.
+    pub(crate) fn bearer(&self) -> Option<Bearer<'_>> {
+        let (token, profile) = self.token.as_ref().zip(self.spoken_to.profile.as_ref())?;
+        Some(Bearer { token, audience: &profile.audience })
+    }
+
+    /// Takes in what became of a request; the end, where that ends it.
+    pub(crate) fn heard(
+        &mut self,
+        shipment: &Shipment,
+        request: Request,
+        answer: Result<Answer, NoAnswer>,
+    ) -> Option<Ended> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(missing) => return Some(no_answer(&missing)),
+        };
+        debug!(?request, status = answer.status, "answered");
+        self.evidence = match self.spoken_to.profile.as_ref().map(|profile| profile.evidence(&answer)) {
+            Some(oauth::Evidence::Refuses) => {
+                let note = format!("status {}: the token of epoch {} was refused", answer.status, shipment.epoch);
+                return Some(Ended::Alike { verdict: Verdict::TokenRefused, note, evidence: Evidence::Refused });
+            }
+            Some(oauth::Evidence::Proves) => Evidence::Accepted,
+            Some(oauth::Evidence::Nothing) | None => Evidence::Nothing,
+        };
+        self.so_far.push(Exchange { request, answer });
+        None
+    }
+}
+
+/// What a conversation that ended tells the driver.
+pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
+    let Shipment { batch, epoch, sent, ref items, .. } = *shipment;
+    let (evidence, mut conclusions) = match ended {
+        Ended::Concluded { conclusions, evidence } if conclusions.len() == items.len() => (
+            evidence,
+            conclusions.into_iter().map(|one| (Ending::Verdict(bounded(one.verdict)), one.detail)).collect::<Vec<_>>(),
+        ),
+        Ended::Concluded { evidence, .. } => {
+            let note = "its destination did not conclude on every item; this is a bug in the destination";
+            (evidence, items.iter().map(|_| (Ending::Verdict(Verdict::Unknown), note.to_owned())).collect())
+        }
+        Ended::Alike { verdict, note, evidence } => {
+            (evidence, items.iter().map(|_| (Ending::Verdict(verdict), note.clone())).collect())
+        }
+        Ended::GivenUp => {
+            let note = "the engine stopped before the answer";
+            (Evidence::Nothing, items.iter().map(|_| (Ending::GivenUp, note.to_owned())).collect())
+        }
+    };
+    let told = items.iter().zip(conclusions.drain(..));
+    let items = told.map(|((id, attempt), (ending, note))| Told { id: *id, attempt: *attempt, ending, note }).collect();
+    let (destination, credential) = (shipment.destination.clone(), shipment.credential.clone());
+    Report { batch, destination, credential, epoch, sent, evidence, items }
+}
+
+/// What a destination says of an answer may quote it, and a provider may repeat the token that it was sent (S16).
+fn silent(conclusion: Conclusion, token: Option<&Secret>) -> Conclusion {
+    match token.map(Secret::reveal).filter(|token| !token.is_empty()) {
+        Some(token) => Conclusion { detail: conclusion.detail.replace(token, "[token]"), ..conclusion },
+        None => conclusion,
+    }
+}
+
+/// A verdict whose wait is one that a destination may ask for.
+fn bounded(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Busy { after, load } => Verdict::Busy { after: after.min(LONGEST_WAIT), load },
+        Verdict::NotYet { after } => Verdict::NotYet { after: after.min(LONGEST_WAIT) },
+        other => other,
+    }
+}
+
+/// What a destination's panic means: where nothing was sent, a batch is halved until the item that it chokes on is alone.
+fn panicked(items: usize, nothing_sent: bool, evidence: Evidence) -> Ended {
+    let verdict = match (nothing_sent, items) {
+        (false, _) => Verdict::Unknown,
+        (true, 0 | 1) => Verdict::Busy { after: Span::ZERO, load: Load::Failing },
+        (true, _) => Verdict::Split,
+    };
+    error!("the destination panicked; this is a bug in the destination");
+    Ended::Alike { verdict, note: "its destination panicked; this is a bug in the destination".into(), evidence }
+}
+
+fn no_answer(missing: &NoAnswer) -> Ended {
+    let verdict = match missing {
+        NoAnswer::NotSent { .. } => Verdict::Busy { after: Span::ZERO, load: Load::Failing },
+        NoAnswer::Lost { .. } => Verdict::Unknown,
+        NoAnswer::Forbidden { .. } => Verdict::NotYet { after: OPERATORS_TURN },
+    };
+    Ended::alike(verdict, missing.to_string())
+}
+
+/// The token of the epoch that the delivery was admitted with: from memory, or opened from the store once.
+fn token(store: &dyn Store, vault: Option<&Vault>, shipment: &Shipment) -> Result<Option<Secret>, String> {
+    let Some(name) = shipment.credential.as_deref() else { return Ok(None) };
+    let Some(vault) = vault else { return Err("there is no key to open the vault with; configure one".into()) };
+    if let Some(token) = vault.token(name, shipment.epoch) {
+        return Ok(Some(token));
+    }
+    let key = Key::Token(name.to_owned(), shipment.epoch);
+    let sealed = store.get(&key).map_err(|error| error.to_string())?;
+    let sealed =
+        sealed.ok_or_else(|| format!("the token of {name}, epoch {}, is missing from the store", shipment.epoch))?;
+    let token = vault.open_access(name, shipment.epoch, &sealed).map_err(|error| error.to_string())?;
+    vault.remember(name, shipment.epoch, token.clone());
+    Ok(Some(token))
+}

@@ -1,0 +1,176 @@
+//! The driver's heart: what happened, in; what is to be written and done, out. It waits for nothing and reads no clock, so
+//! that a simulator can be its loop as well as the driver is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use outlast_state::{DeliveryId, Span, Time};
+use tokio::sync::{broadcast, oneshot};
+use tracing::info;
+
+use super::acts::Turn;
+use super::machines::Machines;
+use super::{Ask, Heard, answers, shown};
+use crate::error::Error;
+use crate::parcel::Parcel;
+use crate::records::{self, OnceRecord};
+use crate::store::Store;
+use crate::vault::Vault;
+use crate::view::Summary;
+
+/// A turn takes in no more once it has about so many keys to write. With the largest submission, the largest batch and
+/// what admission adds, a turn stays below what a store takes in one commit.
+const LARGEST_GATHERING: usize = 2_000;
+
+/// So many watchers are kept before anybody looks who is still there.
+const FIRST_SWEEP: usize = 64;
+
+/// All machines, and what is needed to look things up for them.
+pub(crate) struct Heart {
+    pub(crate) machines: Machines,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) vault: Option<Arc<Vault>>,
+    pub(super) watchers: HashMap<DeliveryId, broadcast::Sender<Summary>>,
+    /// With so many watchers it is time to look who is still there.
+    sweep: usize,
+    stop: Option<Stop>,
+}
+
+/// A stop in progress.
+struct Stop {
+    until: Time,
+    /// All who asked for it.
+    replies: Vec<oneshot::Sender<Result<(), Error>>>,
+}
+
+/// What one turn has to take in.
+#[derive(Default)]
+pub(crate) struct Gathering {
+    calls: Vec<Ask>,
+    heard: Vec<Heard>,
+    /// About how many keys it makes the turn write.
+    weight: usize,
+}
+
+impl Gathering {
+    pub(crate) fn call(&mut self, ask: Ask) {
+        let weight = match &ask {
+            Ask::Submit { parcel, .. } => answers::weight(parcel),
+            Ask::SubmitAll { parcels, .. } => parcels.iter().map(answers::weight).sum(),
+            _ => 1,
+        };
+        self.weight = self.weight.saturating_add(weight);
+        self.calls.push(ask);
+    }
+
+    pub(crate) fn hear(&mut self, heard: Heard) {
+        let weight = match &heard {
+            Heard::Report(report) => report.items.len(),
+            Heard::Renewal { .. } => 3,
+        };
+        self.weight = self.weight.saturating_add(weight);
+        self.heard.push(heard);
+    }
+
+    /// Whether the rest is for the next turn.
+    pub(crate) fn is_full(&self) -> bool {
+        self.weight >= LARGEST_GATHERING
+    }
+}
+
+impl Heart {
+    pub(crate) fn new(machines: Machines, store: Arc<dyn Store>, vault: Option<Arc<Vault>>) -> Self {
+        Heart { machines, store, vault, watchers: HashMap::new(), sweep: FIRST_SWEEP, stop: None }
+    }
+
+    /// One turn. What it writes is to be durable before any of its acts is done.
+    pub(crate) fn turn(&mut self, gathering: Gathering, now: Time) -> Turn {
+        let mut turn = Turn::at(now);
+        for heard in gathering.heard {
+            match heard {
+                Heard::Report(report) => self.machines.reported(report, &mut turn),
+                Heard::Renewal { credential, from, ending } => {
+                    self.machines.renewal_ended(&credential, from, ending, &mut turn);
+                }
+            }
+        }
+        for ask in gathering.calls {
+            self.answer(ask, &mut turn);
+        }
+        self.machines.expire(&mut turn);
+        self.machines.admit(&mut turn);
+        self.machines.renew(&mut turn);
+        self.machines.close(turn, false)
+    }
+
+    /// The last turn of a clean stop.
+    pub(crate) fn last_turn(&mut self, now: Time) -> Turn {
+        self.machines.close(Turn::at(now), true)
+    }
+
+    /// From here on nothing new leaves; what is in the air has `grace`.
+    pub(crate) fn begin_stop(&mut self, grace: Span, reply: Option<oneshot::Sender<Result<(), Error>>>, now: Time) {
+        let until = now.after(grace);
+        info!(grace = %grace, in_the_air = self.machines.in_flight(), "stopping");
+        self.machines.stopping = true;
+        let stop = self.stop.get_or_insert_with(|| Stop { until, replies: Vec::new() });
+        stop.until = stop.until.min(until);
+        stop.replies.extend(reply);
+    }
+
+    /// When what is in the air is given up, once the engine stops.
+    pub(crate) fn stops_at(&self) -> Option<Time> {
+        self.stop.as_ref().map(|stop| stop.until)
+    }
+
+    /// Whether a stop has run its course: everything is answered, or was given up and has said so.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stop.is_some() && self.machines.in_flight() == 0
+    }
+
+    /// Those who wait for the stop.
+    pub(crate) fn awaiting_stop(&mut self) -> Vec<oneshot::Sender<Result<(), Error>>> {
+        self.stop.take().map(|stop| stop.replies).unwrap_or_default()
+    }
+
+    pub(crate) fn tell_watchers(&mut self, told: Vec<(DeliveryId, Summary)>) {
+        for (id, summary) in told {
+            let ended = summary.ended_ms.is_some();
+            let heard = self.watchers.get(&id).is_some_and(|watcher| watcher.send(summary).is_ok());
+            if ended || !heard {
+                self.watchers.remove(&id);
+                self.machines.watched.remove(&id);
+            }
+        }
+        // Those who went away are noticed when there is news for them, or when there are twice as many as last time.
+        if self.watchers.len() >= self.sweep {
+            self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
+            self.machines.watched.retain(|id| self.watchers.contains_key(id));
+            self.sweep = self.watchers.len().saturating_mul(2).max(FIRST_SWEEP);
+        }
+    }
+
+    /// What an idempotency key stands for: in this turn, or in the store.
+    pub(super) fn known(&self, parcel: &Parcel, turn: &Turn) -> Result<Option<OnceRecord>, Error> {
+        let Some(once) = &parcel.once else { return Ok(None) };
+        let key = records::once_key(&parcel.destination, once);
+        let found = match turn.writes.get(&key).flatten() {
+            Some(bytes) => records::decode(&key, bytes).map(Some),
+            None => records::get(self.store.as_ref(), &key)?,
+        };
+        found.map_err(|damage| {
+            let message =
+                format!("once: the record of the key {once:?} does not verify ({damage}); it is not acted on");
+            Error::new(crate::ErrorKind::Corrupt, message)
+        })
+    }
+
+    /// A delivery's record: the live one, the one that ended in this turn, or the stored one.
+    pub(super) fn record(&self, id: DeliveryId, turn: &Turn) -> Result<records::DeliveryRecord, Error> {
+        let live = self.machines.live.get(&id).map(|live| &live.record);
+        match live.or_else(|| turn.ended.get(&id)) {
+            Some(record) => Ok(record.clone()),
+            None => shown::stored(self.store.as_ref(), id),
+        }
+    }
+}
