@@ -33,7 +33,7 @@ pub trait Clock: Send + Sync + 'static {
 pub type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// No timer of the system's clock runs longer than this, so that a wall clock that ran ahead is followed.
-const LONGEST_SLEEP: Span = Span::from_secs(30);
+pub(crate) const LONGEST_SLEEP: Span = Span::from_secs(30);
 
 /// The clock of production.
 pub struct SystemClock {
@@ -51,11 +51,8 @@ impl SystemClock {
     /// Starts engine time at `stored`, the last time that the store knows, or at the wall clock if that is later.
     #[must_use]
     pub fn from_stored(stored: Time) -> Self {
-        let wall = wall();
-        let leap = wall.since(stored);
-        let follow = stored == Time::ZERO || leap <= LEAP;
-        let now = if follow { wall.max(stored) } else { stored };
-        SystemClock { line: Mutex::new(Line { now, ticked: monotonic() }), refused: (!follow).then_some(leap) }
+        let (now, refused) = started(stored, wall());
+        SystemClock { line: Mutex::new(Line { now, ticked: monotonic() }), refused }
     }
 }
 
@@ -88,8 +85,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// Where engine time starts, given the last time that the store knows and the wall clock; and how far the wall clock was
+/// ahead, where that is not followed.
+pub(crate) fn started(stored: Time, wall: Time) -> (Time, Option<Span>) {
+    let leap = wall.since(stored);
+    let follow = stored == Time::ZERO || leap <= LEAP;
+    if follow { (wall.max(stored), None) } else { (stored, Some(leap)) }
+}
+
 /// Engine time after `elapsed`: never back, never frozen, forward with the wall when the gap is at most [`LEAP`].
-fn advance(now: Time, elapsed: Span, wall: Time) -> Time {
+pub(crate) fn advance(now: Time, elapsed: Span, wall: Time) -> Time {
     let steady = now.after(elapsed);
     if wall > steady && wall.since(steady) <= LEAP { wall } else { steady }
 }

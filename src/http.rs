@@ -245,7 +245,7 @@ fn checked(headers: &[(&'static str, String)]) -> Result<HeaderMap, NoAnswer> {
     Ok(map)
 }
 
-fn authorization(url: &Url, bearer: Option<Bearer<'_>>) -> Result<HeaderValue, NoAnswer> {
+pub(crate) fn authorization(url: &Url, bearer: Option<Bearer<'_>>) -> Result<HeaderValue, NoAnswer> {
     let Some(Bearer { token, audience }) = bearer else {
         return Err(forbidden("the request needs a token and has none; give its destination a credential"));
     };

@@ -200,6 +200,8 @@ fn machines(
         turned: now,
         watched: HashSet::new(),
         stopping: false,
+        #[cfg(feature = "verify")]
+        marks: crate::driver::marks::Marks::default(),
     };
     load(&mut machines, store, now)?;
     Ok(machines)

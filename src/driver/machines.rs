@@ -45,6 +45,9 @@ pub(crate) struct Machines {
     pub(crate) watched: HashSet<DeliveryId>,
     /// Set when the engine stops: nothing new leaves.
     pub(crate) stopping: bool,
+    /// Which rows of the tables were walked.
+    #[cfg(feature = "verify")]
+    pub(crate) marks: crate::driver::marks::Marks,
 }
 
 /// What does not change while the engine runs.
@@ -93,6 +96,8 @@ impl Machines {
         let live = self.live.get_mut(&id)?;
         let before = live.record.delivery;
         let after = live.record.journal.apply(before, input, turn.now, KEPT);
+        #[cfg(feature = "verify")]
+        self.marks.delivery(&before, &input, &after, turn.now);
         if after == before {
             return Some(after);
         }
@@ -152,6 +157,8 @@ impl Machines {
             return Some(before);
         }
         let after = keeper.record.journal.apply(before, input, turn.now, KEPT);
+        #[cfg(feature = "verify")]
+        self.marks.credential(&before, &input, &after, turn.now);
         if after == before {
             return Some(after);
         }

@@ -28,12 +28,14 @@ pub(crate) mod acts;
 mod answers;
 pub(crate) mod attempt;
 pub(crate) mod conversation;
-mod grants;
+pub(crate) mod grants;
 pub(crate) mod heart;
 pub(crate) mod ids;
 mod looks;
 pub(crate) mod machines;
-mod renewal;
+#[cfg(feature = "verify")]
+pub(crate) mod marks;
+pub(crate) mod renewal;
 mod shown;
 pub(crate) mod turn;
 mod why;

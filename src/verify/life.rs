@@ -1,0 +1,363 @@
+//! One life of an engine: the driver's heart, without the loop and the tasks around it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use outlast_state::{DeliveryId, Epoch, Span, Time};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+
+use super::wire::Outgoing;
+use crate::driver::acts::{Act, Renewal, Shipment, Turn};
+use crate::driver::conversation::{Ended, Next, Talk, report};
+use crate::driver::heart::{Gathering, Heart};
+use crate::driver::marks::Marks;
+use crate::driver::renewal::Asking;
+use crate::driver::{Ask, Heard, Look};
+use crate::exchange::{Answer, Method, NoAnswer, Request};
+use crate::oauth::{Client, Profile};
+use crate::recover::{self, Recovered};
+use crate::secret::Secret;
+use crate::store::{Durable, Store, Writes};
+use crate::vault::Vault;
+use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
+use crate::{Authorisation, Builder, Error, Parcel, http};
+
+/// One life of an engine, from the opening of its store to whatever ends it.
+pub struct Life {
+    heart: Heart,
+    clients: HashMap<String, Client>,
+    vault: Option<Arc<Vault>>,
+    store: Arc<dyn Store>,
+    inbox: Gathering,
+    waiting: bool,
+}
+
+/// An answer that a caller waits for.
+pub struct Reply<T>(oneshot::Receiver<Result<T, Error>>);
+
+impl<T> Reply<T> {
+    /// The answer, if it has come.
+    ///
+    /// # Errors
+    /// The engine's own, or that the engine ended without a word.
+    pub fn take(&mut self) -> Option<Result<T, Error>> {
+        match self.0.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Closed) => Some(Err(Error::new(crate::ErrorKind::Stopped, "the engine is gone"))),
+        }
+    }
+}
+
+/// What a turn leaves: to be written first, then to be done.
+pub struct Step {
+    /// What is to be durable before anything is done.
+    pub writes: Writes,
+    /// When the next turn is at the latest.
+    pub wake: Time,
+    acts: std::vec::IntoIter<Act>,
+}
+
+/// Something to be done once its turn is durable.
+pub enum Deed {
+    /// A caller was answered.
+    Answered,
+    /// A token was taken into use.
+    Trusted,
+    /// A request, or a conversation of several, to be made. Boxed, because it is many times the size of the others.
+    Send(Box<Sending>),
+    /// A token request to be made.
+    Renew(Box<Renewing>),
+}
+
+impl Life {
+    /// The key that a simulated engine's tokens are sealed with.
+    pub fn describe(builder: Builder) -> Builder {
+        builder.vault_key(crate::vault::VaultKey::known([7; 32]))
+    }
+
+    /// Opens a store, as [`Builder::open`] does, without starting anything.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open(mut builder: Builder, store: Arc<dyn Store>, random: u64, now: Time) -> Result<Life, Error> {
+        let Recovered { heart, clients, vault, .. } = recover::recovered(&mut builder, &store, random, now)?;
+        Ok(Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false })
+    }
+
+    fn ask<T>(&mut self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Ask) -> Reply<T> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.call(make(reply));
+        self.waiting = true;
+        Reply(answer)
+    }
+
+    /// As [`Engine::submit`](crate::Engine::submit).
+    pub fn submit(&mut self, parcel: Parcel) -> Reply<DeliveryId> {
+        self.ask(|reply| Ask::Submit { parcel, reply })
+    }
+
+    /// As [`Engine::cancel`](crate::Engine::cancel).
+    pub fn cancel(&mut self, id: DeliveryId) -> Reply<Summary> {
+        self.ask(|reply| Ask::Cancel { id, reply })
+    }
+
+    /// As [`Engine::redrive`](crate::Engine::redrive).
+    pub fn redrive(&mut self, id: DeliveryId, redrive: Redrive) -> Reply<Summary> {
+        self.ask(|reply| Ask::Redrive { id, redrive, reply })
+    }
+
+    /// As [`Engine::pause`](crate::Engine::pause).
+    pub fn pause(&mut self, scope: Scope) -> Reply<u64> {
+        self.ask(|reply| Ask::Pause { scope, reply })
+    }
+
+    /// As [`Engine::resume`](crate::Engine::resume).
+    pub fn resume(&mut self, scope: Scope) -> Reply<bool> {
+        self.ask(|reply| Ask::Resume { scope, reply })
+    }
+
+    /// As [`Engine::authorise`](crate::Engine::authorise).
+    pub fn authorise(&mut self, credential: String, grant: Authorisation) -> Reply<CredentialView> {
+        self.ask(|reply| Ask::Authorise { credential, grant, reply })
+    }
+
+    /// As [`Engine::show`](crate::Engine::show).
+    pub fn show(&mut self, id: DeliveryId) -> Reply<Details> {
+        self.ask(|reply| Ask::Look(Look::Show { id, reply }))
+    }
+
+    /// As [`Engine::why`](crate::Engine::why).
+    pub fn why(&mut self, id: DeliveryId) -> Reply<Vec<String>> {
+        self.ask(|reply| Ask::Look(Look::Why { id, reply }))
+    }
+
+    /// Nothing new leaves from here on; what is in the air has `grace`.
+    pub fn stop(&mut self, grace: Span) -> Reply<()> {
+        self.ask(|reply| Ask::Stop { grace, reply })
+    }
+
+    /// When what is in the air is given up, once the engine stops.
+    #[must_use]
+    pub fn stops_at(&self) -> Option<Time> {
+        self.heart.stops_at()
+    }
+
+    /// Whether a stop has run its course, so that [`Life::last_turn`] is all that is left.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.heart.has_stopped()
+    }
+
+    /// Whether something waits for a turn.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.waiting
+    }
+
+    /// How many deliveries have not ended.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.heart.machines.live.len()
+    }
+
+    /// Which rows of the tables it has walked.
+    #[must_use]
+    pub fn marks(&self) -> &Marks {
+        &self.heart.machines.marks
+    }
+
+    /// One turn with all that has come in since the last.
+    pub fn turn(&mut self, now: Time) -> Step {
+        self.waiting = false;
+        let gathering = std::mem::take(&mut self.inbox);
+        Step::of(self.heart.turn(gathering, now))
+    }
+
+    /// The last turn of a clean stop.
+    pub fn last_turn(&mut self, now: Time) -> Step {
+        Step::of(self.heart.last_turn(now))
+    }
+
+    /// Tells those who waited for the stop how it went.
+    pub fn told_stopped(&mut self, outcome: &Result<(), Error>) {
+        for reply in self.heart.awaiting_stop() {
+            let _ = reply.send(outcome.clone());
+        }
+    }
+
+    /// Does the next deed of a step whose writes are durable, as far as it does not need a network.
+    pub fn next_deed(&mut self, step: &mut Step, durable: Durable) -> Option<Deed> {
+        Some(match step.acts.next()? {
+            Act::Answer(answer) => {
+                answer(durable);
+                Deed::Answered
+            }
+            Act::Beside(work) => {
+                work();
+                Deed::Answered
+            }
+            Act::Trust { credential, epoch, token } => {
+                if let Some(vault) = &self.vault {
+                    vault.remember(&credential, epoch, token);
+                }
+                Deed::Trusted
+            }
+            Act::Send(shipment) => {
+                let spoken_to = self.heart.machines.settings.spoken_to(&shipment)?;
+                let talk = Talk::begin(self.store.as_ref(), self.vault.as_deref(), &shipment, spoken_to);
+                Deed::Send(Box::new(Sending { shipment, talk: Some(talk), asked: None }))
+            }
+            Act::Renew(renewal) => {
+                let profile = Arc::clone(self.heart.machines.settings.profiles.get(&renewal.credential)?);
+                let asking = Asking::begin(self.store.as_ref(), self.vault.as_ref(), &self.clients, &renewal);
+                Deed::Renew(Box::new(Renewing { renewal, profile, asking: Some(asking) }))
+            }
+        })
+    }
+
+    /// A request, or its conversation, has ended.
+    fn reported(&mut self, shipment: &Shipment, ended: Ended) {
+        self.hear(Heard::Report(report(shipment, ended)));
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        self.inbox.hear(heard);
+        self.waiting = true;
+    }
+}
+
+impl Step {
+    fn of(turn: Turn) -> Step {
+        Step { writes: turn.writes, wake: turn.wake, acts: turn.acts.into_iter() }
+    }
+}
+
+/// A conversation with a destination.
+pub struct Sending {
+    shipment: Shipment,
+    talk: Option<Result<Talk, Ended>>,
+    asked: Option<Request>,
+}
+
+impl Sending {
+    /// The next request; `None` when the conversation is over, which the engine was told.
+    pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
+        match self.talk.take()? {
+            Err(ended) => life.reported(&self.shipment, ended),
+            Ok(mut talk) => match talk.next(&self.shipment) {
+                Next::End(ended) => life.reported(&self.shipment, ended),
+                Next::Ask(request) => match outgoing(&talk, &request) {
+                    Ok(outgoing) => {
+                        (self.talk, self.asked) = (Some(Ok(talk)), Some(request));
+                        return Some(outgoing);
+                    }
+                    Err(missing) => {
+                        if let Some(ended) = talk.heard(&self.shipment, request, Err(missing)) {
+                            life.reported(&self.shipment, ended);
+                        }
+                    }
+                },
+            },
+        }
+        None
+    }
+
+    /// What became of the last request. Another may follow.
+    pub fn heard(&mut self, life: &mut Life, answer: Result<Answer, NoAnswer>) {
+        let Some((Ok(mut talk), request)) = self.talk.take().zip(self.asked.take()) else { return };
+        match talk.heard(&self.shipment, request, answer) {
+            Some(ended) => life.reported(&self.shipment, ended),
+            None => self.talk = Some(Ok(talk)),
+        }
+    }
+
+    /// The engine stops before the answer came.
+    pub fn give_up(self, life: &mut Life) {
+        life.reported(&self.shipment, Ended::GivenUp);
+    }
+
+    /// The names of its deliveries.
+    pub fn ids(&self) -> impl Iterator<Item = DeliveryId> {
+        self.shipment.items.iter().map(|(id, _)| *id)
+    }
+
+    /// The credential and the token that its requests carry.
+    #[must_use]
+    pub fn token(&self) -> Option<(&str, Epoch)> {
+        self.shipment.credential.as_deref().map(|name| (name, self.shipment.epoch))
+    }
+
+    /// Its destination's name.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        &self.shipment.destination
+    }
+
+    /// After this, in engine time, an answer counts as lost.
+    #[must_use]
+    pub fn by(&self) -> Time {
+        self.shipment.by
+    }
+}
+
+fn outgoing(talk: &Talk, request: &Request) -> Result<Outgoing, NoAnswer> {
+    let mut headers: Vec<_> =
+        request.headers().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    if request.wants_bearer() {
+        let value = http::authorization(request.url(), talk.bearer())?;
+        headers.push(("authorization".to_owned(), value.to_str().unwrap_or_default().to_owned()));
+    }
+    Ok(Outgoing::new(request.method().as_str(), request.url(), headers, request.body()))
+}
+
+/// A token request.
+pub struct Renewing {
+    renewal: Renewal,
+    profile: Arc<Profile>,
+    asking: Option<Result<Asking, crate::driver::grants::RenewalEnding>>,
+}
+
+impl Renewing {
+    /// The request; `None` when there is nothing to ask with, which the engine was told.
+    pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
+        match self.asking.take()? {
+            Ok(asking) => {
+                let form: Vec<(&str, Secret)> = asking.form();
+                let kind = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+                let outgoing =
+                    Outgoing::new(Method::Post.as_str(), &self.profile.token_url, [kind], &http::encoded(&form));
+                self.asking = Some(Ok(asking));
+                Some(outgoing)
+            }
+            Err(ending) => {
+                self.ended(life, ending);
+                None
+            }
+        }
+    }
+
+    /// What became of it.
+    pub fn heard(mut self, life: &mut Life, answer: Result<Answer, NoAnswer>, now: Time) {
+        if let Some(Ok(asking)) = self.asking.take() {
+            let ending = asking.ended(&self.renewal, &self.profile, answer, now);
+            self.ended(life, ending);
+        }
+    }
+
+    /// The engine stops before the answer came.
+    pub fn give_up(self, life: &mut Life) {
+        self.ended(life, crate::driver::grants::RenewalEnding::GivenUp);
+    }
+
+    /// Whose token it asks for.
+    #[must_use]
+    pub fn credential(&self) -> &str {
+        &self.renewal.credential
+    }
+
+    fn ended(&self, life: &mut Life, ending: crate::driver::grants::RenewalEnding) {
+        let Renewal { credential, from, .. } = &self.renewal;
+        life.hear(Heard::Renewal { credential: credential.clone(), from: *from, ending });
+    }
+}
