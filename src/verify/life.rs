@@ -17,7 +17,7 @@ use crate::exchange::{Answer, Method, NoAnswer, Request};
 use crate::oauth::{Client, Profile};
 use crate::recover::{self, Recovered};
 use crate::secret::Secret;
-use crate::store::{Durable, Store, Writes};
+use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
@@ -30,6 +30,7 @@ pub struct Life {
     store: Arc<dyn Store>,
     inbox: Gathering,
     waiting: bool,
+    opened: Durable,
 }
 
 /// An answer that a caller waits for.
@@ -81,8 +82,8 @@ impl Life {
     /// # Errors
     /// As [`Builder::open`].
     pub fn open(mut builder: Builder, store: Arc<dyn Store>, random: u64, now: Time) -> Result<Life, Error> {
-        let Recovered { heart, clients, vault, .. } = recover::recovered(&mut builder, &store, random, now)?;
-        Ok(Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false })
+        let Recovered { heart, clients, vault, durable: opened } = recover::recovered(&mut builder, &store, random, now)?;
+        Ok(Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false, opened })
     }
 
     fn ask<T>(&mut self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Ask) -> Reply<T> {
@@ -137,6 +138,12 @@ impl Life {
         self.ask(|reply| Ask::Stop { grace, reply })
     }
 
+    /// The commit that its opening ended with.
+    #[must_use]
+    pub fn opened(&self) -> Durable {
+        self.opened
+    }
+
     /// When what is in the air is given up, once the engine stops.
     #[must_use]
     pub fn stops_at(&self) -> Option<Time> {
@@ -180,7 +187,8 @@ impl Life {
     }
 
     /// Tells those who waited for the stop how it went.
-    pub fn told_stopped(&mut self, outcome: &Result<(), Error>) {
+    pub fn told_stopped(&mut self, closed: Result<(), StoreError>) {
+        let outcome = closed.map_err(Error::from);
         for reply in self.heart.awaiting_stop() {
             let _ = reply.send(outcome.clone());
         }
@@ -282,10 +290,10 @@ impl Sending {
         self.shipment.items.iter().map(|(id, _)| *id)
     }
 
-    /// The credential and the token that its requests carry.
+    /// The credential whose token its requests carry, where they need one, and that token's epoch.
     #[must_use]
-    pub fn token(&self) -> Option<(&str, Epoch)> {
-        self.shipment.credential.as_deref().map(|name| (name, self.shipment.epoch))
+    pub fn token(&self) -> (&str, Epoch) {
+        (self.shipment.credential.as_deref().unwrap_or_default(), self.shipment.epoch)
     }
 
     /// Its destination's name.

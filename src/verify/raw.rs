@@ -1,6 +1,6 @@
 //! A store in memory as it lies there: what a power failure now would leave, record by record, past any engine.
 
-use outlast_state::{Credential, Delivery, DeliveryId, Time};
+use outlast_state::{Credential, Delivery, DeliveryId, Epoch, Time};
 
 use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord, OnceRecord, ParcelRecord};
 use crate::store::keys::Meta;
@@ -62,6 +62,12 @@ impl Raw<'_> {
     #[must_use]
     pub fn has_parcel(&self, id: DeliveryId) -> bool {
         self.read::<ParcelRecord>(&Key::Parcel(id)).is_some()
+    }
+
+    /// Whether the sealed token of this epoch is stored.
+    #[must_use]
+    pub fn has_token(&self, credential: &str, epoch: Epoch) -> bool {
+        self.0.durable(&Key::Token(credential.to_owned(), epoch)).is_some()
     }
 
     /// Engine time at the last commit.
