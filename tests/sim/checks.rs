@@ -98,6 +98,24 @@ impl Checks {
         }
     }
 
+    /// How many deliveries were ever stored.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.known.len() as u64
+    }
+
+    /// Why deliveries failed, by the variant's name.
+    pub(crate) fn reasons(&self) -> BTreeMap<String, u64> {
+        let mut reasons = BTreeMap::new();
+        for known in self.known.values() {
+            if let State::Failed { reason, .. } = known.delivery.state {
+                let name = format!("{reason:?}");
+                let name = name.split([' ', '{']).next().unwrap_or_default().to_owned();
+                *reasons.entry(name).or_default() += 1;
+            }
+        }
+        reasons
+    }
+
     // -- the store -------------------------------------------------------------------------------------------------
 
     pub(crate) fn written(&mut self, writes: &Writes) {

@@ -175,6 +175,9 @@ fn event(plan: &Plan, dice: &mut Dice) -> Sent {
 
 impl World {
     pub(crate) fn does(&mut self, op: Op) {
+        if self.healed && matches!(op, Op::Pause(_) | Op::Stop) {
+            return;
+        }
         let known = match op {
             Op::Cancel(n) | Op::Redrive(n) | Op::Look(n) => self.clients.events[n as usize].id,
             _ => None,

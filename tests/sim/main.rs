@@ -1,4 +1,12 @@
 //! The engine in a simulated world: see `docs/TESTING.md`.
+//!
+//! | variable | what it sets | default |
+//! |---|---|---|
+//! | `OUTLAST_SIM_SEEDS` | how many worlds | 12 |
+//! | `OUTLAST_SIM_FIRST` | the first seed | 1 |
+//! | `OUTLAST_SIM_DELIVERIES` | deliveries in each world | 120 |
+//! | `OUTLAST_SIM_SECONDS` | no new world is begun after so many seconds | unbounded |
+//! | `OUTLAST_SIM_REPLAY` | a line of `tests/seeds.txt` to replay, instead of all of them | |
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -13,24 +21,81 @@ mod clients;
 mod digest;
 mod draw;
 mod plan;
+mod run;
 mod world;
 
-use plan::Plan;
-use world::World;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use plan::Plan;
+use run::{line, outcome, parsed, shrunk, swarm};
+
+fn number(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}: {text:?} is no number")),
+        Err(_) => default,
+    }
+}
+
+/// Prints how to see a failure again, and keeps it.
+fn report(plan: &Plan, failure: &str) -> String {
+    let (small, told) = shrunk(plan, failure);
+    let kept = line(&small);
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds.txt");
+    let known = std::fs::read_to_string(&seeds).unwrap_or_default();
+    if !known.lines().any(|line| line.starts_with(&kept)) {
+        let what = told.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
+        std::fs::write(&seeds, format!("{known}{kept} # {what}\n")).unwrap();
+    }
+    format!(
+        "{told}\n  kept in tests/seeds.txt; replay it with\n  OUTLAST_SIM_REPLAY='{kept}' cargo test --release --features verify --test sim replay -- --nocapture\n"
+    )
+}
+
+/// Whatever once failed, and whatever is asked for.
 #[test]
-fn first() {
-    let seeds: u64 = std::env::var("SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5);
-    let start: u64 = std::env::var("START").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
-    let n: u64 = std::env::var("N").ok().and_then(|s| s.parse().ok()).unwrap_or(100);
-    let mut bad = 0;
-    for seed in start..start + seeds {
-        let mut world = World::new(Plan::of(seed, n));
-        world.run();
-        if let Some(f) = world.checks.failure() {
-            bad += 1;
-            println!("seed {seed}: {f}\n   {:?}", world.plan.families);
+fn replays_hold() {
+    let asked = std::env::var("OUTLAST_SIM_REPLAY").ok();
+    let kept = include_str!("../seeds.txt");
+    let mut failures = Vec::new();
+    for one in asked.as_deref().unwrap_or(kept).lines() {
+        let Some(plan) = parsed(one) else { continue };
+        if let Some(failure) = outcome(&plan).failure {
+            failures.push(format!("{one}\n  {failure}"));
         }
     }
-    assert_eq!(bad, 0);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn no_world_breaks_an_invariant() {
+    let (first, seeds) = (number("OUTLAST_SIM_FIRST", 1), number("OUTLAST_SIM_SEEDS", 12));
+    let deliveries = number("OUTLAST_SIM_DELIVERIES", 120);
+    let (began, most) = (Instant::now(), Duration::from_secs(number("OUTLAST_SIM_SECONDS", 1 << 30)));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let total = swarm(first, seeds, deliveries, threads, &|| began.elapsed() > most);
+    println!(
+        "sim: {} worlds from seed {first}, {} deliveries, {} checks, {} violations, in {} s",
+        total.seeds,
+        total.deliveries,
+        total.checked,
+        total.failures.len(),
+        began.elapsed().as_secs()
+    );
+    println!("sim: met {:?}\nsim: failed for {:?}", total.met, total.reasons);
+    let told: Vec<String> =
+        total.failures.iter().take(3).map(|(plan, failure)| report(plan, failure)).collect();
+    assert!(told.is_empty(), "{} of {} worlds failed, among them:\n{}", total.failures.len(), total.seeds, told.join("\n"));
+}
+
+/// The same seed is the same world, commit for commit.
+#[test]
+fn a_seed_is_one_world() {
+    let seeds = number("OUTLAST_SIM_SEEDS", 12).min(100);
+    for seed in 1..=seeds {
+        let plan = Plan::of(seed, 60);
+        let (first, second) = (outcome(&plan), outcome(&plan));
+        assert_eq!(first.digest, second.digest, "seed {seed} went two ways");
+        assert_eq!(first.checked, second.checked, "seed {seed} was seen two ways");
+    }
 }

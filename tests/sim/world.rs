@@ -233,7 +233,6 @@ impl World {
         let end = START + self.plan.trouble + HEALING;
         while let Some(((time, _), event)) = self.queue.pop_first() {
             if time > end || (self.healed && self.is_over()) {
-                if std::env::var("DBG").is_ok() { println!("ends at {} (end {}), running {}, live {:?}", time - START, end - START, self.running.is_some(), self.running.as_ref().map(|r| (r.life.live(), r.sends.len(), r.syncing.is_some(), r.wakes))); }
                 break;
             }
             self.now = time;
