@@ -279,10 +279,16 @@ impl Checks {
         self.hold(good, "S12 No token, no request", || format!("{token:?} is used at {:?}", raw.time()));
     }
 
-    /// A request with this token leaves.
-    pub(crate) fn leaves(&mut self, authorization: Option<&str>) {
-        if let Some(spread) = authorization.and_then(|token| self.tokens.get_mut(token)) {
+    /// A request leaves.
+    pub(crate) fn leaves(&mut self, now: u64, incoming: &Incoming) {
+        if let Some(spread) = incoming.head.header("authorization").and_then(|token| self.tokens.get_mut(token)) {
             spread.flying += 1;
+        }
+        for n in events(&incoming.body) {
+            if let Some(earliest) = self.not_before.get(&n).copied().filter(|_| self.true_clock) {
+                let early = earliest.saturating_sub(now);
+                self.hold(early == 0, "S9 Spacing", || format!("event {n} was sent {early} ms early"));
+            }
         }
     }
 
@@ -305,21 +311,6 @@ impl Checks {
     }
 
     // -- what the provider sees ------------------------------------------------------------------------------------
-
-    /// The events in a request that arrives.
-    pub(crate) fn arrived(&mut self, now: u64, incoming: &Incoming, is_call: bool) -> Vec<u64> {
-        if is_call {
-            return Vec::new();
-        }
-        let items = events(&incoming.body);
-        for n in &items {
-            if let Some(earliest) = self.not_before.get(n).copied().filter(|_| self.true_clock) {
-                let late = now >= earliest;
-                self.hold(late, "S9 Spacing", || format!("event {n} came {} ms early", earliest.saturating_sub(now)));
-            }
-        }
-        items
-    }
 
     /// The provider minted a token in answer to the request `key`.
     pub(crate) fn mints(&mut self, now: u64, key: u64, credential: &str, body: &[u8]) {
@@ -492,7 +483,7 @@ fn number(once: &str) -> Option<u64> {
 }
 
 /// The numbers of the events in a request's body.
-fn events(body: &[u8]) -> Vec<u64> {
+pub(crate) fn events(body: &[u8]) -> Vec<u64> {
     let text = String::from_utf8_lossy(body);
     let parts = text.split("\"eventId\":\"e-").skip(1);
     parts.filter_map(|part| part.split('"').next()?.parse().ok()).collect()

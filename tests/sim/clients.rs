@@ -75,6 +75,12 @@ impl Clients {
     pub(crate) fn of(plan: &Plan) -> Self {
         let mut dice = plan.dice("clients");
         let (mut events, mut script) = (Vec::new(), Vec::new());
+        if plan.short {
+            let event =
+                Sent { destination: 0, lane: None, kind: Kind::Good, padding: 0, time_to_live: None, id: None };
+            script.push((START + 1_000, Op::Submit(0)));
+            return Clients { events: vec![event], asked: Vec::new(), dice, script, paused: Vec::new(), lanes: 0 };
+        }
         let all_at_once = dice.chance(300);
         for n in 0..plan.deliveries {
             events.push(event(plan, &mut dice));

@@ -18,9 +18,12 @@
 
 mod checks;
 mod clients;
+mod coverage;
 mod digest;
 mod draw;
+mod lanes;
 mod plan;
+mod points;
 mod run;
 mod world;
 
@@ -82,7 +85,14 @@ fn no_world_breaks_an_invariant() {
         total.failures.len(),
         began.elapsed().as_secs()
     );
+    let missing = coverage::missing(&total);
     println!("sim: met {:?}\nsim: failed for {:?}", total.met, total.reasons);
+    assert!(
+        total.deliveries < coverage::ENOUGH || missing.is_empty(),
+        "the simulator has gone blind: in {} deliveries there was no\n{}",
+        total.deliveries,
+        missing.join("\n")
+    );
     let told: Vec<String> =
         total.failures.iter().take(3).map(|(plan, failure)| report(plan, failure)).collect();
     assert!(told.is_empty(), "{} of {} worlds failed, among them:\n{}", total.failures.len(), total.seeds, told.join("\n"));

@@ -7,6 +7,7 @@ use outlast::sandbox::{
     Rule, Sharer, Span as Range, Supersede, Switches, Throttle, Visibility,
 };
 use outlast::state::{Span, Standard};
+use outlast::store::memory::Fate;
 
 use crate::draw::Dice;
 
@@ -72,6 +73,10 @@ pub(crate) struct Plan {
     pub(crate) trouble: u64,
     /// Crash at these steps, counted from the first opening.
     pub(crate) crash_at: Vec<u64>,
+    /// What a crash leaves of what was not durable; by a coin where nothing is said.
+    pub(crate) fate: Option<Fate>,
+    /// The short scenario instead of the seed's own: one delivery, an old token that is revoked, a refresh, propagation.
+    pub(crate) short: bool,
 }
 
 impl Plan {
@@ -80,7 +85,13 @@ impl Plan {
         let mut dice = Dice::of(seed, "families");
         let families = Family::ALL.into_iter().filter(|_| dice.chance(600)).collect();
         let trouble = dice.pick(&[600_000, 3_600_000, 6 * 3_600_000, 72 * 3_600_000]);
-        Plan { seed, families, deliveries, trouble, crash_at: Vec::new() }
+        Plan { seed, families, deliveries, trouble, crash_at: Vec::new(), fate: None, short: false }
+    }
+
+    /// The short scenario, with a crash at each of these steps.
+    pub(crate) fn short(crash_at: Vec<u64>, fate: Fate) -> Self {
+        let trouble = 60_000;
+        Plan { seed: 1, families: Vec::new(), deliveries: 1, trouble, crash_at, fate: Some(fate), short: true }
     }
 
     pub(crate) fn has(&self, family: Family) -> bool {
@@ -97,6 +108,9 @@ impl Plan {
     }
 
     pub(crate) fn limits(&self) -> Limits {
+        if self.short {
+            return Limits::default();
+        }
         let mut dice = self.dice("limits");
         Limits {
             budget: dice.pick(&[1, 2, 3, 6, 12, 72]),
@@ -133,6 +147,10 @@ impl Plan {
 
     /// How the provider behaves while there is trouble.
     pub(crate) fn troubled(&self) -> Switches {
+        if self.short {
+            let spread = Visibility::Uniform(Range { min_ms: 3_000, max_ms: 3_000 });
+            return Switches { visibility: spread, ..Plan::calm() };
+        }
         let mut dice = self.dice("switches");
         let nodes = dice.pick(&[1_u64, 2, 3, 5, 16]);
         let mut switches = Switches { nodes: (1..=nodes).map(|n| format!("n{n}")).collect(), ..Plan::calm() };

@@ -15,7 +15,7 @@ use outlast::store::{Durable, Store, StoreErrorKind};
 use outlast::verify::{Deed, Life, Marks, Outgoing, Raw, Renewing, Sending, Step, answered, steady_time, waking_time};
 use outlast::{Builder, Endpoint, Engine, OAuth, Secret, destination::linkedin};
 
-use crate::checks::Checks;
+use crate::checks::{Checks, events};
 use crate::clients::{Clients, Op};
 use crate::draw::Dice;
 use crate::plan::{Family, Plan};
@@ -204,6 +204,9 @@ impl World {
             self.at(at, Event::Does(op));
         }
         let end = START + self.plan.trouble;
+        if self.plan.short {
+            self.at(START + 500, Event::Fault);
+        }
         if self.plan.has(Family::Clock) {
             for _ in 0..12 {
                 let at = self.dice.clock.between(START, end);
@@ -279,6 +282,7 @@ impl World {
             }
         }
         self.pump();
+        self.hear_answers();
     }
 
     // -- the engine ------------------------------------------------------------------------------------------------
@@ -373,11 +377,12 @@ impl World {
                 self.checks.call_ended(*key, false);
             }
         }
-        let fate = match self.dice.disk.below(3) {
+        let by_coin = match self.dice.disk.below(3) {
             0 => Fate::LoseAll,
             1 => Fate::KeepAll,
             _ => Fate::Seeded(self.dice.disk.next()),
         };
+        let fate = self.plan.fate.unwrap_or(by_coin);
         self.checks.crashed();
         self.store.crash(fate);
         self.clients.engine_died(self.now);
@@ -562,7 +567,9 @@ impl World {
     }
 
     fn leaves(&mut self, flight: Flight) {
-        self.checks.leaves(flight.outgoing.incoming.head.header("authorization"));
+        if !flight.is_call {
+            self.checks.leaves(self.now, &flight.outgoing.incoming);
+        }
         let trouble = !self.healed && self.plan.has(Family::Network);
         if trouble && self.dice.network.chance(5) {
             self.meet("no connection");
@@ -582,7 +589,7 @@ impl World {
     fn arrives(&mut self, flight: Flight) {
         let Flight { life, key, outgoing, is_call, credential } = flight;
         let authorization = outgoing.incoming.head.header("authorization").map(ToOwned::to_owned);
-        let items = self.checks.arrived(self.now, &outgoing.incoming, is_call);
+        let items = if is_call { Vec::new() } else { events(&outgoing.incoming.body) };
         let before = self.provider.summary().refreshes_ok;
         let begun: Begun = self.provider.begin(outgoing.incoming.head.clone(), self.now);
         let body = if begun.resets_unread() { &[] } else { outgoing.incoming.body.as_ref() };
@@ -679,6 +686,10 @@ impl World {
     fn fault(&mut self) {
         if self.healed {
             return;
+        }
+        if self.plan.short {
+            let revoked = self.provider.revoke_access(Some(1), self.now);
+            return drop(revoked);
         }
         let grants = self.plan.has(Family::Grants) && self.dice.grants.chance(300);
         if grants {
