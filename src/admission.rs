@@ -12,7 +12,7 @@ use crate::driver::machines::Machines;
 use crate::view::Scope;
 
 /// The live deliveries of one destination that may be admitted, in the order in which they may.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Queue {
     /// Waiting for a time. Of a lane only its head is here.
     due: BTreeSet<(Time, DeliveryId)>,
@@ -48,7 +48,7 @@ pub(crate) struct Standing<'a> {
     pub(crate) doubt: Option<Time>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Lane {
     /// The parcels that have not ended, in order of acceptance, with where each wants to stand.
     waiting: BTreeMap<DeliveryId, Option<Place>>,

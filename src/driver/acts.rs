@@ -44,6 +44,7 @@ pub(crate) enum Act {
 }
 
 /// One request to make: the deliveries that share it and the token that it carries.
+#[derive(Clone)]
 pub(crate) struct Shipment {
     pub(crate) batch: Batch,
     pub(crate) destination: String,

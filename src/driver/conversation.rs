@@ -30,6 +30,7 @@ const OPERATORS_TURN: Span = Span::from_secs(600);
 const KEYS_TURN: Span = Span::from_secs(30);
 
 /// A conversation under way.
+#[derive(Clone)]
 pub(crate) struct Talk {
     spoken_to: SpokenTo,
     bodies: Vec<(DeliveryId, Vec<u8>)>,
@@ -47,6 +48,7 @@ pub(crate) enum Next {
 }
 
 /// How a conversation ended.
+#[derive(Clone)]
 pub(crate) enum Ended {
     /// With a conclusion on each item, and what the answers showed about the token.
     Concluded { conclusions: Vec<Conclusion>, evidence: Evidence },

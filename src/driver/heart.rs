@@ -83,6 +83,12 @@ impl Heart {
         Heart { machines, store, vault, watchers: HashMap::new(), sweep: FIRST_SWEEP, stop: None }
     }
 
+    /// The same, over a store that holds the same: from here on each goes its own way.
+    #[cfg(feature = "verify")]
+    pub(crate) fn fork(&self, store: Arc<dyn Store>) -> Self {
+        Heart::new(self.machines.clone(), store, self.vault.clone())
+    }
+
     /// One turn. What it writes is to be durable before any of its acts is done.
     pub(crate) fn turn(&mut self, gathering: Gathering, now: Time) -> Turn {
         let mut turn = Turn::at(now);

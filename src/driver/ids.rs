@@ -3,6 +3,7 @@
 use outlast_state::{Batch, DeliveryId, Time, hash};
 
 /// Makes names: of deliveries and of batches.
+#[derive(Clone)]
 pub(crate) struct Ids {
     seed: u64,
     made: u64,

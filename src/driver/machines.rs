@@ -28,6 +28,7 @@ use crate::view::{Counts, Scope};
 pub(crate) const LONGEST_WAIT: Span = Span::from_secs(24 * 3600);
 
 /// Everything that the driver owns.
+#[derive(Clone)]
 pub(crate) struct Machines {
     pub(crate) settings: Settings,
     pub(crate) live: HashMap<DeliveryId, Live>,
@@ -51,6 +52,7 @@ pub(crate) struct Machines {
 }
 
 /// What does not change while the engine runs.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) outlets: BTreeMap<String, Outlet>,
     pub(crate) profiles: BTreeMap<String, Arc<Profile>>,
@@ -60,6 +62,7 @@ pub(crate) struct Settings {
 }
 
 /// A destination, as the driver uses it.
+#[derive(Clone)]
 pub(crate) struct Outlet {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<String>,
@@ -69,12 +72,14 @@ pub(crate) struct Outlet {
 }
 
 /// Whom a request speaks to: its destination, and the provider of its credential.
+#[derive(Clone)]
 pub(crate) struct SpokenTo {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) profile: Option<Arc<Profile>>,
 }
 
 /// A delivery that has not ended.
+#[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) record: DeliveryRecord,
     /// Whether it was admitted since the store was opened.
@@ -82,6 +87,7 @@ pub(crate) struct Live {
 }
 
 /// A credential, its gate, and whether its token request is in the air.
+#[derive(Clone)]
 pub(crate) struct Keeper {
     pub(crate) record: CredentialRecord,
     pub(crate) gate: Option<Gate>,

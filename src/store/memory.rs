@@ -132,6 +132,15 @@ impl MemoryStore {
         Ok(MemoryStore { disk: Arc::clone(&self.disk), opening })
     }
 
+    /// A store of its own that holds what this one has written, all of it durable, and is open.
+    #[cfg(feature = "verify")]
+    #[must_use]
+    pub fn fork(&self) -> MemoryStore {
+        let written = self.disk.lock().written.clone();
+        let state = State { durable: written.clone(), written, holder: Some(1), openings: 1, ..State::default() };
+        MemoryStore { disk: Arc::new(Disk { state: Mutex::new(state), barrier_moved: Condvar::new() }), opening: 1 }
+    }
+
     /// The first half of a commit: readers see it, a crash may undo it.
     ///
     /// # Errors

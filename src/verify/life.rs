@@ -82,8 +82,16 @@ impl Life {
     /// # Errors
     /// As [`Builder::open`].
     pub fn open(mut builder: Builder, store: Arc<dyn Store>, random: u64, now: Time) -> Result<Life, Error> {
-        let Recovered { heart, clients, vault, durable: opened } = recover::recovered(&mut builder, &store, random, now)?;
+        let Recovered { heart, clients, vault, durable: opened } =
+            recover::recovered(&mut builder, &store, random, now)?;
         Ok(Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false, opened })
+    }
+
+    /// The same life over a store that holds the same: from here on each goes its own way. What waits for a turn stays here.
+    #[must_use]
+    pub fn fork(&self, store: Arc<dyn Store>) -> Life {
+        let (heart, clients, vault) = (self.heart.fork(Arc::clone(&store)), self.clients.clone(), self.vault.clone());
+        Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false, opened: self.opened }
     }
 
     fn ask<T>(&mut self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Ask) -> Reply<T> {
@@ -242,6 +250,7 @@ impl Step {
 }
 
 /// A conversation with a destination.
+#[derive(Clone)]
 pub struct Sending {
     shipment: Shipment,
     talk: Option<Result<Talk, Ended>>,

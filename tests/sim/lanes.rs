@@ -1,6 +1,5 @@
 //! Lanes and batches, complete within bounds: every interleaving of answers, time, one crash and one act of an operator for a
-//! few parcels of two lanes that share requests. It is the shipping heart that moves, admission included; a state is reached
-//! by playing the acts that lead to it from the beginning.
+//! few parcels of two lanes that share requests. It is the shipping heart that moves, admission included.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,8 +7,8 @@ use std::sync::Arc;
 use outlast::destination::{Conclusion, Conversation, Destination, Turn};
 use outlast::exchange::{Answer, Method, NoAnswer, Request};
 use outlast::state::{DeliveryId, Load, Receipt, Span, State, Time, Verdict, Why};
-use outlast::store::memory::{Fate, MemoryStore};
 use outlast::store::Store;
+use outlast::store::memory::{Fate, MemoryStore};
 use outlast::verify::{Deed, Life, Raw, RawDelivery, Sending};
 use outlast::{Endpoint, Engine, Limits, Parcel, Redrive};
 
@@ -100,6 +99,13 @@ impl Play {
         play.turn();
         play.ids = replies.iter_mut().map(|reply| reply.take().unwrap().unwrap()).collect();
         play
+    }
+
+    fn fork(&self) -> Play {
+        let store = self.store.fork();
+        let life = self.life.fork(Arc::new(store.clone()));
+        let (ids, flying, quiet) = (self.ids.clone(), self.flying.clone(), self.quiet.clone());
+        Play { store, life, now: self.now, ids, flying, quiet, crashed: self.crashed, operated: self.operated }
     }
 
     fn stored(&self, n: usize) -> RawDelivery {
@@ -259,10 +265,10 @@ fn explored() -> Graph {
     let first = Play::begin();
     known.insert(first.key(), 0);
     (graph.keys, graph.over) = (vec![first.key()], vec![first.is_over()]);
-    open.push_back((0, Vec::<Act>::new()));
-    while let Some((from, path)) = open.pop_front() {
-        for act in reached(&path).acts() {
-            let mut play = reached(&path);
+    open.push_back((0, first, Vec::<Act>::new()));
+    while let Some((from, before, path)) = open.pop_front() {
+        for act in before.acts() {
+            let mut play = before.fork();
             let finals: Vec<bool> = (0..PARCELS.len()).map(|n| is_done(&play, n)).collect();
             play.does(&act);
             for (n, was_done) in finals.iter().enumerate() {
@@ -276,7 +282,7 @@ fn explored() -> Graph {
                 graph.over.push(play.is_over());
                 let mut longer = path.clone();
                 longer.push(act.clone());
-                open.push_back((to, longer));
+                open.push_back((to, play, longer));
             }
             let healed = match &act {
                 Act::Answer(_, letters) => !letters.is_empty() && letters.iter().all(|letter| *letter == b'y'),
@@ -287,12 +293,6 @@ fn explored() -> Graph {
         }
     }
     graph
-}
-
-fn reached(path: &[Act]) -> Play {
-    let mut play = Play::begin();
-    path.iter().for_each(|act| play.does(act));
-    play
 }
 
 fn is_done(play: &Play, n: usize) -> bool {
