@@ -242,3 +242,41 @@ pub fn gate_opens_by_itself(before: Gate, fact: GateFact, now: Time) -> Law {
     };
     hold(!bounded || now.after(WAITS.1) == Time::NEVER || holds, "L1 Progress", || told(&before, &fact, now))
 }
+
+/// How far back a model that keeps `now` where it is looks, and how much of a gate it tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Blur {
+    /// The time that it always is.
+    pub now: Time,
+    /// Times further back than this are this far back.
+    pub oldest: Span,
+    /// A limit above this is this.
+    pub limit: u32,
+}
+
+/// `gate` as a model with few moments tells it apart: of the token `epoch`, with every time moved back by `by`. What no
+/// step can tell apart at such moments is made the same: streaks, waits shorter than a moment, canaries that nobody can
+/// answer any more, and limits beyond what ever flies.
+#[must_use]
+pub fn blurred(gate: Gate, epoch: Epoch, by: Span, blur: Blur) -> Gate {
+    let earliest = Time::from_millis(blur.now.as_millis().saturating_sub(blur.oldest.as_millis()));
+    let back = |time: Time| Time::from_millis(time.as_millis().saturating_sub(by.as_millis())).max(earliest);
+    let mode = match gate.mode {
+        Mode::Probing { from, canary, .. } => {
+            let from = if back(from) <= blur.now { Time::ZERO } else { blur.now.after(WAITS.0) };
+            let canary = match canary {
+                Canary::Sent { at } => Canary::Sent { at: back(at) },
+                Canary::None => Canary::None,
+            };
+            Mode::Probing { streak: 0, from, canary }
+        }
+        Mode::Flowing { limit, round } => {
+            let round = match round {
+                Round::Refused { since, accepted } => Round::Refused { since: back(since), accepted },
+                Round::Clean => Round::Clean,
+            };
+            Mode::Flowing { limit: limit.min(blur.limit), round }
+        }
+    };
+    Gate { epoch, issued: back(gate.issued), proven: false, in_flight: gate.in_flight, mode }
+}

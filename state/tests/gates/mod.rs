@@ -40,7 +40,7 @@ fn flying(gate: &Gate, fact: GateFact, now: Time, flying: u32) -> Option<u32> {
         Room::From(_) | Room::Full => 0,
     };
     match fact {
-        GateFact::Sent { .. } if room > 0 && flying < MOST => Some(flying + 1),
+        GateFact::Sent { .. } if room > 0 && flying < MOST => flying.checked_add(1),
         GateFact::Answered { evidence: Evidence::Accepted, .. } if room > MOST => None,
         GateFact::Answered { .. } => flying.checked_sub(1),
         GateFact::Sent { .. } => None,
