@@ -1,6 +1,6 @@
 //! What can happen, and when.
 
-use outlast_state::{CredentialState, Epoch, Grant, Held, State, Want};
+use outlast_state::{CredentialState, Epoch, Grant, Held, State, Token, TokenProof, Want};
 
 use super::world::{NOW, World, ago};
 
@@ -201,8 +201,19 @@ impl<const D: usize, const C: usize> World<D, C> {
     /// refused; all else is accepted; refreshes renew; what is paused is resumed.
     pub(crate) fn is_healed(&self, event: Event) -> bool {
         match event {
+            // A delivery that the next token was refused for goes with the one that serves; so the fair scheduler does not
+            // try the next one again before time tells.
+            Event::AdmitNext(index) => {
+                let state = self.keepers[Self::via(index)].credential.state;
+                let refused = |token: Token| {
+                    matches!(
+                        token.proof,
+                        TokenProof::Unproven { refusals: 1.. } | TokenProof::Accepted { refusals: 1.., .. }
+                    )
+                };
+                !matches!(state, CredentialState::Current { next: Some(next), .. } if refused(next))
+            }
             Event::Admit(_)
-            | Event::AdmitNext(_)
             | Event::Call(_)
             | Event::Renewal(_, Outcome::Renewed)
             | Event::Tick

@@ -50,3 +50,33 @@ fn two_deliveries() {
     let found = searched::<2, 1>("2 deliveries, 1 credential", PLAIN);
     assert!(found.broken.is_empty());
 }
+
+#[test]
+fn three_deliveries() {
+    let found = searched::<3, 1>("3 deliveries, 1 credential", PLAIN);
+    assert!(found.broken.is_empty());
+}
+
+#[test]
+fn three_slow() {
+    let found = searched::<3, 1>("3 deliveries, 1 credential, settle 2", Model { settle: TICK.times(2), ..PLAIN });
+    assert!(found.broken.is_empty());
+}
+
+#[test]
+fn two_slow() {
+    let found = searched::<2, 1>("2 deliveries, 1 credential, settle 2", Model { settle: TICK.times(2), ..PLAIN });
+    assert!(found.broken.is_empty());
+}
+
+const PLANNED: Model = Model { scope: Scope { planned: true, throttled: false, pause: false }, ..PLAIN };
+#[test]
+fn next1() {
+    let found = searched::<1, 1>("1 delivery, next", PLANNED);
+    assert!(found.broken.is_empty());
+}
+#[test]
+fn next2() {
+    let found = searched::<2, 1>("2 deliveries, next", PLANNED);
+    assert!(found.broken.is_empty());
+}
