@@ -83,6 +83,8 @@ pub(crate) struct Scope {
     pub(crate) planned: bool,
     pub(crate) throttled: bool,
     pub(crate) pause: bool,
+    /// A token request leaves also while one is out. No rule that ships lets it.
+    pub(crate) calls_again: bool,
 }
 
 impl Event {
@@ -141,6 +143,7 @@ impl<const D: usize, const C: usize> World<D, C> {
                 if let State::Failed { .. } = delivery.state {
                     all.push(Event::Human(Human::Redrive(index)));
                 }
+                all.push(Event::Human(Human::Cancel(index)));
                 return;
             }
         }
@@ -168,7 +171,7 @@ impl<const D: usize, const C: usize> World<D, C> {
                 }
             }
             CredentialState::Refreshing { held, not_before, .. } => {
-                if keeper.calling.is_none() && not_before <= NOW {
+                if (keeper.calling.is_none() || scope.calls_again) && not_before <= NOW {
                     all.push(Event::Call(index));
                 }
                 if let Held::Serving(token) = held {

@@ -144,7 +144,8 @@ impl Pair {
                 return;
             }
         };
-        say(due == Time::NEVER || due <= FAR, "L1", "a wait has no end", broken);
+        let waits = matches!(state, State::Pending { .. } | State::AwaitingPropagation { .. });
+        say(!waits || due <= FAR, "L1", "a wait has no end", broken);
         match reply {
             Reply::Throttled => say(due >= NOW.after(RETRY_AFTER), "S9", "Retry-After was not heard", broken),
             Reply::Failing | Reply::Unknown | Reply::NotYet | Reply::Split => {

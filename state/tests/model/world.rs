@@ -117,7 +117,7 @@ impl<const D: usize, const C: usize> World<D, C> {
 const BLUR: Blur = Blur { now: NOW, oldest: TICK, limit: 4 };
 
 fn back(time: Time) -> Time {
-    Time::from_millis(time.as_millis() - TICK.as_millis())
+    if time > FAR { Time::NEVER } else { Time::from_millis(time.as_millis() - TICK.as_millis()) }
 }
 
 /// The epochs of the tokens that it holds, older first.
@@ -178,8 +178,10 @@ fn simplify(parcel: &mut Parcel) {
                 NOW
             } else if *at <= NOW.after(TICK) {
                 NOW.after(TICK)
-            } else {
+            } else if *at <= FAR {
                 NOW.after(TICK.times(2))
+            } else {
+                Time::NEVER
             };
         }
         State::Sending { by, batch, index, of, then, .. } => {
