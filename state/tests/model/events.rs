@@ -83,6 +83,8 @@ pub(crate) struct Scope {
     pub(crate) planned: bool,
     pub(crate) throttled: bool,
     pub(crate) pause: bool,
+    /// Every verdict, every outcome, and what operators do; else accepted, refused and unknown, and authorisation alone.
+    pub(crate) all: bool,
     /// A token request leaves also while one is out. No rule that ships lets it.
     pub(crate) calls_again: bool,
 }
@@ -110,6 +112,17 @@ impl<const D: usize, const C: usize> World<D, C> {
         all.push(Event::Crash);
         if scope.pause {
             all.push(Event::Human(if self.paused { Human::Resume } else { Human::Pause }));
+        }
+        if !scope.all {
+            all.retain(|event| match event {
+                Event::Answer(_, reply) => matches!(reply, Reply::Accepted | Reply::TokenRefused | Reply::Unknown),
+                Event::Renewal(_, outcome) => {
+                    matches!(outcome, Outcome::Renewed | Outcome::RefusedForGood | Outcome::Unknown)
+                }
+                Event::Human(human) => matches!(human, Human::Authorise(_)),
+                Event::Kill(..) => false,
+                _ => true,
+            });
         }
         all
     }

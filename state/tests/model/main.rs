@@ -10,6 +10,7 @@
 
 mod broken;
 mod events;
+mod explore;
 mod invariants;
 mod naive;
 mod rules;
@@ -27,7 +28,7 @@ use world::TICK;
 const PLAIN: Model = Model {
     rules: SHIPPING,
     settle: TICK,
-    scope: Scope { planned: false, throttled: true, pause: true, calls_again: false },
+    scope: Scope { planned: false, throttled: true, pause: true, all: true, calls_again: false },
     most: usize::MAX,
 };
 
@@ -42,7 +43,7 @@ fn searched<const D: usize, const C: usize>(name: &str, model: Model) -> Found {
 }
 
 const PLANNED: Model =
-    Model { scope: Scope { planned: true, throttled: false, pause: false, calls_again: false }, ..PLAIN };
+    Model { scope: Scope { planned: true, throttled: false, pause: false, all: true, calls_again: false }, ..PLAIN };
 
 fn holds<const D: usize, const C: usize>(name: &str, model: Model, states: usize, edges: u64) {
     let found = searched::<D, C>(name, model);
@@ -61,23 +62,23 @@ fn is_full() -> bool {
 
 #[test]
 fn one_delivery_holds() {
-    holds::<1, 1>("1 delivery, 1 credential", PLAIN, 0, 0);
+    holds::<1, 1>("1 delivery, 1 credential", PLAIN, 9_566, 95_322);
 }
 
 #[test]
 fn two_deliveries_hold() {
-    holds::<2, 1>("2 deliveries, 1 credential", PLAIN, 0, 0);
+    holds::<2, 1>("2 deliveries, 1 credential", PLAIN, 126_196, 1_697_342);
 }
 
 #[test]
 fn one_delivery_with_a_next_token_holds() {
-    holds::<1, 1>("1 delivery, 1 credential, planned refresh", PLANNED, 0, 0);
+    holds::<1, 1>("1 delivery, 1 credential, planned refresh", PLANNED, 42_817, 408_087);
 }
 
 #[test]
 fn three_deliveries_hold() {
     if is_full() {
-        holds::<3, 1>("3 deliveries, 1 credential", PLAIN, 0, 0);
+        holds::<3, 1>("3 deliveries, 1 credential", PLAIN, 981_012, 16_825_916);
     }
 }
 
@@ -85,13 +86,25 @@ fn three_deliveries_hold() {
 fn two_deliveries_with_a_long_settle_window_hold() {
     if is_full() {
         let slow = Model { settle: TICK.times(2), ..PLAIN };
-        holds::<2, 1>("2 deliveries, 1 credential, a settle window of two ticks", slow, 0, 0);
+        holds::<2, 1>("2 deliveries, 1 credential, a settle window of two ticks", slow, 177_212, 2_349_956);
     }
 }
 
 #[test]
 fn two_deliveries_with_a_next_token_hold() {
     if is_full() {
-        holds::<2, 1>("2 deliveries, 1 credential, planned refresh", PLANNED, 0, 0);
+        holds::<2, 1>("2 deliveries, 1 credential, planned refresh", PLANNED, 546_649, 7_337_282);
     }
+}
+
+const FEW: Model = Model { scope: Scope { all: false, ..PLANNED.scope }, ..PLANNED };
+
+#[test]
+fn few1() {
+    searched::<1, 1>("few 1x1", FEW);
+}
+
+#[test]
+fn few2() {
+    searched::<2, 2>("few 2x2", Model { most: 3_000_000, ..FEW });
 }
