@@ -97,14 +97,14 @@ fn two_deliveries_with_a_next_token_hold() {
     }
 }
 
+/// Two credentials with a delivery each share nothing but time and crashes. So few things happen in each of them here.
 const FEW: Model = Model { scope: Scope { all: false, ..PLANNED.scope }, ..PLANNED };
 
 #[test]
-fn few1() {
-    searched::<1, 1>("few 1x1", FEW);
-}
-
-#[test]
-fn few2() {
-    searched::<2, 2>("few 2x2", Model { most: 3_000_000, ..FEW });
+fn two_credentials_with_a_delivery_each_hold() {
+    if is_full() {
+        holds::<2, 2>("2 deliveries, 2 credentials, planned refresh, few verdicts", FEW, 1_856_971, 13_858_922);
+    } else {
+        holds::<1, 1>("1 delivery, 1 credential, planned refresh, few verdicts", FEW, 1_994, 9_433);
+    }
 }

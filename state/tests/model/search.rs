@@ -76,8 +76,21 @@ impl<T: Copy + Eq + Hash> Names<T> {
     }
 }
 
-/// A state in a few bytes. Deliveries of one credential are alike, so their order is forgotten.
+/// A state in a few bytes.
 type Code<const D: usize, const C: usize> = ([u32; D], [u32; C], bool);
+
+/// Deliveries of one credential are alike, and so are credentials with a delivery each: their order is forgotten.
+fn coded<const D: usize, const C: usize>(mut parcels: [u32; D], mut keepers: [u32; C], paused: bool) -> Code<D, C> {
+    if C == 1 {
+        parcels.sort_unstable();
+    } else if C == D {
+        let mut order: [usize; D] = std::array::from_fn(|index| index);
+        order.sort_unstable_by_key(|index| (keepers[*index], parcels[*index]));
+        parcels = order.map(|index| parcels[index]);
+        keepers = std::array::from_fn(|place| keepers[order[place]]);
+    }
+    (parcels, keepers, paused)
+}
 
 pub(crate) struct Search<const D: usize, const C: usize> {
     model: Model,
@@ -119,11 +132,8 @@ impl<const D: usize, const C: usize> Search<D, C> {
     }
 
     fn reach(&mut self, world: World<D, C>, from: u32) -> u32 {
-        let mut parcels = world.parcels.map(|parcel| self.parcels.name(parcel));
-        if C == 1 {
-            parcels.sort_unstable();
-        }
-        let code = (parcels, world.keepers.map(|keeper| self.keepers.name(keeper)), world.paused);
+        let parcels = world.parcels.map(|parcel| self.parcels.name(parcel));
+        let code = coded(parcels, world.keepers.map(|keeper| self.keepers.name(keeper)), world.paused);
         let next = u32::try_from(self.all.len()).unwrap();
         let name = *self.known.entry(code).or_insert(next);
         if name == next {
@@ -215,12 +225,9 @@ impl<const D: usize, const C: usize> Search<D, C> {
 
     fn find(&self, world: World<D, C>) -> Option<usize> {
         let parcel = |parcel: Parcel| self.parcels.known.get(&parcel).copied();
-        let mut parcels = world.parcels.map(|one| parcel(one).unwrap_or(u32::MAX));
-        if C == 1 {
-            parcels.sort_unstable();
-        }
+        let parcels = world.parcels.map(|one| parcel(one).unwrap_or(u32::MAX));
         let keepers = world.keepers.map(|keeper| self.keepers.known.get(&keeper).copied().unwrap_or(u32::MAX));
-        self.known.get(&(parcels, keepers, world.paused)).map(|name| *name as usize)
+        self.known.get(&coded(parcels, keepers, world.paused)).map(|name| *name as usize)
     }
 }
 
