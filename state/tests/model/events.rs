@@ -76,17 +76,23 @@ pub(crate) enum Human {
     Revoke(usize),
 }
 
+/// Whether a token request waits until the one before has ended. In the shell it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calls {
+    OneAtATime,
+    Any,
+}
+
 /// What a configuration leaves out, to stay small.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope {
     /// Planned refreshes, and with them the next token.
     pub(crate) planned: bool,
-    pub(crate) throttled: bool,
-    pub(crate) pause: bool,
+    /// Throttling, and an operator's pause.
+    pub(crate) held_back: bool,
     /// Every verdict, every outcome, and what operators do; else accepted, refused and unknown, and authorisation alone.
     pub(crate) all: bool,
-    /// A token request leaves also while one is out. No rule that ships lets it.
-    pub(crate) calls_again: bool,
+    pub(crate) calls: Calls,
 }
 
 impl Event {
@@ -110,7 +116,7 @@ impl<const D: usize, const C: usize> World<D, C> {
             all.push(Event::Tick);
         }
         all.push(Event::Crash);
-        if scope.pause {
+        if scope.held_back {
             all.push(Event::Human(if self.paused { Human::Resume } else { Human::Pause }));
         }
         if !scope.all {
@@ -147,7 +153,7 @@ impl<const D: usize, const C: usize> World<D, C> {
                 let dead = self.is_dead_token(index);
                 for reply in REPLIES {
                     let possible = !dead || matches!(reply, Reply::TokenRefused | Reply::Unknown);
-                    if possible && (scope.throttled || reply != Reply::Throttled) {
+                    if possible && (scope.held_back || reply != Reply::Throttled) {
                         all.push(Event::Answer(index, reply));
                     }
                 }
@@ -184,7 +190,7 @@ impl<const D: usize, const C: usize> World<D, C> {
                 }
             }
             CredentialState::Refreshing { held, not_before, .. } => {
-                if (keeper.calling.is_none() || scope.calls_again) && not_before <= NOW {
+                if (keeper.calling.is_none() || scope.calls == Calls::Any) && not_before <= NOW {
                     all.push(Event::Call(index));
                 }
                 if let Held::Serving(token) = held {

@@ -20,7 +20,7 @@ mod world;
 
 use std::time::Instant;
 
-use events::Scope;
+use events::{Calls, Scope};
 use rules::SHIPPING;
 use search::{Found, Model, Search};
 use world::TICK;
@@ -28,7 +28,7 @@ use world::TICK;
 const PLAIN: Model = Model {
     rules: SHIPPING,
     settle: TICK,
-    scope: Scope { planned: false, throttled: true, pause: true, all: true, calls_again: false },
+    scope: Scope { planned: false, held_back: true, all: true, calls: Calls::OneAtATime },
     most: usize::MAX,
 };
 
@@ -43,7 +43,7 @@ fn searched<const D: usize, const C: usize>(name: &str, model: Model) -> Found {
 }
 
 const PLANNED: Model =
-    Model { scope: Scope { planned: true, throttled: false, pause: false, all: true, calls_again: false }, ..PLAIN };
+    Model { scope: Scope { planned: true, held_back: false, all: true, calls: Calls::OneAtATime }, ..PLAIN };
 
 fn holds<const D: usize, const C: usize>(name: &str, model: Model, states: usize, edges: u64) {
     let found = searched::<D, C>(name, model);

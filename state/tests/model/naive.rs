@@ -7,7 +7,7 @@ use outlast_state::{
 
 use super::rules::{Rules, SHIPPING};
 use super::search::{Model, Search};
-use super::{PLAIN, Scope};
+use super::{Calls, PLAIN, Scope};
 
 /// The invariants that do not hold under `model`'s rules, with one delivery and with two.
 pub(crate) fn broken_by(name: &str, model: Model) -> Vec<&'static str> {
@@ -94,8 +94,8 @@ fn never_refresh_is_caught() {
 
 #[test]
 fn refresh_on_every_refusal_is_caught() {
-    let rules = Rules { delivery: ask, credential: obey, one_call: false, ..SHIPPING };
-    let scope = Scope { calls_again: true, ..PLAIN.scope };
+    let rules = Rules { delivery: ask, credential: obey, ..SHIPPING };
+    let scope = Scope { calls: Calls::Any, ..PLAIN.scope };
     let broken = broken_by("refresh on every such 401, retry later", Model { rules, scope, ..PLAIN });
     for invariant in ["S3", "S4", "S5", "L3"] {
         assert!(broken.contains(&invariant), "{invariant}");

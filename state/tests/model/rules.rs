@@ -11,13 +11,11 @@ pub(crate) struct Rules {
     pub(crate) credential: fn(Credential, CredentialInput, Time) -> Credential,
     pub(crate) offer: fn(&Credential, Time) -> Offer,
     pub(crate) choose: fn(&Delivery, Trouble, Time) -> Choice,
-    /// Whether a token request waits until the one before has ended.
-    pub(crate) one_call: bool,
 }
 
 /// What ships.
 pub(crate) const SHIPPING: Rules =
-    Rules { delivery: Delivery::step, credential: Credential::step, offer: Credential::offer, choose, one_call: true };
+    Rules { delivery: Delivery::step, credential: Credential::step, offer: Credential::offer, choose };
 
 /// What the shipping policy chooses, with waits of seconds.
 fn choose(delivery: &Delivery, trouble: Trouble, now: Time) -> Choice {

@@ -192,7 +192,6 @@ impl<const D: usize, const C: usize> Turn<'_, D, C> {
     fn renew(&mut self, index: usize) {
         let keeper = &mut self.world.keepers[index];
         if let CredentialWant::Renewal { from, not_before, .. } = keeper.credential.wants()
-            && (keeper.calling.is_none() || !self.rules.one_call)
             && not_before <= NOW
         {
             keeper.calling = Some(from);
