@@ -188,7 +188,8 @@ impl Checks {
     fn credential_moved(&mut self, name: &'static str, before: &Credential, after: &Credential, now: Time) {
         let told = || format!("{name}: {before:?}\nbecame {after:?}\nat {now:?}");
         self.hold(after.epoch >= before.epoch, "S3 One renewal per epoch", told);
-        if let (CredentialState::Current { serving, .. }, CredentialState::Refreshing { .. }) = (before.state, after.state)
+        if let (CredentialState::Current { serving, .. }, CredentialState::Refreshing { .. }) =
+            (before.state, after.state)
             && before.epoch == after.epoch
         {
             let settled = now >= serving.issued.after(self.settle) || serving.is_expired(now);
@@ -240,7 +241,9 @@ impl Checks {
             let State::Sending { epoch, batch, index, of, .. } = known.delivery.state else {
                 return self.hold(false, "S6 Store, then act", || format!("{known:?} is sent"));
             };
-            self.hold(epoch == sending.token().1, "S6 Store, then act", || format!("{known:?} is sent with another token"));
+            self.hold(epoch == sending.token().1, "S6 Store, then act", || {
+                format!("{known:?} is sent with another token")
+            });
             batches.insert((batch, epoch, of, known.destination.clone()));
             indexes.insert(index);
             if let Some(lane) = &known.lane {
@@ -296,7 +299,9 @@ impl Checks {
     pub(crate) fn calls(&mut self, key: u64, credential: &str, raw: &Raw<'_>) {
         let stored = raw.credential(credential).map(|credential| credential.state);
         let intended = matches!(stored, Some(CredentialState::Refreshing { .. }));
-        self.hold(intended, "S7 No forgetting", || format!("{credential} asks for a token while it is stored as {stored:?}"));
+        self.hold(intended, "S7 No forgetting", || {
+            format!("{credential} asks for a token while it is stored as {stored:?}")
+        });
         let another = self.calls.values().any(|calling| calling == credential);
         self.hold(!another, "S3 One renewal per epoch", || format!("two token requests of {credential} at once"));
         self.calls.insert(key, credential.to_owned());
@@ -348,7 +353,9 @@ impl Checks {
                 let (refused, first) = (spread.refused, spread.at_first);
                 let holds = refused <= bound || !self.true_clock;
                 self.hold(holds, "S13 No stampede", || {
-                    format!("{refused} requests were refused in a token's first minute, {first:?} in flight at the first")
+                    format!(
+                        "{refused} requests were refused in a token's first minute, {first:?} in flight at the first"
+                    )
                 });
             }
         }
@@ -376,7 +383,9 @@ impl Checks {
 
     pub(crate) fn clashed(&mut self, n: u64, id: DeliveryId, known: Option<DeliveryId>) {
         // With the other body first, the key belongs to that one.
-        self.hold(known.is_none(), "S1 No loss", || format!("event {n} is {known:?}; with another body it was taken as {id}"));
+        self.hold(known.is_none(), "S1 No loss", || {
+            format!("event {n} is {known:?}; with another body it was taken as {id}")
+        });
     }
 
     pub(crate) fn redriving(&mut self, id: DeliveryId) {
@@ -409,7 +418,9 @@ impl Checks {
             self.hold(found == Some(id), "S1 No loss", || format!("event {n} is {id}, and its key says {found:?}"));
         }
         let live: Vec<RawDelivery> = self.known.values().filter(|known| !is_final(known)).cloned().collect();
-        self.hold(live.is_empty(), "L1 Progress", || format!("{} have not ended, such as {:?}", live.len(), live.first()));
+        self.hold(live.is_empty(), "L1 Progress", || {
+            format!("{} have not ended, such as {:?}", live.len(), live.first())
+        });
         let applied = applied(provider);
         let all: Vec<RawDelivery> = self.known.values().cloned().collect();
         for one in &all {

@@ -1,10 +1,10 @@
 //! Those who use the engine: clients who submit and remember what was acknowledged, and an operator. Their memory is the
 //! oracle of "no loss".
 
+use outlast::sandbox::GrantSeed;
 use outlast::state::{CredentialState, DeliveryId, Span, Time};
 use outlast::verify::{Raw, Reply};
 use outlast::{Authorisation, CredentialView, Details, ErrorKind, Parcel, Redrive, Scope, Secret, Summary};
-use outlast::sandbox::GrantSeed;
 use serde_json::json;
 
 use crate::draw::Dice;
@@ -76,8 +76,7 @@ impl Clients {
         let mut dice = plan.dice("clients");
         let (mut events, mut script) = (Vec::new(), Vec::new());
         if plan.short {
-            let event =
-                Sent { destination: 0, lane: None, kind: Kind::Good, padding: 0, time_to_live: None, id: None };
+            let event = Sent { destination: 0, lane: None, kind: Kind::Good, padding: 0, time_to_live: None, id: None };
             script.push((START + 1_000, Op::Submit(0)));
             return Clients { events: vec![event], asked: Vec::new(), dice, script, paused: Vec::new(), lanes: 0 };
         }

@@ -40,7 +40,8 @@ const REASONS: [&str; 6] = ["Refused", "Exhausted", "Expired", "Cancelled", "Cre
 /// What never happened although it should have.
 pub(crate) fn missing(total: &Total) -> Vec<String> {
     let mut missing = Vec::new();
-    missing.extend(MET.iter().filter(|what| !total.met.contains_key(*what)).map(|what| format!("fault or act: {what}")));
+    missing
+        .extend(MET.iter().filter(|what| !total.met.contains_key(*what)).map(|what| format!("fault or act: {what}")));
     missing.extend(REASONS.iter().filter(|one| !total.reasons.contains_key(**one)).map(|one| format!("reason: {one}")));
     missing.extend(rows(&total.marks));
     missing

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use outlast::destination::{Conclusion, Conversation, Destination, Turn};
 use outlast::exchange::{Answer, Method, NoAnswer, Request};
 use outlast::state::{DeliveryId, Load, Receipt, Span, State, Time, Verdict, Why};
-use outlast::store::memory::{Fate, MemoryStore};
 use outlast::store::Store;
+use outlast::store::memory::{Fate, MemoryStore};
 use outlast::verify::{Deed, Life, Raw, RawDelivery, Sending};
 use outlast::{Endpoint, Engine, Limits, Parcel, Redrive};
 

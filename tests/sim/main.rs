@@ -93,9 +93,14 @@ fn no_world_breaks_an_invariant() {
         total.deliveries,
         missing.join("\n")
     );
-    let told: Vec<String> =
-        total.failures.iter().take(3).map(|(plan, failure)| report(plan, failure)).collect();
-    assert!(told.is_empty(), "{} of {} worlds failed, among them:\n{}", total.failures.len(), total.seeds, told.join("\n"));
+    let told: Vec<String> = total.failures.iter().take(3).map(|(plan, failure)| report(plan, failure)).collect();
+    assert!(
+        told.is_empty(),
+        "{} of {} worlds failed, among them:\n{}",
+        total.failures.len(),
+        total.seeds,
+        told.join("\n")
+    );
 }
 
 /// The same seed is the same world, commit for commit.

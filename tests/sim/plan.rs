@@ -158,13 +158,9 @@ impl Plan {
         if self.has(Family::Tokens) {
             switches.visibility = Visibility::Uniform(Range { min_ms: 0, max_ms: most });
             switches.access_token_life_s = dice.pick(&[45, 300, 3_600, 86_400, 5_184_000]);
-            switches.not_visible_code = [
-                (NotVisible::Revoked, 3),
-                (NotVisible::Expired, 2),
-                (NotVisible::Invalid, 1),
-                (NotVisible::NoBody, 1),
-            ]
-            .into();
+            switches.not_visible_code =
+                [(NotVisible::Revoked, 3), (NotVisible::Expired, 2), (NotVisible::Invalid, 1), (NotVisible::NoBody, 1)]
+                    .into();
             switches.supersede =
                 dice.pick(&[Supersede::KeepOld, Supersede::RevokeOldNow, Supersede::RevokeOldAfter(5_000)]);
             if nodes > 1 && dice.chance(100) {
@@ -174,7 +170,8 @@ impl Plan {
         if self.has(Family::Refresh) {
             switches.rotate_refresh =
                 dice.pick(&[RotateRefresh::Same, RotateRefresh::NewOldValid, RotateRefresh::NewOldDead]);
-            switches.dead_refresh_error = dice.pick(&[DeadRefreshError::InvalidGrant, DeadRefreshError::InvalidRequest]);
+            switches.dead_refresh_error =
+                dice.pick(&[DeadRefreshError::InvalidGrant, DeadRefreshError::InvalidRequest]);
             switches.max_refresh_per_minute = dice.pick(&[None, Some(1), Some(5)]);
             switches.refresh_token_in_answer = dice.chance(800);
         }

@@ -66,7 +66,13 @@ impl Total {
 }
 
 /// Runs `seeds` worlds from `first` on, on `threads` threads, for at most `until` (as the caller says when that is).
-pub(crate) fn swarm(first: u64, seeds: u64, deliveries: u64, threads: usize, is_over: &(dyn Fn() -> bool + Sync)) -> Total {
+pub(crate) fn swarm(
+    first: u64,
+    seeds: u64,
+    deliveries: u64,
+    threads: usize,
+    is_over: &(dyn Fn() -> bool + Sync),
+) -> Total {
     let (next, total) = (AtomicU64::new(first), Mutex::new(Total::default()));
     std::thread::scope(|scope| {
         for _ in 0..threads {

@@ -188,12 +188,8 @@ impl World {
     }
 
     fn provider(plan: &Plan) -> Provider {
-        let options = Options {
-            seed: plan.seed,
-            switches: plan.troubled(),
-            faults: plan.faults(),
-            ..Options::default()
-        };
+        let options =
+            Options { seed: plan.seed, switches: plan.troubled(), faults: plan.faults(), ..Options::default() };
         Provider::new(options, START).expect("the plan's options fit")
     }
 
@@ -526,15 +522,8 @@ impl World {
     }
 
     fn give_up_at(&mut self, time: u64, life: u64, key: u64, is_call: bool, missing: NoAnswer) {
-        let landing = Landing {
-            life,
-            key,
-            reply: None,
-            is_call,
-            missing: Some(missing),
-            authorization: None,
-            items: Vec::new(),
-        };
+        let landing =
+            Landing { life, key, reply: None, is_call, missing: Some(missing), authorization: None, items: Vec::new() };
         self.at(time, Event::Answered(Box::new(landing)));
     }
 
@@ -626,7 +615,9 @@ impl World {
         let running = self.running.as_mut().expect("an engine runs");
         if landing.is_call {
             let Some(renewing) = running.renews.remove(&landing.key) else { return };
-            let heard = answer.as_ref().is_ok_and(|answer| answer.json().is_some_and(|json| json.get("access_token").is_some()));
+            let heard = answer
+                .as_ref()
+                .is_ok_and(|answer| answer.json().is_some_and(|json| json.get("access_token").is_some()));
             self.checks.call_ended(landing.key, heard);
             renewing.heard(&mut running.life, answer, now);
         } else {

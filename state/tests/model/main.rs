@@ -1,4 +1,11 @@
 //! The composed model: deliveries, credentials and their gates, with every interleaving of what may happen.
+//!
+//! It runs the shipping rules. What is the model's own is the shell between them ([`turn`]) and the form of a state
+//! ([`world`]). Checked at every step: S1 to S9, S12, S13 for the canary, L1 and L2 ([`invariants`]); on the whole graph:
+//! nothing goes round without time passing, and with a healed provider and a fair scheduler every way ends with each
+//! delivery final, or parked behind a dead credential ([`search`]). Crashes, epochs and what operators do have no bound.
+//!
+//! `cargo test -p outlast-state --test model` looks at the small configurations; with `OUTLAST_MODEL=full` at all.
 
 #![expect(
     clippy::arithmetic_side_effects,
