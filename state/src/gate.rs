@@ -63,15 +63,15 @@ pub enum Room {
 /// The gate of one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Gate {
-    epoch: Epoch,
-    issued: Time,
-    proven: bool,
-    in_flight: u32,
-    mode: Mode,
+    pub(crate) epoch: Epoch,
+    pub(crate) issued: Time,
+    pub(crate) proven: bool,
+    pub(crate) in_flight: u32,
+    pub(crate) mode: Mode,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Mode {
+pub(crate) enum Mode {
     /// One canary at a time.
     Probing { streak: u32, from: Time, canary: Canary },
     /// As many as the limit says.
@@ -79,14 +79,14 @@ enum Mode {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Canary {
+pub(crate) enum Canary {
     None,
     Sent { at: Time },
 }
 
 /// A round trip in which something was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Round {
+pub(crate) enum Round {
     Clean,
     Refused { since: Time, accepted: bool },
 }

@@ -2,9 +2,14 @@
 //!
 //! One step of time is 45 s, so that half of a token's lifetime is now below 30 s, now above.
 
-use std::collections::BTreeSet;
+#![expect(clippy::disallowed_methods, reason = "how long all of it takes is printed")]
 
-use outlast_state::laws::{CREDENTIAL_LAWS, DELIVERY_LAWS};
+mod gates;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use outlast_state::laws::{CREDENTIAL_LAWS, DELIVERY_LAWS, GATE_LAWS};
 use outlast_state::{
     Attempt, Batch, Cause, Choice, Credential, CredentialInput, CredentialState, Delivery, DeliveryId, Epoch, Grant,
     Held, Input, Load, Need, Proof, Reason, Receipt, Seen, Serving, Span, State, Terms, Then, Time, Token, TokenProof,
@@ -43,10 +48,13 @@ fn states() -> Vec<State> {
         for of in 1..4 {
             states.push(sending(number, of, Then::Continue));
         }
-        states.push(sending(number, 2, Then::Stop { reason: Reason::Cancelled }));
+        for reason in [Reason::Cancelled, Reason::Expired] {
+            states.push(sending(number, 2, Then::Stop { reason }));
+        }
     }
-    for in_doubt in [false, true] {
-        states.push(State::Failed { at: at(1), reason: Reason::Expired, in_doubt });
+    let refused = Reason::Refused { why: Why::Rejected { status: 400 } };
+    for reason in [refused, Reason::Exhausted, Reason::Expired, Reason::CredentialDead, Reason::InDoubt] {
+        states.push(State::Failed { at: at(1), reason, in_doubt: reason == Reason::InDoubt });
     }
     states
 }
@@ -56,7 +64,7 @@ fn deliveries() -> Vec<Delivery> {
     for state in states() {
         for attempt in [attempts()[0], attempts()[1]] {
             for (spent, budget) in [(0, 1), (0, 2), (1, 2), (2, 1)] {
-                for (at_most, doubt) in [(1, false), (5, false), (5, true)] {
+                for (at_most, doubt) in [(1, false), (2, true), (5, false), (5, true)] {
                     let (id, deadline) = (DeliveryId::from_u128(7), at(2));
                     all.push(Delivery { id, state, attempt, spent, budget, deadline, at_most, doubt });
                 }
@@ -135,7 +143,7 @@ type Met = BTreeSet<(&'static str, &'static str, Option<&'static str>)>;
 
 #[test]
 fn every_law_of_the_delivery_holds_everywhere() {
-    let (mut triples, mut met) = (0_u64, Met::new());
+    let (mut triples, mut met, began) = (0_u64, Met::new(), Instant::now());
     let inputs = inputs();
     for before in deliveries() {
         let sent = if let State::Sending { epoch, .. } = before.state { epoch } else { epoch(1) };
@@ -156,9 +164,10 @@ fn every_law_of_the_delivery_holds_everywhere() {
     let rows: Met = table::delivery().iter().map(|row| (row.from, row.fact, row.to)).collect();
     same_rows(&rows, &met);
     println!(
-        "delivery: {triples} (state, input, now), {} laws, {} rows of the table met",
+        "delivery: {triples} (state, input, now), {} laws, {} rows of the table met, {:?}",
         DELIVERY_LAWS.len(),
-        met.len()
+        met.len(),
+        began.elapsed()
     );
 }
 
@@ -199,13 +208,20 @@ fn credential_states() -> Vec<(u32, CredentialState)> {
             all.push((2, CredentialState::Current { serving, next: Some(next) }));
         }
         for held in [Held::Serving(serving), Held::Lost(serving)] {
-            for (tries, not_before, interrupted) in [(0, at(1), false), (2, at(4), true)] {
-                let why = Need::Planned;
+            let planned = [(0, at(1), Need::Planned, false), (2, at(4), Need::Refused, true)];
+            for (tries, not_before, why, interrupted) in planned {
                 all.push((1, CredentialState::Refreshing { held, tries, not_before, why, interrupted }));
             }
         }
     }
-    for cause in [Cause::NeverAuthorised, Cause::Misconfigured, Cause::NeverAccepted] {
+    for cause in [
+        Cause::NeverAuthorised,
+        Cause::Revoked,
+        Cause::NoRefreshToken,
+        Cause::Misconfigured,
+        Cause::GrantLost,
+        Cause::NeverAccepted,
+    ] {
         all.push((1, CredentialState::Dead { cause, since: at(1) }));
     }
     all
@@ -260,7 +276,7 @@ fn credential_inputs() -> Vec<CredentialInput> {
 
 #[test]
 fn every_law_of_the_credential_holds_everywhere() {
-    let (mut triples, mut met) = (0_u64, Met::new());
+    let (mut triples, mut met, began) = (0_u64, Met::new(), Instant::now());
     let inputs = credential_inputs();
     for before in credentials() {
         for &input in &inputs {
@@ -280,8 +296,31 @@ fn every_law_of_the_credential_holds_everywhere() {
     let rows: Met = table::credential().iter().map(|row| (row.from, row.fact, row.to)).collect();
     same_rows(&rows, &met);
     println!(
-        "credential: {triples} (state, input, now), {} laws, {} rows of the table met",
+        "credential: {triples} (state, input, now), {} laws, {} rows of the table met, {:?}",
         CREDENTIAL_LAWS.len(),
-        met.len()
+        met.len(),
+        began.elapsed()
+    );
+}
+
+#[test]
+fn every_law_of_the_gate_holds_everywhere() {
+    let (mut triples, began) = (0_u64, Instant::now());
+    let reached = gates::reached();
+    for &(gate, now) in &reached {
+        for fact in gates::facts(now) {
+            triples += 1;
+            for (name, law) in GATE_LAWS {
+                if let Err(broken) = law(gate, fact, now) {
+                    panic!("{name}: {broken}");
+                }
+            }
+        }
+    }
+    println!(
+        "gate: {triples} (state, fact, now) of {} reached gates, {} laws, {:?}",
+        reached.len(),
+        GATE_LAWS.len(),
+        began.elapsed()
     );
 }

@@ -1,6 +1,6 @@
 //! Ids and times, as people and stores see them.
 
-use outlast_state::{Attempt, Batch, DeliveryId, Epoch, NotAnId, Span, Time};
+use outlast_state::{Attempt, Batch, CredentialState, DeliveryId, Epoch, NotAnId, Span, State, Time, table};
 use proptest::prelude::*;
 
 proptest! {
@@ -84,4 +84,20 @@ fn spans_saturate() {
     assert_eq!(Span::from_secs(10).times(3).part(4), Span::from_millis(7_500));
     assert_eq!(Span::from_secs(10).part(0), Span::from_secs(10));
     assert_eq!(Span::from_secs(u64::MAX).times(2), Span::from_millis(u64::MAX));
+}
+
+/// Its name is the first word of how a state is written.
+#[test]
+fn states_are_called_as_they_are_written() {
+    let word = |written: String| written.split(' ').next().unwrap_or_default().to_owned();
+    for row in table::delivery() {
+        let state = row.sample.before.state;
+        assert_eq!(state.name(), word(format!("{state:?}")));
+        assert!(State::NAMES.contains(&state.name()));
+    }
+    for row in table::credential() {
+        let state = row.sample.before.state;
+        assert_eq!(state.name(), word(format!("{state:?}")));
+        assert!(CredentialState::NAMES.contains(&state.name()));
+    }
 }

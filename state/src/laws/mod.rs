@@ -28,6 +28,7 @@ mod broken;
 mod credential;
 mod delivery;
 mod gate;
+mod gates;
 mod journal;
 mod policy;
 mod sequence;
@@ -46,6 +47,11 @@ pub use delivery::{
     stop_is_heeded, total, waiting_is_left_by_admission, waiting_never_spends,
 };
 pub use gate::{GateEvent, gate_never_starves, gate_of_others, one_canary_while_young};
+pub use gates::{
+    Blur, GATE_LAWS, GateFact, GateLaw, blurred, gate_counts_what_flies, gate_grows_by_acceptance,
+    gate_halves_once_a_round, gate_heeds_its_own_token, gate_lets_one_canary_through, gate_opens_by_itself,
+    gate_spaces_after_a_refusal, gate_widens_after_the_streak, met,
+};
 pub use journal::{credential_journal_folds, journal_folds};
 pub use policy::{policy, policy_is_pure, policy_never_before_now};
 pub use sequence::{fitted, fitted_credential, renewals_spaced};
