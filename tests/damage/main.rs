@@ -1,0 +1,3 @@
+//! Damage to a store on disk: what of it is met, and what is left.
+
+mod costs;
