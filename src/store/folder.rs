@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::StoreError;
@@ -15,26 +15,41 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let mut file = unix::private_file(&name).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder); // it is for the message only
-            return Err(StoreError::held(path, holder.trim().parse().ok()));
-        }
+        Err(TryLockError::WouldBlock) => return Err(held(path, file)),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
     Ok(file)
 }
 
-pub(super) fn remove_unfinished_snapshots(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with("snap.") && name.to_string_lossy().ends_with(".generating") {
-            fs::remove_file(entry.path())?;
-        }
+/// Keeps others from opening the store meanwhile, and changes nothing. Nothing to hold where it was never locked.
+pub(super) fn lock_to_look(path: &Path) -> Result<Option<File>, StoreError> {
+    let Ok(file) = File::open(path.join("lock")) else { return Ok(None) };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(held(path, file)),
+        _ if !released(&path.join("sled")) => Err(StoreError::held(path, None)),
+        _ => Ok(Some(file)),
     }
-    Ok(())
+}
+
+fn held(path: &Path, mut lock: File) -> StoreError {
+    let mut holder = String::new();
+    let _ = lock.read_to_string(&mut holder); // it is for the message only
+    StoreError::held(path, holder.trim().parse().ok())
+}
+
+/// What an interrupted snapshot left.
+pub(super) fn unfinished_snapshots(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    let unfinished = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("snap.") && name.ends_with(".generating")
+    };
+    Ok(paths.into_iter().filter(unfinished).collect())
+}
+
+pub(super) fn remove_unfinished_snapshots(folder: &Path) -> io::Result<()> {
+    unfinished_snapshots(folder)?.into_iter().try_for_each(fs::remove_file)
 }
 
 pub(super) fn refuse_spilled_pages(folder: &Path) -> Result<(), StoreError> {

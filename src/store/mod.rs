@@ -16,6 +16,7 @@ mod ledger;
 mod mark;
 pub mod memory;
 mod sled;
+pub(crate) mod wreck;
 
 use std::collections::BTreeMap;
 use std::fmt;

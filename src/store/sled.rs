@@ -80,6 +80,15 @@ impl SledStore {
     /// [`Store::damaged`] names them.
     #[expect(clippy::needless_pass_by_value, reason = "options are made for one call, and may come to hold more")]
     pub fn open(path: &Path, options: SledOptions) -> Result<SledStore, StoreError> {
+        SledStore::open_to(path, &options, true)
+    }
+
+    /// Whether a copy of a store would open. It is left in the format that it has, and its witness as it is.
+    pub(super) fn look(path: &Path) -> Result<(), StoreError> {
+        SledStore::open_to(path, &SledOptions::default(), false).and_then(|store| store.close())
+    }
+
+    fn open_to(path: &Path, options: &SledOptions, write: bool) -> Result<SledStore, StoreError> {
         let creating = |error: io::Error| StoreError::io(format_args!("creating {}", path.display()), &error);
         unix::private_dir(path).map_err(creating)?;
         let lock = lock(path)?;
@@ -92,18 +101,12 @@ impl SledStore {
             return Err(StoreError::held(path, None));
         }
 
-        let config = sled::Config::new()
-            .path(&folder)
-            .mode(sled::Mode::LowSpace)
-            .cache_capacity(options.cache_bytes)
-            .use_compression(false)
-            .flush_every_ms(Some(500)); // its thread also collects what space is free
-        let db = guarded("opening it", || config.open())?;
+        let db = guarded("opening it", || config(&folder, options.cache_bytes).open())?;
         let file = sync_all(&folder).and_then(|()| File::open(folder.join("db"))).map_err(preparing)?;
         let witness = Mark::read(path).map_err(preparing)?;
         let mark = Mark::open(path).map_err(preparing)?;
         let opened = Opened { db, file, folder, mark, ledger: Mutex::default(), lock };
-        match opened.prove(witness, options.accept_gap) {
+        match opened.prove(witness, options.accept_gap, write) {
             Ok(damaged) => Ok(SledStore {
                 opened: RwLock::new(Some(opened)),
                 ended: OnceLock::new(),
@@ -224,7 +227,7 @@ impl Opened {
     }
 
     /// Whether everything is there that once was. Tells what does not verify, which is no reason to refuse the rest.
-    fn prove(&self, witness: Witness, accept_gap: bool) -> Result<Vec<(Key, Damage)>, StoreError> {
+    fn prove(&self, witness: Witness, accept_gap: bool, write: bool) -> Result<Vec<(Key, Damage)>, StoreError> {
         let key = format::KEY.encode();
         let own = |key: &[u8]| guarded("reading its format", || self.db.get(key));
         let (record, written, last) = (own(&key)?, own(ledger::KEY)?, own(LAST)?);
@@ -244,6 +247,9 @@ impl Opened {
             mark::check(witness, written.commit, upgrade)?;
         }
         reading.judge(&written)?;
+        if !write {
+            return Ok(reading.damaged);
+        }
         // A record in doubt counts as it is from here on: the hash would never fit again, and say nothing about others.
         *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = reading.found.numbered(written.commit);
         let noting = |error: io::Error| StoreError::io("noting its last commit", &error);
@@ -271,6 +277,59 @@ impl Opened {
         drop(file);
         let _ = released(&folder); // the next open asks again
         drop(lock);
+    }
+}
+
+fn config(folder: &Path, cache_bytes: u64) -> sled::Config {
+    sled::Config::new()
+        .path(folder)
+        .mode(sled::Mode::LowSpace)
+        .cache_capacity(cache_bytes)
+        .use_compression(false)
+        .flush_every_ms(Some(500)) // its thread also collects what space is free
+}
+
+/// sled's pages, to read what a damaged store still has. On a copy: opening writes.
+pub(super) struct Pages {
+    db: Option<sled::Db>,
+    folder: PathBuf,
+}
+
+impl Pages {
+    pub(super) fn open(folder: &Path) -> Result<Pages, StoreError> {
+        let db = guarded("opening it", || config(folder, SledOptions::default().cache_bytes).open())?;
+        Ok(Pages { db: Some(db), folder: folder.to_owned() })
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = guarded("reading", || self.db.as_ref().map_or(Ok(None), |db| db.get(key)))?;
+        Ok(found.map(|value| value.to_vec()))
+    }
+
+    /// The records whose keys lie between `from` (inclusive) and `to`, up to the first page that cannot be read.
+    pub(super) fn forward(&self, from: &[u8], to: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+        let Some(db) = &self.db else { return Ok(()) };
+        guarded("reading", || db.range(from..to).try_for_each(|record| record.map(|(key, value)| take(&key, &value))))
+    }
+
+    /// The same from the end.
+    pub(super) fn backward(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        take: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let Some(db) = &self.db else { return Ok(()) };
+        let mut records = db.range(from..to).rev();
+        guarded("reading", || records.try_for_each(|record| record.map(|(key, value)| take(&key, &value))))
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db))); // a sled that has failed may panic once more
+        let _ = released(&self.folder);
     }
 }
 
