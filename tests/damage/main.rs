@@ -1,3 +1,12 @@
-//! Damage to a store on disk: what of it is met, and what is left.
+//! Damage to a store on disk: what of it is met, what is left, and what it costs to look.
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
+#[cfg(test)]
 mod costs;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod place;
+#[cfg(test)]
+mod sweep;
