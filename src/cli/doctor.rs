@@ -32,11 +32,8 @@ pub(crate) fn run(config: &Path, args: &Args) -> Result<(), Failure> {
     match &args.salvage {
         Some(to) => {
             let salvage = doctor::salvage(&store, to)?;
-            if args.json {
-                print::json(&salvage)?
-            } else {
-                saved(&salvage, to)?
-            }
+            let shown = if args.json { print::json(&salvage) } else { saved(&salvage, to) };
+            shown?;
             if salvage.left.is_empty() { Ok(()) } else { Err(Failure::told()) }
         }
         None if args.accept_gap => {
@@ -45,11 +42,8 @@ pub(crate) fn run(config: &Path, args: &Args) -> Result<(), Failure> {
         }
         None => {
             let found = doctor::examine(&store)?;
-            if args.json {
-                print::json(&found)?
-            } else {
-                told(&found)?
-            }
+            let shown = if args.json { print::json(&found) } else { told(&found) };
+            shown?;
             if found.ok { Ok(()) } else { Err(Failure::told()) }
         }
     }

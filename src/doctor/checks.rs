@@ -44,7 +44,7 @@ pub(super) fn examine(wreck: &Wreck, path: &Path) -> Examination {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, subject: impl ToString, what: impl ToString, remedy: impl Into<String>) {
+    fn add(&mut self, subject: &impl ToString, what: &impl ToString, remedy: impl Into<String>) {
         let (subject, what) = (subject.to_string(), what.to_string());
         self.0.push(Finding { subject, what, remedy: remedy.into() });
     }
@@ -53,32 +53,32 @@ impl Findings {
     fn whole(&mut self, wreck: &Wreck, survey: &Survey) {
         if let Some(left_out) = wreck.left_out {
             let what = format!("it can be read without {left_out} only");
-            self.add("the store", what, SALVAGE);
+            self.add(&"the store", &what, SALVAGE);
         }
         if let Some(gap) = &wreck.gap {
-            self.add("file mark", gap, "operator: decide; the sentence says between what");
+            self.add(&"file mark", gap, "operator: decide; the sentence says between what");
         }
         if wreck.commit().is_none() && wreck.format != Some(1) {
-            self.add("the ledger", "it is missing or does not verify: nobody counted what should be there", SALVAGE);
+            self.add(&"the ledger", &"it is missing or does not verify: nobody counted what should be there", SALVAGE);
         }
         for table in Table::ALL {
             if let Some(fault) = survey.fault(table) {
-                self.add(format!("table {table}"), fault, SALVAGE);
+                self.add(&format!("table {table}"), &fault, SALVAGE);
             }
         }
         for unread in &survey.unread {
             let subject = format!("from {} to {}", unread.after, unread.before);
-            self.add(subject, format!("cannot be read: {}", unread.why), SALVAGE);
+            self.add(&subject, &format!("cannot be read: {}", unread.why), SALVAGE);
         }
         for key in survey.foreign() {
             let remedy =
                 "operator: was another program or a newer Outlast here? `outlast doctor --salvage DIR` leaves it out";
-            self.add(format!("key {key:02x?}"), "is none that this version knows", remedy);
+            self.add(&format!("key {key:02x?}"), &"is none that this version knows", remedy);
         }
         if self.0.is_empty()
             && let Some(refusal) = &wreck.refusal
         {
-            self.add("the store", refusal, SALVAGE);
+            self.add(&"the store", refusal, SALVAGE);
         }
     }
 
@@ -89,7 +89,7 @@ impl Findings {
             match records::decode::<DeliveryRecord>(&key, bytes) {
                 Ok(record) if record.delivery.wants() != Want::Nothing => live.push(record.delivery.id),
                 Ok(_) => {}
-                Err(damage @ (Damage::Payload { .. } | Damage::Version(_))) => self.add(&key, damage, damaged(&key)),
+                Err(damage @ (Damage::Payload { .. } | Damage::Version(_))) => self.add(&key, &damage, damaged(&key)),
                 Err(_) => {} // its envelope told that already
             }
         });
@@ -100,7 +100,7 @@ impl Findings {
                 Err(error) => format!("its event cannot be read: {error}"),
             };
             let remedy = format!("it is not sent; operator: `outlast cancel {id}`, and submit the event again");
-            self.add(Key::Delivery(id), why, remedy);
+            self.add(&Key::Delivery(id), &why, remedy);
         }
     }
 
@@ -121,7 +121,7 @@ impl Findings {
             let parcel = matches!(key, Key::Body(..)) && matches!(wreck.get(&Key::Parcel(id)), Ok(None));
             if lost || parcel {
                 let whose = if lost { "delivery" } else { "parcel" };
-                self.add(&key, format!("it is there, and its {whose} is not"), SALVAGE);
+                self.add(&key, &format!("it is there, and its {whose} is not"), SALVAGE);
             }
         }
     }
@@ -135,7 +135,7 @@ impl Findings {
         for (key, id) in known {
             if matches!(wreck.get(&Key::Delivery(id)), Ok(None)) {
                 let what = format!("it stands for delivery {id}, which is not there");
-                self.add(key, what, format!("an event with that key is taken for a repeat and not sent; {SALVAGE}"));
+                self.add(&key, &what, format!("an event with that key is taken for a repeat and not sent; {SALVAGE}"));
             }
         }
     }
@@ -153,7 +153,7 @@ impl Findings {
             for (key, what) in needed(&name, &credential) {
                 if matches!(wreck.get(&key), Ok(None)) {
                     let what = format!("its {what} is not in the store");
-                    self.add(Key::Credential(name.clone()), what, &remedy);
+                    self.add(&Key::Credential(name.clone()), &what, &remedy);
                 }
             }
         }
@@ -163,9 +163,13 @@ impl Findings {
         for path in &wreck.strays {
             let subject = format!("file {}", path.display());
             if path.to_string_lossy().ends_with(".generating") {
-                self.add(subject, "was left by an interrupted snapshot", "nobody: it is removed at the next start");
+                self.add(&subject, &"was left by an interrupted snapshot", "nobody: it is removed at the next start");
             } else {
-                self.add(subject, "is a page outside of the file that is synced, which Outlast never writes", SALVAGE);
+                self.add(
+                    &subject,
+                    &"is a page outside of the file that is synced, which Outlast never writes",
+                    SALVAGE,
+                );
             }
         }
     }

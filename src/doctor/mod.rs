@@ -101,9 +101,7 @@ pub fn accept_gap(path: &Path) -> Result<Gap, Error> {
     let before = open(path, &beside(path))?;
     let gap = Gap { commit: before.commit().unwrap_or_default(), acknowledged: before.acknowledged };
     drop(before);
-    let mut options = SledOptions::default();
-    options.accept_gap = true;
-    SledStore::open(path, options)?.close()?;
+    SledStore::open(path, SledOptions { accept_gap: true, ..SledOptions::default() })?.close()?;
     Ok(gap)
 }
 

@@ -42,7 +42,7 @@ pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     writer.plain::<CredentialRecord>(wreck, Table::Credential)?;
     writer.plain::<PauseRecord>(wreck, Table::Pause)?;
     for table in [Table::Token, Table::Grant] {
-        writer.sealed(wreck, table, survey.fault(table))?;
+        writer.sealed(wreck, table, survey.fault(table).as_deref())?;
     }
     for which in [Meta::Clock, Meta::Identity] {
         writer.own(wreck, which)?;
@@ -60,13 +60,13 @@ struct Writer {
 }
 
 impl Writer {
-    fn leave(&mut self, key: impl ToString, why: impl ToString) {
+    fn leave(&mut self, key: &impl ToString, why: &impl ToString) {
         self.told.left.push(Left { key: key.to_string(), why: why.to_string() });
     }
 
     fn unread(&mut self, unread: Vec<Unread>) {
         for range in unread {
-            self.leave(format!("from {} to {}", range.after, range.before), format!("cannot be read: {}", range.why));
+            self.leave(&format!("from {} to {}", range.after, range.before), &format!("cannot be read: {}", range.why));
         }
     }
 
@@ -103,7 +103,7 @@ impl Writer {
                     self.told.deliveries = self.told.deliveries.saturating_add(1);
                     self.settle()?;
                 }
-                Err(why) => self.leave(Key::Delivery(id), why),
+                Err(why) => self.leave(&Key::Delivery(id), &why),
             }
         }
         Ok(saved)
@@ -120,7 +120,7 @@ impl Writer {
         self.unread(unread);
         for id in ids {
             if matches!(wreck.get(&Key::Delivery(id)), Ok(None)) {
-                self.leave(Key::Parcel(id), "its delivery is not there: whether it was sent, nobody knows");
+                self.leave(&Key::Parcel(id), &"its delivery is not there: whether it was sent, nobody knows");
             }
         }
     }
@@ -132,8 +132,8 @@ impl Writer {
         for (key, bytes) in found {
             match records::decode::<OnceRecord>(&key, &bytes) {
                 Ok(record) if saved.contains(&record.id) => self.put(key, bytes),
-                Ok(record) => self.leave(key, format!("its delivery {} is not written", record.id)),
-                Err(damage) => self.leave(key, damage),
+                Ok(record) => self.leave(&key, &format!("its delivery {} is not written", record.id)),
+                Err(damage) => self.leave(&key, &damage),
             }
             self.settle()?;
         }
@@ -148,7 +148,7 @@ impl Writer {
         for (key, bytes) in found {
             match records::decode::<T>(&key, &bytes) {
                 Ok(_) => self.put(key, bytes),
-                Err(damage) => self.leave(key, damage),
+                Err(damage) => self.leave(&key, &damage),
             }
             self.settle()?;
         }
@@ -156,14 +156,13 @@ impl Writer {
     }
 
     /// A table whose records verify with the vault's key only. Here the hash of the table is all that there is.
-    fn sealed(&mut self, wreck: &Wreck, table: Table, fault: Option<String>) -> Result<(), StoreError> {
+    fn sealed(&mut self, wreck: &Wreck, table: Table, fault: Option<&str>) -> Result<(), StoreError> {
         let mut found = Vec::new();
         let unread = wreck.each(table, |key, bytes| found.push((key, bytes.to_vec())));
         self.unread(unread);
         for (key, bytes) in found {
-            match &fault {
-                // A token's key says which epochs there were, whatever its value is worth.
-                Some(fault) => self.leave(&key, format!("it cannot be told from an older or changed one ({fault})")),
+            match fault {
+                Some(fault) => self.leave(&key, &format!("it cannot be told from an older or changed one ({fault})")),
                 None => self.put(key, bytes),
             }
             self.settle()?;
@@ -176,10 +175,10 @@ impl Writer {
         match wreck.get(&key) {
             Ok(Some(bytes)) => match codec::open(&key, &bytes) {
                 Ok(_) => self.put(key, bytes),
-                Err(damage) => self.leave(key, format!("{damage}; it is written anew when the new store is opened")),
+                Err(damage) => self.leave(&key, &format!("{damage}; it is written anew when the new store is opened")),
             },
             Ok(None) => {}
-            Err(error) => self.leave(key, error),
+            Err(error) => self.leave(&key, &error),
         }
         self.settle()
     }
@@ -191,7 +190,7 @@ impl Writer {
                 let why = format!(
                     "{fault}. What is there and verifies was written; an older record may send again what was sent"
                 );
-                self.leave(format!("table {table}"), why);
+                self.leave(&format!("table {table}"), &why);
             }
         }
     }

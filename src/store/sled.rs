@@ -344,6 +344,11 @@ fn guarded<T>(what: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, S
                 "sled refused {what}: {why}. It was written by another version of sled, or its file conf is damaged; restore that file or use that version"
             ),
         )),
+        // In its own words it quotes a backtrace.
+        Ok(Err(sled::Error::Corruption { at, .. })) => {
+            let place = at.map_or_else(String::new, |at| format!(" ({at:?})"));
+            Err(StoreError::corrupt(format_args!("sled found a page that does not verify while {what}{place}")))
+        }
         Ok(Err(error)) => Err(StoreError::corrupt(format_args!("sled found while {what}: {error}"))),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);

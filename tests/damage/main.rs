@@ -8,5 +8,7 @@ mod costs;
 mod doctor;
 #[cfg(test)]
 mod place;
+#[cfg(all(test, feature = "cli"))]
+mod program;
 #[cfg(test)]
 mod sweep;
