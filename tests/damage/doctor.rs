@@ -70,7 +70,9 @@ async fn each_record_that_does_not_verify_is_named_with_what_to_do() {
         credential,
         Key::Meta(Meta::Clock),
     ];
-    keys.iter().for_each(|key| spoil(&place, key));
+    for key in &keys {
+        spoil(&place, key);
+    }
     let found = found(&place);
     assert!(!found.ok);
     assert_eq!(found.refusal, None, "it opens, and these are left alone");
