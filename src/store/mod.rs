@@ -21,6 +21,7 @@ pub(crate) mod wreck;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use self::sled::Pages;
 pub use self::sled::{SledOptions, SledStore};
 pub use error::{StoreError, StoreErrorKind};
 pub use keys::{Key, Table};

@@ -15,8 +15,7 @@ use super::folder::{lock_to_look, unfinished_snapshots};
 use super::keys::{Key, Table};
 use super::ledger::{self, Ledger, Reading};
 use super::mark::{self, Mark, Witness};
-use super::sled::{Pages, SledStore};
-use super::{Durable, Store, Writes, decoded, format, span};
+use super::{Durable, Pages, SledStore, Store, Writes, decoded, format, span};
 use crate::unix;
 
 /// So many places between pages that cannot be read are tried for each table.
