@@ -6,6 +6,7 @@ pub mod clock;
 #[cfg(feature = "cli")]
 pub mod config;
 pub mod destination;
+pub mod doctor;
 pub mod exchange;
 pub mod guard;
 pub mod http;

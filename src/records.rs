@@ -189,6 +189,12 @@ pub(crate) fn body(store: &dyn Store, id: DeliveryId) -> Result<Result<Vec<u8>, 
     Ok(Ok(body))
 }
 
+/// How many records beside its own hold a parcel's body.
+pub(crate) fn chunks(parcel: &ParcelRecord) -> u16 {
+    let rest = usize::try_from(parcel.size).unwrap_or(usize::MAX).saturating_sub(parcel.start.len());
+    u16::try_from(rest.div_ceil(INLINE)).unwrap_or(u16::MAX)
+}
+
 /// The SHA-256 of a body.
 pub(crate) fn digest(body: &[u8]) -> [u8; 32] {
     array(ring::digest::digest(&ring::digest::SHA256, body).as_ref())

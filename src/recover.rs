@@ -24,12 +24,15 @@ use crate::error::{Error, ErrorKind};
 use crate::http::{Http, HttpOptions};
 use crate::oauth::{Client, Profile};
 use crate::parcel;
-use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, ParcelRecord, PauseRecord};
-use crate::store::codec::Damage;
+use crate::records::{self, CredentialRecord, DeliveryRecord, IdentityRecord, PauseRecord};
 use crate::store::keys::Meta;
 use crate::store::{Durable, Key, SledOptions, SledStore, Store, Table};
 use crate::vault::Vault;
 use crate::view::Counts;
+
+mod quarantine;
+
+use quarantine::Quarantine;
 
 /// So many recovered deliveries are written in one commit.
 const LARGEST_RECOVERY: usize = 4000;
@@ -38,13 +41,16 @@ const LARGEST_RECOVERY: usize = 4000;
 pub(crate) async fn open(mut builder: Builder) -> Result<Engine, Error> {
     check(&builder)?;
     let store = open_store(&mut builder).await?;
-    let clock_record: ClockRecord = own(store.as_ref(), Meta::Clock)?;
+    let clock_record = Quarantine::of(store.as_ref()).clock(store.as_ref())?;
     let clock = builder.clock.take().unwrap_or_else(|| system_clock(clock_record.now, builder.accept_time));
     if let Some(leap) = clock.refused_leap() {
         warn!(leap = %leap, "the wall clock is far ahead of the store's last time and is not followed; pass --accept-time if it is right");
     }
-    let first_grants = first_grants(&mut builder);
+    let mut first_grants = first_grants(&mut builder);
     let recovered = recovered(&mut builder, &store, random()?, clock.now())?;
+    // What was known of a credential in doubt is kept until a human decides.
+    let credentials = &recovered.heart.machines.credentials;
+    first_grants.retain(|(name, _)| credentials.get(name).is_some_and(|keeper| !keeper.quarantined));
     let engine = start(&builder, store, clock, recovered)?;
     for (name, grant) in first_grants {
         let known = engine.credentials().await?;
@@ -70,10 +76,11 @@ pub(crate) fn recovered(
     random: u64,
     now: Time,
 ) -> Result<Recovered, Error> {
-    let clock: ClockRecord = own(store.as_ref(), Meta::Clock)?;
-    let identity = next_incarnation(store.as_ref(), random)?;
+    let mut quarantine = Quarantine::of(store.as_ref());
+    let clock = quarantine.clock(store.as_ref())?;
+    let identity = quarantine.identity(store.as_ref(), random)?;
     let mut clients = HashMap::new();
-    let mut machines = machines(builder, store.as_ref(), identity, now, &mut clients)?;
+    let mut machines = machines(builder, store.as_ref(), identity, now, &mut clients, &mut quarantine)?;
     let mut turn = Turn::at(now);
     records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
     let vault = builder.vault_key.as_ref().map(|key| Arc::new(Vault::new(key)));
@@ -130,21 +137,6 @@ fn system_clock(stored: Time, accept_time: bool) -> Arc<dyn Clock> {
     Arc::new(SystemClock::from_stored(from))
 }
 
-/// One of the store's own records. Without them nothing in the store can be trusted, so damage refuses to open.
-fn own<T: serde::de::DeserializeOwned + Default>(store: &dyn Store, which: Meta) -> Result<T, Error> {
-    records::meta(store, which)?.map_err(|damage| {
-        let message =
-            format!("the store's own record {which:?} does not verify ({damage}); restore the store from a copy");
-        Error::new(ErrorKind::Corrupt, message)
-    })
-}
-
-fn next_incarnation(store: &dyn Store, random: u64) -> Result<IdentityRecord, Error> {
-    let known: IdentityRecord = own(store, Meta::Identity)?;
-    let number = if known.store == 0 { random } else { known.store };
-    Ok(IdentityRecord { store: number, incarnation: known.incarnation.saturating_add(1) })
-}
-
 fn random() -> Result<u64, Error> {
     let mut bytes = [0_u8; 8];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).map_err(|_| {
@@ -164,6 +156,7 @@ fn machines(
     identity: IdentityRecord,
     now: Time,
     clients: &mut HashMap<String, Client>,
+    quarantine: &mut Quarantine,
 ) -> Result<Machines, Error> {
     let mut profiles = BTreeMap::new();
     for (name, OAuth { profile, client_id, client_secret, .. }) in std::mem::take(&mut builder.credentials) {
@@ -188,7 +181,7 @@ fn machines(
         hold: builder.hold,
     };
     let mut machines = Machines {
-        credentials: credentials(store, &settings.profiles, now)?,
+        credentials: credentials(store, &settings.profiles, now, quarantine)?,
         settings,
         live: HashMap::new(),
         queues: BTreeMap::new(),
@@ -203,26 +196,36 @@ fn machines(
         #[cfg(feature = "verify")]
         marks: crate::driver::marks::Marks::default(),
     };
-    load(&mut machines, store, now)?;
+    load(&mut machines, store, now, quarantine)?;
+    quarantine.stop_lanes(&mut machines, store)?;
+    quarantine::raise_epochs(&mut machines, store)?;
+    quarantine.report(&mut machines);
     Ok(machines)
 }
 
+/// The credentials as they are stored. One whose record does not verify is dead, and its record is kept as it is until a
+/// human authorises it again.
 fn credentials(
     store: &dyn Store,
     profiles: &BTreeMap<String, Arc<Profile>>,
     now: Time,
+    quarantine: &mut Quarantine,
 ) -> Result<BTreeMap<String, Keeper>, Error> {
     let mut keepers = BTreeMap::new();
     for (name, profile) in profiles {
         let terms = Terms { settle: profile.settle };
-        let stored = records::get::<CredentialRecord>(store, &Key::Credential(name.clone()))?;
-        let stored = stored.map_err(|damage| {
-            let message =
-                format!("credential {name}: its record does not verify ({damage}); restore the store from a copy");
-            Error::new(ErrorKind::Corrupt, message)
-        })?;
-        let record = stored.unwrap_or_else(|| CredentialRecord::new(Credential::unauthorised(terms, now)));
-        keepers.insert(name.clone(), Keeper { record, gate: None, calling: false, served: String::new() });
+        let key = Key::Credential(name.clone());
+        let stored = records::get::<CredentialRecord>(store, &key)?;
+        let quarantined = stored.is_err();
+        let record = match stored {
+            Ok(Some(record)) => record,
+            Ok(None) => CredentialRecord::new(Credential::unauthorised(terms, now)),
+            Err(damage) => {
+                quarantine.add(key, damage);
+                CredentialRecord::new(Credential::unauthorised(terms, now))
+            }
+        };
+        keepers.insert(name.clone(), Keeper { record, gate: None, calling: false, served: String::new(), quarantined });
     }
     Ok(keepers)
 }
@@ -256,8 +259,7 @@ fn try_key(machines: &mut Machines, store: &dyn Store, vault: &Vault, turn: &mut
 }
 
 /// Reads every delivery and every pause. A record that does not verify is reported and left alone (S14).
-fn load(machines: &mut Machines, store: &dyn Store, now: Time) -> Result<(), Error> {
-    let mut damaged = Vec::new();
+fn load(machines: &mut Machines, store: &dyn Store, now: Time, quarantine: &mut Quarantine) -> Result<(), Error> {
     records::each::<DeliveryRecord>(store, Table::Delivery, |key, record| {
         if let Key::Delivery(id) = key {
             machines.ids.skip(id);
@@ -271,51 +273,30 @@ fn load(machines: &mut Machines, store: &dyn Store, now: Time) -> Result<(), Err
                     machines.adopt(record, now);
                 }
             }
-            Err(damage) => {
-                quarantine(&mut machines.counts, &key, &damage);
-                damaged.push(key);
-            }
+            Err(damage) => quarantine.add(key, damage),
         }
         true
     })?;
-    for key in damaged {
-        stop_lane(machines, store, &key)?;
-    }
     let mut unknown = None;
     records::each::<PauseRecord>(store, Table::Pause, |key, record| {
         match record {
             Ok(record) => drop(machines.pauses.insert(record.scope, record.since)),
             Err(damage) => {
-                quarantine(&mut machines.counts, &key, &damage);
                 match records::paused_by(&key) {
                     Some(scope) => drop(machines.pauses.insert(scope, now)),
-                    None => unknown = Some(key),
+                    None => unknown = Some(key.clone()),
                 }
+                quarantine.add(key, damage);
             }
         }
         unknown.is_none()
     })?;
     unknown.map_or(Ok(()), |key| {
-        let message =
-            format!("{key}: it does not verify and does not tell what is paused; restore the store from a copy");
+        let message = format!(
+            "{key}: it does not verify and does not tell what is paused. `outlast doctor --salvage DIR` writes a store without it, in which nothing is paused by it; or put back a backup"
+        );
         Err(Error::new(ErrorKind::Corrupt, message))
     })
-}
-
-/// The lane of a delivery whose record is damaged stops there; its parcel tells which lane that is.
-fn stop_lane(machines: &mut Machines, store: &dyn Store, key: &Key) -> Result<(), Error> {
-    let Key::Delivery(id) = *key else { return Ok(()) };
-    let Ok(Some(parcel)) = records::get::<ParcelRecord>(store, &Key::Parcel(id))? else { return Ok(()) };
-    if let Some(lane) = parcel.lane {
-        error!(delivery = %id, destination = parcel.destination, lane, "its lane stops there");
-        machines.queues.entry(parcel.destination).or_default().block(id, &lane);
-    }
-    Ok(())
-}
-
-fn quarantine(counts: &mut Counts, key: &Key, damage: &Damage) {
-    counts.damaged = counts.damaged.saturating_add(1);
-    error!(?key, %damage, "a record does not verify; it is left alone and not acted on");
 }
 
 /// Tells every machine what the opening means for it, and writes that in commits of bounded size.

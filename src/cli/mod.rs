@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod control;
 mod demo;
+mod doctor;
 mod failure;
 mod init;
 mod list;
@@ -57,6 +58,7 @@ const EXAMPLES: &str = "Examples:
   outlast send events.jsonl --wait         accept events, wait until all have ended
   outlast list --state Failed              what was given up
   outlast why 01K8ZQ4C2R7N3D5F6G8H9JKMNP   what a delivery waits for
+  outlast doctor                           whether the store is whole, and what to do if not
 
 Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
 
@@ -75,6 +77,7 @@ enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Auth(auth::Args),
+    Doctor(doctor::Args),
     Sandbox(sandbox::Args),
     Completions(completions::Args),
 }
@@ -122,6 +125,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Pause(args) => pause::pause(config, args).await,
         Command::Resume(args) => pause::resume(config, args).await,
         Command::Auth(args) => auth::run(config, args).await,
+        Command::Doctor(args) => doctor::run(config, &args),
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Completions(args) => completions::run(&args),
     }

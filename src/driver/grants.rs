@@ -110,6 +110,7 @@ impl Machines {
         let after = self.credential(name, CredentialInput::Authorised { issued, expires }, turn);
         if let Some(after) = after {
             info!(credential = name, epoch = after.epoch.number(), "authorised");
+            self.touch(name, turn, |keeper| keeper.quarantined = false);
             self.bring(name, after.epoch, brought, turn);
         }
     }

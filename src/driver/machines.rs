@@ -94,6 +94,8 @@ pub(crate) struct Keeper {
     pub(crate) calling: bool,
     /// The queue that last sent with it.
     pub(crate) served: String,
+    /// Its stored record does not verify, and is not written over until a human authorises it again.
+    pub(crate) quarantined: bool,
 }
 
 impl Machines {
@@ -265,7 +267,7 @@ impl Machines {
             }
         }
         for name in &turn.dirty_credentials {
-            if let Some(keeper) = self.credentials.get(name) {
+            if let Some(keeper) = self.credentials.get(name).filter(|keeper| !keeper.quarantined) {
                 keeper.record.put(name, &mut turn.writes);
             }
         }

@@ -72,6 +72,12 @@ impl Machines {
             )];
         };
         let credential = keeper.record.credential;
+        if keeper.quarantined {
+            return vec![
+                format!("Credential {name}: its record in the store does not verify, and it counts as dead."),
+                format!("`outlast auth import {name}` writes a new one and releases what waits for it."),
+            ];
+        }
         let mut sentences = match credential.offer(now) {
             Offer::Token(token) => vec![serving(name, &token, &credential, now)],
             Offer::Expired { past } => {

@@ -69,7 +69,7 @@ impl StoreError {
         StoreError::new(
             StoreErrorKind::Corrupt,
             format_args!(
-                "the store is damaged: {what}. Stop, keep a copy of its directory, check the disk, and restore a backup or an export"
+                "the store is damaged: {what}. Keep a copy of its directory and check the disk. `outlast doctor` says what is damaged; `outlast doctor --salvage DIR` writes what is whole to a new store; or put back a backup"
             ),
         )
     }

@@ -6,7 +6,13 @@ use super::error::{StoreError, StoreErrorKind};
 use super::keys::{Key, Meta};
 
 /// The layout that this program writes. Raised when an older program could not read what a newer one writes.
-pub(super) const FORMAT: u32 = 1;
+///
+/// - 1: commits are numbered under a key of their own.
+/// - 2: commits carry a ledger (module [`ledger`](super::ledger)), which holds the number too.
+pub(super) const FORMAT: u32 = 2;
+
+/// The oldest layout that this program can open. It raises a store to its own at once.
+const OLDEST: u32 = 1;
 
 pub(super) const KEY: Key = Key::Meta(Meta::Format);
 
@@ -15,15 +21,15 @@ pub(super) fn record() -> Vec<u8> {
     codec::seal(&KEY, 1, &FORMAT)
 }
 
-/// Whether this program may open the store that holds this record.
-pub(super) fn check(record: &[u8]) -> Result<(), StoreError> {
+/// The layout of the store that holds this record, if this program may open it.
+pub(super) fn check(record: &[u8]) -> Result<u32, StoreError> {
     let read = codec::open(&KEY, record).and_then(|(_, payload)| payload.decode::<u32>());
     match read {
-        Ok(FORMAT) => Ok(()),
+        Ok(known @ OLDEST..=FORMAT) => Ok(known),
         Ok(other) => Err(StoreError::new(
             StoreErrorKind::Format,
             format_args!(
-                "the store has format {other}, and this Outlast reads format {FORMAT}. Open it with a newer Outlast; nothing was changed"
+                "the store has format {other}, and this Outlast reads up to format {FORMAT}. Open it with a newer Outlast; nothing was changed"
             ),
         )),
         Err(damage) => Err(StoreError::corrupt(format_args!("the record {KEY} {damage}"))),
@@ -36,10 +42,13 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_not_opened() {
-        assert!(check(&record()).is_ok());
-        let newer = check(&codec::seal(&KEY, 1, &2_u32)).unwrap_err();
-        assert_eq!(newer.kind(), StoreErrorKind::Format);
-        assert!(newer.to_string().contains("has format 2"), "{newer}");
+        assert_eq!(check(&record()).unwrap(), FORMAT);
+        assert_eq!(check(&codec::seal(&KEY, 1, &1_u32)).unwrap(), 1);
+        for other in [0, FORMAT + 1] {
+            let refused = check(&codec::seal(&KEY, 1, &other)).unwrap_err();
+            assert_eq!(refused.kind(), StoreErrorKind::Format);
+            assert!(refused.to_string().contains(&format!("has format {other}")), "{refused}");
+        }
         assert_eq!(check(b"").unwrap_err().kind(), StoreErrorKind::Corrupt);
     }
 }

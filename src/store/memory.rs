@@ -10,8 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use outlast_state::hash;
 
+use super::codec::Damage;
 use super::error::{StoreError, StoreErrorKind};
 use super::keys::{Key, Table};
+use super::ledger::{Ledger, Reading};
 use super::{Batch, Durable, Store, Writes, decoded, format, span};
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -58,6 +60,8 @@ struct Disk {
 #[derive(Default)]
 struct State {
     durable: Records,
+    /// Of what is durable, as the commits made it.
+    ledger: Ledger,
     written: Records,
     /// Written, without a barrier since.
     unsynced: Vec<Batch>,
@@ -107,7 +111,7 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         let mut state = State { holder: Some(1), openings: 1, ..State::default() };
-        state.durable.insert(format::KEY.encode(), format::record());
+        state.settle(&vec![(format::KEY.encode(), Some(format::record()))]);
         state.written.clone_from(&state.durable);
         MemoryStore { disk: Arc::new(Disk { state: Mutex::new(state), barrier_moved: Condvar::new() }), opening: 1 }
     }
@@ -115,20 +119,29 @@ impl MemoryStore {
     /// Opens the store anew after a crash or a close: what was durable, without faults. Older handles stay dead.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Held`] while it is open; what a damaged or newer format record causes.
+    /// [`StoreErrorKind::Held`] while it is open; what a damaged or newer format record causes;
+    /// [`StoreErrorKind::Corrupt`] when it does not hold what was committed.
     pub fn reopen(&self) -> Result<MemoryStore, StoreError> {
         let mut state = self.disk.lock();
         if state.holder.is_some() {
             return Err(StoreError::held("in memory".as_ref(), Some(std::process::id())));
         }
         match state.durable.get(&format::KEY.encode()) {
-            Some(record) => format::check(record)?,
+            Some(record) => drop(format::check(record)?),
             None => return Err(StoreError::corrupt("it has no format record")),
         }
+        let reading = state.read_all();
+        reading.judge(&state.ledger)?;
         let opening = state.openings.saturating_add(1);
         let durable = std::mem::take(&mut state.durable);
-        *state =
-            State { written: durable.clone(), durable, holder: Some(opening), openings: opening, ..State::default() };
+        *state = State {
+            written: durable.clone(),
+            durable,
+            ledger: reading.found,
+            holder: Some(opening),
+            openings: opening,
+            ..State::default()
+        };
         Ok(MemoryStore { disk: Arc::clone(&self.disk), opening })
     }
 
@@ -187,7 +200,7 @@ impl MemoryStore {
         let unsynced = std::mem::take(&mut state.unsynced);
         for (batch, index) in unsynced.iter().zip(0..) {
             if fate.keeps(index) {
-                apply(&mut state.durable, batch);
+                state.settle(batch);
             }
         }
         state.holder = None;
@@ -265,6 +278,17 @@ impl MemoryStore {
         true
     }
 
+    /// Puts `value` under `key`, or takes away what is there, behind the store's back. Says what was there.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    pub fn replace(&self, key: &Key, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let mut state = self.disk.lock();
+        let batch = vec![(key.encode(), value)];
+        let before = state.durable.get(&key.encode()).cloned();
+        apply(&mut state.durable, &batch);
+        apply(&mut state.written, &batch);
+        before
+    }
+
     fn open_state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
         let state = self.disk.lock();
         state.check(self.opening)?;
@@ -295,9 +319,27 @@ impl State {
     }
 
     fn sync(&mut self, covered: usize) {
-        for batch in self.unsynced.drain(..covered) {
-            apply(&mut self.durable, &batch);
+        let batches: Vec<Batch> = self.unsynced.drain(..covered).collect();
+        for batch in &batches {
+            self.settle(batch);
         }
+    }
+
+    fn read_all(&self) -> Reading {
+        let mut reading = Reading::default();
+        for (key, value) in &self.durable {
+            reading.take(key, value);
+        }
+        reading
+    }
+
+    /// A commit becomes durable, and its ledger with it.
+    fn settle(&mut self, batch: &Batch) {
+        self.ledger = self.ledger.numbered(self.ledger.commit.saturating_add(1));
+        for (key, value) in batch {
+            self.ledger.change(key, self.durable.get(key).map(Vec::as_slice), value.as_deref());
+        }
+        apply(&mut self.durable, batch);
     }
 }
 
@@ -330,6 +372,10 @@ impl Store for MemoryStore {
         let state = self.open_state()?;
         let bytes: usize = state.written.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
         Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
+    fn damaged(&self) -> Vec<(Key, Damage)> {
+        self.disk.lock().read_all().damaged
     }
 
     fn close(&self) -> Result<(), StoreError> {

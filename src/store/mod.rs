@@ -9,15 +9,19 @@ pub mod codec;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod folder;
 mod format;
 pub mod keys;
+mod ledger;
 mod mark;
 pub mod memory;
 mod sled;
+pub(crate) mod wreck;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use self::sled::Pages;
 pub use self::sled::{SledOptions, SledStore};
 pub use error::{StoreError, StoreErrorKind};
 pub use keys::{Key, Table};
@@ -171,6 +175,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the size cannot be found out, or the store has ended.
     fn size(&self) -> Result<u64, StoreError>;
+
+    /// The records that did not verify when the store was opened, so that none stays unmentioned that nobody reads yet. The
+    /// store holds them as they are.
+    fn damaged(&self) -> Vec<(Key, codec::Damage)> {
+        Vec::new()
+    }
 
     /// The clean end: a last barrier, then others may open the store. Closing what is closed does nothing.
     ///

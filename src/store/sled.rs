@@ -13,17 +13,19 @@
 //!
 //! The lock is of the kind that the kernel drops with the process that held it, however that ended.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
+use super::codec::Damage;
 use super::error::{StoreError, StoreErrorKind};
+use super::folder::{lock, refuse_spilled_pages, released, remove_unfinished_snapshots, sync_all};
 use super::keys::{Key, Table};
-use super::mark::{self, Mark};
+use super::ledger::{self, Ledger, Reading};
+use super::mark::{self, Mark, Witness};
 use super::{Batch, Durable, Store, Writes, decoded, format, span};
 use crate::unix;
 
@@ -33,11 +35,14 @@ use crate::unix;
 pub struct SledOptions {
     /// How many bytes of pages sled keeps in memory, roughly: 256 MiB by default. It is no hard limit.
     pub cache_bytes: u64,
+    /// Opens a store that lacks acknowledged commits, or whose witness says nothing: what it holds is the truth from then
+    /// on. Only a human can know that.
+    pub accept_gap: bool,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        SledOptions { cache_bytes: 256 << 20 }
+        SledOptions { cache_bytes: 256 << 20, accept_gap: false }
     }
 }
 
@@ -47,9 +52,11 @@ pub struct SledStore {
     /// What every call gets since the store has ended.
     ended: OnceLock<StoreError>,
     sequence: AtomicU64,
+    /// What did not verify when it was opened.
+    damaged: Vec<(Key, Damage)>,
 }
 
-/// Where the number of a commit is, in the store itself. No [`Key`] begins with 0, so that nobody else sees it.
+/// Where the number of the last commit is in a store of format 1.
 const LAST: &[u8] = b"\0last";
 
 struct Opened {
@@ -58,8 +65,8 @@ struct Opened {
     file: File,
     folder: PathBuf,
     mark: Mark,
-    /// The number of the last commit of the store's life.
-    last: AtomicU64,
+    /// Of the last commit.
+    ledger: Mutex<Ledger>,
     /// Held until sled has let go of its files.
     lock: File,
 }
@@ -69,9 +76,19 @@ impl SledStore {
     ///
     /// # Errors
     /// [`StoreErrorKind::Held`] when another process has it open, [`StoreErrorKind::Format`] when a newer version wrote
-    /// it, [`StoreErrorKind::Corrupt`] when it is damaged so that it cannot be opened.
+    /// it, [`StoreErrorKind::Corrupt`] when it does not hold what was committed. Records that do not verify are no reason:
+    /// [`Store::damaged`] names them.
     #[expect(clippy::needless_pass_by_value, reason = "options are made for one call, and may come to hold more")]
     pub fn open(path: &Path, options: SledOptions) -> Result<SledStore, StoreError> {
+        SledStore::open_to(path, &options, true)
+    }
+
+    /// Whether a copy of a store would open. It is left in the format that it has, and its witness as it is.
+    pub(super) fn look(path: &Path) -> Result<(), StoreError> {
+        SledStore::open_to(path, &SledOptions::default(), false).and_then(|store| store.close())
+    }
+
+    fn open_to(path: &Path, options: &SledOptions, write: bool) -> Result<SledStore, StoreError> {
         let creating = |error: io::Error| StoreError::io(format_args!("creating {}", path.display()), &error);
         unix::private_dir(path).map_err(creating)?;
         let lock = lock(path)?;
@@ -84,20 +101,18 @@ impl SledStore {
             return Err(StoreError::held(path, None));
         }
 
-        let config = sled::Config::new()
-            .path(&folder)
-            .mode(sled::Mode::LowSpace)
-            .cache_capacity(options.cache_bytes)
-            .use_compression(false)
-            .flush_every_ms(Some(500)); // its thread also collects what space is free
-        let db = guarded("opening it", || config.open())?;
+        let db = guarded("opening it", || config(&folder, options.cache_bytes).open())?;
         let file = sync_all(&folder).and_then(|()| File::open(folder.join("db"))).map_err(preparing)?;
-        let (mark, reached) = Mark::open(path).map_err(preparing)?;
-        let opened = Opened { db, file, folder, mark, last: AtomicU64::new(0), lock };
-        match opened.check_gap(reached).and_then(|()| opened.check_format()) {
-            Ok(()) => {
-                Ok(SledStore { opened: RwLock::new(Some(opened)), ended: OnceLock::new(), sequence: AtomicU64::new(0) })
-            }
+        let witness = Mark::read(path).map_err(preparing)?;
+        let mark = Mark::open(path).map_err(preparing)?;
+        let opened = Opened { db, file, folder, mark, ledger: Mutex::default(), lock };
+        match opened.prove(witness, options.accept_gap, write) {
+            Ok(damaged) => Ok(SledStore {
+                opened: RwLock::new(Some(opened)),
+                ended: OnceLock::new(),
+                sequence: AtomicU64::new(0),
+                damaged,
+            }),
             Err(error) => {
                 opened.release();
                 Err(error)
@@ -147,9 +162,13 @@ impl Store for SledStore {
         measured.map_err(|error| StoreError::io(format_args!("measuring {}", folder.display()), &error))
     }
 
+    fn damaged(&self) -> Vec<(Key, Damage)> {
+        self.damaged.clone()
+    }
+
     fn close(&self) -> Result<(), StoreError> {
         let Some(opened) = self.opened.write().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
-        let last = self.alive().and_then(|()| guarded("closing it", || opened.barrier()));
+        let last = self.alive().and_then(|()| guarded("closing it", || opened.close()));
         self.ended.get_or_init(|| last.as_ref().map_or_else(StoreError::ended, |()| StoreError::closed()));
         opened.release();
         last
@@ -168,10 +187,10 @@ impl Opened {
         if batch.is_empty() {
             return self.barrier();
         }
-        self.touch(&batch)?;
-        let number = self.last.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.counted(&ledger, &batch)?;
         let mut writes = sled::Batch::default();
-        writes.insert(LAST, &mark::note(number));
+        writes.insert(ledger::KEY, next.encode());
         for (key, value) in batch {
             match value {
                 Some(value) => writes.insert(key, value),
@@ -180,14 +199,25 @@ impl Opened {
         }
         self.db.apply_batch(writes)?;
         self.barrier()?;
-        Ok(self.mark.reached(number)?)
+        self.mark.reached(next.commit)?;
+        *ledger = next;
+        Ok(())
     }
 
-    /// Reads the pages that a batch will change. sled applies a batch page by page, and when it cannot read one it stops
-    /// and keeps what it has applied: half a commit. A damaged page must be met before anything is applied.
-    fn touch(&self, batch: &Batch) -> sled::Result<()> {
-        self.db.get(LAST)?;
-        batch.iter().try_for_each(|(key, _)| self.db.get(key).map(drop))
+    fn close(&self) -> sled::Result<()> {
+        self.barrier()?;
+        Ok(self.mark.sync()?)
+    }
+
+    /// The ledger after a batch. This reads the pages that the batch will change: sled applies a batch page by page, and
+    /// when it cannot read one it stops and keeps what it has applied, half a commit. A damaged page must be met before.
+    fn counted(&self, ledger: &Ledger, batch: &Batch) -> sled::Result<Ledger> {
+        let mut next = ledger.numbered(ledger.commit.saturating_add(1));
+        self.db.get(ledger::KEY)?;
+        for (key, value) in batch {
+            next.change(key, self.db.get(key)?.as_deref(), value.as_deref());
+        }
+        Ok(next)
     }
 
     /// A failed sync is never tried again: the kernel may have dropped the pages and would then report success.
@@ -196,27 +226,47 @@ impl Opened {
         Ok(self.file.sync_data()?)
     }
 
-    /// Whether all commits are there that once were.
-    fn check_gap(&self, reached: u64) -> Result<(), StoreError> {
-        let last = guarded("reading its last commit", || self.db.get(LAST))?;
+    /// Whether everything is there that once was. Tells what does not verify, which is no reason to refuse the rest.
+    fn prove(&self, witness: Witness, accept_gap: bool, write: bool) -> Result<Vec<(Key, Damage)>, StoreError> {
+        let key = format::KEY.encode();
+        let own = |key: &[u8]| guarded("reading its format", || self.db.get(key));
+        let (record, written, last) = (own(&key)?, own(ledger::KEY)?, own(LAST)?);
+        let format = record.map(|record| format::check(&record)).transpose()?;
         let last = last.and_then(|note| mark::number(&note)).unwrap_or_default();
-        if last < reached {
-            return Err(StoreError::corrupt(format_args!(
-                "its last commit is number {last}, but number {reached} was acknowledged (to go on without them, remove the file mark beside it)"
-            )));
+        let reading = self.read_all()?;
+        let (written, upgrade) = match (format, written.map(|bytes| Ledger::decode(&bytes))) {
+            (Some(format::FORMAT), Some(Some(written))) => (written, false),
+            (Some(format::FORMAT), None) => return Err(StoreError::corrupt("its ledger is missing")),
+            (_, Some(None)) => return Err(StoreError::corrupt("its ledger does not verify")),
+            // Format 1: what is there is all that can be known.
+            (Some(_), None) => (reading.found.numbered(last), true),
+            (None, None) if reading.is_empty() => (Ledger::default(), true),
+            _ => return Err(StoreError::corrupt("it holds records, but not the one that says their format")),
+        };
+        if !accept_gap {
+            mark::check(witness, written.commit, upgrade)?;
         }
-        self.last.store(last, Ordering::Relaxed);
-        Ok(())
+        reading.judge(&written)?;
+        if !write {
+            return Ok(reading.damaged);
+        }
+        // A record in doubt counts as it is from here on: the hash would never fit again, and say nothing about others.
+        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = reading.found.numbered(written.commit);
+        let noting = |error: io::Error| StoreError::io("noting its last commit", &error);
+        self.mark.set(written.commit).map_err(noting)?;
+        if upgrade {
+            let batch = vec![(LAST.to_vec(), None), (key, Some(format::record()))];
+            guarded("creating it", || self.commit(batch))?;
+        }
+        Ok(reading.damaged)
     }
 
-    /// A store without a single record was just created, or creating it was interrupted.
-    fn check_format(&self) -> Result<(), StoreError> {
-        let key = format::KEY.encode();
-        match guarded("reading its format", || Ok((self.db.get(&key)?, self.db.is_empty())))? {
-            (Some(record), _) => format::check(&record),
-            (None, true) => guarded("creating it", || self.commit(vec![(key, Some(format::record()))])),
-            (None, false) => Err(StoreError::corrupt("it holds records, but not the one that says their format")),
-        }
+    fn read_all(&self) -> Result<Reading, StoreError> {
+        let mut reading = Reading::default();
+        guarded("reading it", || {
+            self.db.iter().try_for_each(|record| record.map(|(key, value)| reading.take(&key, &value)))
+        })?;
+        Ok(reading)
     }
 
     /// Others may open the store only after sled's threads have let go of its file.
@@ -227,6 +277,59 @@ impl Opened {
         drop(file);
         let _ = released(&folder); // the next open asks again
         drop(lock);
+    }
+}
+
+fn config(folder: &Path, cache_bytes: u64) -> sled::Config {
+    sled::Config::new()
+        .path(folder)
+        .mode(sled::Mode::LowSpace)
+        .cache_capacity(cache_bytes)
+        .use_compression(false)
+        .flush_every_ms(Some(500)) // its thread also collects what space is free
+}
+
+/// sled's pages, to read what a damaged store still has. On a copy: opening writes.
+pub(super) struct Pages {
+    db: Option<sled::Db>,
+    folder: PathBuf,
+}
+
+impl Pages {
+    pub(super) fn open(folder: &Path) -> Result<Pages, StoreError> {
+        let db = guarded("opening it", || config(folder, SledOptions::default().cache_bytes).open())?;
+        Ok(Pages { db: Some(db), folder: folder.to_owned() })
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = guarded("reading", || self.db.as_ref().map_or(Ok(None), |db| db.get(key)))?;
+        Ok(found.map(|value| value.to_vec()))
+    }
+
+    /// The records whose keys lie between `from` (inclusive) and `to`, up to the first page that cannot be read.
+    pub(super) fn forward(&self, from: &[u8], to: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+        let Some(db) = &self.db else { return Ok(()) };
+        guarded("reading", || db.range(from..to).try_for_each(|record| record.map(|(key, value)| take(&key, &value))))
+    }
+
+    /// The same from the end.
+    pub(super) fn backward(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        take: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let Some(db) = &self.db else { return Ok(()) };
+        let mut records = db.range(from..to).rev();
+        guarded("reading", || records.try_for_each(|record| record.map(|(key, value)| take(&key, &value))))
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db))); // a sled that has failed may panic once more
+        let _ = released(&self.folder);
     }
 }
 
@@ -241,6 +344,11 @@ fn guarded<T>(what: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, S
                 "sled refused {what}: {why}. It was written by another version of sled, or its file conf is damaged; restore that file or use that version"
             ),
         )),
+        // In its own words it quotes a backtrace.
+        Ok(Err(sled::Error::Corruption { at, .. })) => {
+            let place = at.map_or_else(String::new, |at| format!(" ({at:?})"));
+            Err(StoreError::corrupt(format_args!("sled found a page that does not verify while {what}{place}")))
+        }
         Ok(Err(error)) => Err(StoreError::corrupt(format_args!("sled found while {what}: {error}"))),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -248,72 +356,6 @@ fn guarded<T>(what: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, S
             Err(StoreError::corrupt(format_args!("sled panicked while {what}: {text}")))
         }
     }
-}
-
-/// Takes the store for this process, or says who has it.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let name = path.join("lock");
-    let failed = |error: io::Error| StoreError::io(format_args!("locking {}", name.display()), &error);
-    let mut file = unix::private_file(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder); // it is for the message only
-            return Err(StoreError::held(path, holder.trim().parse().ok()));
-        }
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
-    }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
-    Ok(file)
-}
-
-fn remove_unfinished_snapshots(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with("snap.") && name.to_string_lossy().ends_with(".generating") {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn refuse_spilled_pages(folder: &Path) -> Result<(), StoreError> {
-    let blobs = folder.join("blobs");
-    match fs::read_dir(&blobs).map(|mut entries| entries.next().is_some()) {
-        Ok(false) => Ok(()),
-        Ok(true) => {
-            Err(StoreError::corrupt(format_args!("{} is not empty, and Outlast never writes there", blobs.display())))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StoreError::io(format_args!("reading {}", blobs.display()), &error)),
-    }
-}
-
-/// Syncs sled's files and their names: sled itself syncs only the content of snapshots.
-fn sync_all(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            File::open(entry.path())?.sync_all()?;
-        }
-    }
-    unix::sync_dir(folder)?;
-    unix::sync_dir(&unix::parent(folder))
-}
-
-/// Waits until sled's file is locked by nobody: its threads end a moment after the last handle is dropped, and a store
-/// that was just closed could not be opened again before. Whoever still has it after two seconds means to keep it.
-fn released(folder: &Path) -> bool {
-    let Ok(file) = File::open(folder.join("db")) else { return true };
-    for _ in 0..400 {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
-            _ => return true,
-        }
-    }
-    false
 }
 
 #[cfg(test)]

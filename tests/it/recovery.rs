@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use outlast::state::{DeliveryId, Span};
+use outlast::store::keys::Meta;
 use outlast::store::memory::Fate;
 use outlast::store::{Key, Store, StoreErrorKind, Table};
 use outlast::{Engine, ErrorKind, Outcome, Scope};
@@ -188,7 +189,7 @@ async fn damage_is_reported_and_never_acted_on_and_others_go_on() {
     engine.resume(Scope::Destination("conversions".into())).await.unwrap();
     bench.all_done(&engine, &ids[2..4]).await;
     bench.pass(&engine, Span::from_secs(60)).await;
-    assert_eq!(engine.counts().await.unwrap().damaged, 2);
+    assert_eq!(engine.counts().await.unwrap().damaged, 3);
     assert_eq!(engine.show(ids[0]).await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(engine.cancel(ids[0]).await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(engine.show(ids[1]).await.unwrap_err().kind(), ErrorKind::Corrupt);
@@ -211,6 +212,92 @@ async fn a_pause_whose_record_is_damaged_stays_in_force() {
     bench.pass(&engine, Span::from_secs(60)).await;
     assert_eq!(bench.saw("requests"), 0);
     engine.resume(Scope::Credential("acme".into())).await.unwrap();
+    bench.all_done(&engine, &[id]).await;
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_whose_record_is_damaged_is_dead_and_its_epochs_go_on() {
+    let bench = Bench::new().await;
+    let engine = bench.open().await;
+    let done = bench.submit_some(&engine, "done", 3).await;
+    bench.all_done(&engine, &done).await;
+    engine.stop().await.unwrap();
+    let key = Key::Credential("acme".into());
+    assert!(bench.store().tamper(&key, |record| *record.last_mut().unwrap() ^= 1));
+    bench.reopen();
+    let damaged = bench.store().get(&key).unwrap();
+    // Also without the token whose key would tell its epoch: deliveries know it.
+    for round in 0..2 {
+        let engine = bench.builder().open().await.unwrap();
+        let ids = bench.submit_some(&engine, &format!("parked-{round}"), 3).await;
+        bench.pass(&engine, Span::from_secs(60)).await;
+        let view = engine.credentials().await.unwrap().remove(0);
+        assert_eq!((view.state.as_str(), view.epoch), ("Dead", 1));
+        assert!(view.detail.contains("does not verify") && view.detail.contains("auth import acme"), "{}", view.detail);
+        assert!(bench.summary(&engine, ids[0]).await.parked);
+        let why = engine.why(ids[0]).await.unwrap().join(" ");
+        assert!(why.contains("does not verify") && why.contains("auth import acme"), "{why}");
+        assert_eq!((bench.saw("applied"), engine.counts().await.unwrap().damaged), (3, 1));
+        assert_eq!(bench.store().get(&key).unwrap(), damaged, "it is kept until a human decides");
+        engine.stop().await.unwrap();
+        bench.reopen();
+    }
+    let engine = bench.builder().open().await.unwrap();
+    engine.authorise("acme", bench.grant("canary-access-1", "canary-refresh-1")).await.unwrap();
+    assert_eq!(engine.credentials().await.unwrap()[0].epoch, 2);
+    let all: Vec<DeliveryId> =
+        engine.list(outlast::Filter::default()).await.unwrap().iter().map(|one| one.id.0).collect();
+    bench.all_done(&engine, &all).await;
+    let engine = bench.restart(engine).await;
+    assert_eq!(engine.counts().await.unwrap().damaged, 0);
+    assert_eq!(engine.credentials().await.unwrap()[0].epoch, 2);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stores_own_records_are_found_again_and_time_does_not_go_back() {
+    let bench = Bench::new().await;
+    let engine = bench.open().await;
+    let before = bench.submit(&engine, "before").await;
+    bench.all_done(&engine, &[before]).await;
+    let ended = bench.summary(&engine, before).await.ended_ms.unwrap();
+    engine.stop().await.unwrap();
+    for which in [Meta::Clock, Meta::Identity] {
+        assert!(bench.store().tamper(&Key::Meta(which), |record| *record.last_mut().unwrap() ^= 1));
+    }
+    bench.reopen();
+    let engine = bench.open().await;
+    assert_eq!(engine.counts().await.unwrap().damaged, 2);
+    let after = bench.submit(&engine, "after").await;
+    assert!(after > before, "names go on");
+    bench.all_done(&engine, &[after]).await;
+    assert!(bench.summary(&engine, after).await.accepted_ms >= ended);
+    let engine = bench.restart(engine).await;
+    assert_eq!(engine.counts().await.unwrap().damaged, 0, "they were written anew");
+    engine.stop().await.unwrap();
+}
+
+/// What no checksum of a record can see: the engine is not opened on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_is_gone_or_older_keeps_the_store_closed() {
+    let bench = Bench::new().await;
+    let engine = bench.open().await;
+    engine.pause(Scope::Destination("conversions".into())).await.unwrap();
+    let id = bench.submit(&engine, "one").await;
+    let old = bench.store().get(&Key::Delivery(id)).unwrap();
+    engine.resume(Scope::Destination("conversions".into())).await.unwrap();
+    bench.all_done(&engine, &[id]).await;
+    engine.stop().await.unwrap();
+    for put_back in [None, old] {
+        let was = bench.store().replace(&Key::Delivery(id), put_back);
+        let refused = bench.store().reopen().err().unwrap();
+        assert_eq!(refused.kind(), StoreErrorKind::Corrupt);
+        assert!(refused.to_string().contains("table delivery"), "{refused}");
+        bench.store().replace(&Key::Delivery(id), was);
+    }
+    bench.reopen();
+    let engine = bench.open().await;
     bench.all_done(&engine, &[id]).await;
     engine.stop().await.unwrap();
 }

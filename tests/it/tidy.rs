@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 9] = [
     &["records"],
     &["admission", "driver"],
     &["builder", "engine", "recover"],
-    &["config", "sandbox", "verify"],
+    &["config", "doctor", "sandbox", "verify"],
     &["cli", "demo"],
 ];
 

@@ -25,7 +25,7 @@ impl Subject for Place {
     type Store = SledStore;
 
     fn open(&self) -> Result<SledStore, StoreError> {
-        SledStore::open(&self.path(), SledOptions { cache_bytes: 8 << 20 })
+        SledStore::open(&self.path(), SledOptions { cache_bytes: 8 << 20, ..SledOptions::default() })
     }
 
     /// The system itself refuses to sync this file.
@@ -162,6 +162,15 @@ fn records_without_a_format_are_refused() {
     assert_eq!(place.open().err().unwrap().kind(), StoreErrorKind::Corrupt);
 }
 
+/// Does something to a store that is closed, behind its back.
+fn behind(place: &Place, act: impl FnOnce(&sled::Db)) {
+    let db = sled::Config::new().path(place.path().join("sled")).open().unwrap();
+    act(&db);
+    db.flush().unwrap();
+    drop(db);
+    assert!(released(&place.path().join("sled")));
+}
+
 #[test]
 fn a_key_that_is_none_is_reported() {
     let place = fresh();
@@ -170,6 +179,106 @@ fn a_key_that_is_none_is_reported() {
     let found = store.scan(Table::Delivery, None, 9).unwrap_err();
     assert_eq!(found.kind(), StoreErrorKind::Corrupt);
     assert!(store.get(&Key::Delivery(id(1))).is_ok(), "the rest can still be read");
+    drop(store);
+    let refused = place.open().err().unwrap();
+    assert!(refused.to_string().contains("a key that this version cannot read"), "{refused}");
+}
+
+fn refused(place: &Place) -> String {
+    let refused = place.open().err().expect("it opens");
+    assert_eq!(refused.kind(), StoreErrorKind::Corrupt, "{refused}");
+    assert!(refused.to_string().contains("outlast doctor"), "{refused}");
+    refused.to_string()
+}
+
+#[test]
+fn a_record_that_is_gone_or_older_or_elsewhere_is_met_at_open() {
+    let whole = fresh();
+    filled(&whole, 1);
+    let old = whole.open().unwrap().get(&Key::Delivery(id(7))).unwrap().unwrap();
+    filled(&whole, 2);
+    let key = |n: u128| Key::Delivery(id(n)).encode();
+
+    let place = copied(&whole);
+    behind(&place, |db| drop(db.remove(key(7)).unwrap().unwrap()));
+    assert!(refused(&place).contains("table delivery: 1 of 200 records is missing"));
+    let place = copied(&whole);
+    behind(&place, |db| drop(db.insert(key(7), old).unwrap().unwrap()));
+    assert!(refused(&place).contains("table delivery: its 200 records are there, and each verifies, but not as"));
+    let place = copied(&whole);
+    behind(&place, |db| {
+        let first = db.get(key(1)).unwrap().unwrap();
+        let second = db.insert(key(2), first).unwrap().unwrap();
+        db.insert(key(1), second).unwrap();
+    });
+    let store = place.open().unwrap();
+    let damaged: Vec<Key> = store.damaged().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(damaged, [Key::Delivery(id(1)), Key::Delivery(id(2))], "the key is part of the checksum");
+    let place = copied(&whole);
+    behind(&place, |db| drop(db.remove(ledger::KEY).unwrap().unwrap()));
+    assert!(refused(&place).contains("its ledger is missing"));
+    let place = copied(&whole);
+    behind(&place, |db| drop(db.insert(ledger::KEY, b"junk").unwrap().unwrap()));
+    assert!(refused(&place).contains("its ledger does not verify"));
+}
+
+/// The hash counts a record in doubt as it is, so that what replaces it later leaves a hash that fits.
+#[test]
+fn a_record_in_doubt_does_not_blind_its_table_for_ever() {
+    let place = fresh();
+    filled(&place, 1);
+    let key = Key::Delivery(id(3));
+    behind(&place, |db| drop(db.insert(key.encode(), b"junk").unwrap()));
+    for _ in 0..2 {
+        let store = place.open().unwrap();
+        assert_eq!(store.damaged().len(), 1);
+    }
+    let store = place.open().unwrap();
+    let mended = codec::seal(&key, 1, &(3_u64, 0_u8, "text"));
+    store.commit(puts([(key.clone(), mended)])).unwrap();
+    store.close().unwrap();
+    assert_eq!(place.open().unwrap().damaged(), []);
+    behind(&place, |db| drop(db.insert(key.encode(), codec::seal(&key, 1, &(3_u64, 9_u8, "text"))).unwrap()));
+    assert!(refused(&place).contains("table delivery"));
+}
+
+/// A store as the first release wrote it: a number under a key of its own, and no ledger.
+#[test]
+fn a_store_of_format_1_is_opened_and_raised() {
+    let place = fresh();
+    filled(&place, 1);
+    behind(&place, |db| {
+        db.remove(ledger::KEY).unwrap();
+        db.insert(LAST, &mark::note(3)).unwrap();
+        db.insert(format::KEY.encode(), codec::seal(&format::KEY, 1, &1_u32)).unwrap();
+    });
+    let older = copied(&place);
+    fs::write(older.path().join("mark"), mark::note(4)).unwrap();
+    assert!(refused(&older).contains("number 3, but number 4 was acknowledged"));
+    let records = verified(&place).unwrap();
+    assert_eq!(records.len(), 241);
+    assert_eq!(format::check(&records[&format::KEY]).unwrap(), format::FORMAT);
+    behind(&place, |db| {
+        assert_eq!(db.get(LAST).unwrap(), None);
+        assert_eq!(Ledger::decode(&db.get(ledger::KEY).unwrap().unwrap()).unwrap().commit, 4);
+        db.remove(Key::Delivery(id(1)).encode()).unwrap();
+    });
+    assert!(refused(&place).contains("1 of 200 records is missing"));
+}
+
+#[test]
+fn a_witness_that_says_nothing_is_refused_until_that_is_accepted() {
+    let place = fresh();
+    filled(&place, 1);
+    for witness in [None, Some("junk")] {
+        match witness {
+            None => fs::remove_file(place.path().join("mark")).unwrap(),
+            Some(junk) => fs::write(place.path().join("mark"), junk).unwrap(),
+        }
+        assert!(refused(&place).contains("--accept-gap"));
+        SledStore::open(&place.path(), SledOptions { accept_gap: true, ..SledOptions::default() }).unwrap();
+        assert_eq!(verified(&place).unwrap().len(), 241);
+    }
 }
 
 #[test]
@@ -210,11 +319,9 @@ fn a_gap_is_refused_until_it_is_accepted() {
     filled(&place, 3);
     fs::copy(place.path().join("mark"), older.path().join("mark")).unwrap();
     for _ in 0..2 {
-        let refused = older.open().err().unwrap();
-        assert_eq!(refused.kind(), StoreErrorKind::Corrupt);
-        assert!(refused.to_string().contains("number 3, but number 7 was acknowledged"), "{refused}");
+        assert!(refused(&older).contains("number 3, but number 7 was acknowledged"));
     }
-    fs::remove_file(older.path().join("mark")).unwrap();
+    SledStore::open(&older.path(), SledOptions { accept_gap: true, ..SledOptions::default() }).unwrap();
     assert_eq!(verified(&older).unwrap().len(), 241);
     assert_eq!(verified(&place).unwrap().len(), 241);
 }
@@ -246,6 +353,17 @@ fn flipped_bits_are_survived() {
     }
 }
 
+/// A store that is opened without being read.
+fn unproven(place: &Place) -> Result<Opened, StoreError> {
+    let folder = place.path().join("sled");
+    let db = guarded("opening it", || sled::Config::new().path(&folder).open())?;
+    let written = guarded("reading it", || db.get(ledger::KEY))?;
+    let ledger = written.and_then(|bytes| Ledger::decode(&bytes)).unwrap_or_default();
+    let (file, mark) = (File::open(place.file("db")).unwrap(), Mark::open(&place.path()).unwrap());
+    let lock = lock(&place.path()).unwrap();
+    Ok(Opened { db, file, folder, mark, ledger: Mutex::new(ledger), lock })
+}
+
 /// sled gives up in the middle of a batch when it meets a damaged page, and keeps what it has applied by then. The store
 /// must meet the damage before.
 #[test]
@@ -256,7 +374,7 @@ fn a_commit_onto_damage_is_whole_or_nothing() {
         store.commit(puts((0..200).map(|n| (Key::Delivery(id(part * 200 + n)), vec![1; 300])))).unwrap();
     }
     drop(store);
-    drop(whole.open().unwrap()); // sled now has a snapshot, and will read pages when they are asked for, not at open
+    drop(whole.open().unwrap()); // sled now has a snapshot, and reads pages when they are asked for
     let bytes = fs::read(whole.file("db")).unwrap();
     let mut refused = 0;
     for start in (0..bytes.len() - 40).step_by(bytes.len() / 30) {
@@ -264,26 +382,26 @@ fn a_commit_onto_damage_is_whole_or_nothing() {
         let mut damaged = bytes.clone();
         damaged[start..start + 40].fill(0xA5);
         fs::write(place.file("db"), damaged).unwrap();
-        let Ok(store) = place.open() else { continue };
+        // As if the disk had failed after the store was opened and read.
+        let Ok(opened) = unproven(&place) else { continue };
         let mut writes = puts((0..4000).step_by(7).map(|n| (Key::Delivery(id(n)), vec![2; 100])));
         for n in (1..4000).step_by(7) {
             writes.delete(Key::Delivery(id(n)));
         }
-        let refusal = store.commit(writes).err();
-        drop(store);
-        if let (Some(error), Ok(store)) = (refusal, place.open()) {
-            assert_eq!(error.kind(), StoreErrorKind::Corrupt);
-            refused += 1;
-            let opened = store.opened.read().unwrap();
-            let db = &opened.as_ref().unwrap().db; // goes on reading where the store would stop
-            let read = |n| db.get(Key::Delivery(id(n)).encode());
-            let applied = (0..4000).filter(|n| match read(*n) {
-                Ok(Some(value)) => value[0] == 2,
-                Ok(None) => true,
-                Err(_) => false,
-            });
-            assert_eq!(applied.count(), 0, "damage at {start}");
-        }
+        let refusal = guarded("writing", || opened.commit(writes.encoded().unwrap())).err();
+        opened.release();
+        let Some(error) = refusal else { continue };
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+        let opened = guarded("opening it", || sled::Config::new().path(place.path().join("sled")).open());
+        let Ok(db) = opened else { continue };
+        refused += 1;
+        let read = |n| db.get(Key::Delivery(id(n)).encode()); // goes on reading where the store would stop
+        let applied = (0..4000).filter(|n| match read(*n) {
+            Ok(Some(value)) => value[0] == 2,
+            Ok(None) => true,
+            Err(_) => false,
+        });
+        assert_eq!(applied.count(), 0, "damage at {start}");
     }
     assert!(refused > 0, "no damage was met: the test is blind");
 }

@@ -1,0 +1,90 @@
+//! The directory of a store on disk: its lock, and the files that sled leaves in it.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::StoreError;
+use crate::unix;
+
+/// Takes the store for this process, or says who has it.
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    let name = path.join("lock");
+    let failed = |error: io::Error| StoreError::io(format_args!("locking {}", name.display()), &error);
+    let mut file = unix::private_file(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(held(path, file)),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(file)
+}
+
+/// Keeps others from opening the store meanwhile, and changes nothing. Nothing to hold where it was never locked.
+pub(super) fn lock_to_look(path: &Path) -> Result<Option<File>, StoreError> {
+    let Ok(file) = File::open(path.join("lock")) else { return Ok(None) };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(held(path, file)),
+        _ if !released(&path.join("sled")) => Err(StoreError::held(path, None)),
+        _ => Ok(Some(file)),
+    }
+}
+
+fn held(path: &Path, mut lock: File) -> StoreError {
+    let mut holder = String::new();
+    let _ = lock.read_to_string(&mut holder); // it is for the message only
+    StoreError::held(path, holder.trim().parse().ok())
+}
+
+/// What an interrupted snapshot left.
+pub(super) fn unfinished_snapshots(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    let unfinished = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("snap.") && name.ends_with(".generating")
+    };
+    Ok(paths.into_iter().filter(unfinished).collect())
+}
+
+pub(super) fn remove_unfinished_snapshots(folder: &Path) -> io::Result<()> {
+    unfinished_snapshots(folder)?.into_iter().try_for_each(fs::remove_file)
+}
+
+pub(super) fn refuse_spilled_pages(folder: &Path) -> Result<(), StoreError> {
+    let blobs = folder.join("blobs");
+    match fs::read_dir(&blobs).map(|mut entries| entries.next().is_some()) {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            Err(StoreError::corrupt(format_args!("{} is not empty, and Outlast never writes there", blobs.display())))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::io(format_args!("reading {}", blobs.display()), &error)),
+    }
+}
+
+/// Syncs sled's files and their names: sled itself syncs only the content of snapshots.
+pub(super) fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    unix::sync_dir(folder)?;
+    unix::sync_dir(&unix::parent(folder))
+}
+
+/// Waits until sled's file is locked by nobody: its threads end a moment after the last handle is dropped, and a store
+/// that was just closed could not be opened again before. Whoever still has it after two seconds means to keep it.
+pub(super) fn released(folder: &Path) -> bool {
+    let Ok(file) = File::open(folder.join("db")) else { return true };
+    for _ in 0..400 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            _ => return true,
+        }
+    }
+    false
+}

@@ -1,0 +1,207 @@
+//! What `outlast doctor` says of a store, what it saves, and that it changes nothing.
+
+use std::fs;
+
+use outlast::doctor::{self, Examination};
+use outlast::state::{DeliveryId, Epoch};
+use outlast::store::keys::Meta;
+use outlast::store::{Key, Table};
+use outlast::{Error, ErrorKind, Filter, Scope};
+
+use crate::place::{Place, made};
+
+fn found(place: &Place) -> Examination {
+    let before = fs::read(place.db()).unwrap();
+    let found = doctor::examine(&place.path()).unwrap();
+    assert_eq!(fs::read(place.db()).unwrap(), before, "it changed the store");
+    assert_eq!(place.litter(), [] as [String; 0], "it left something");
+    found
+}
+
+/// The remedies for what is found about `subject`.
+fn remedies<'a>(found: &'a Examination, subject: &str) -> Vec<&'a str> {
+    let about = found.findings.iter().filter(|finding| finding.subject.contains(subject));
+    about.map(|finding| finding.remedy.as_str()).collect()
+}
+
+fn spoil(place: &Place, key: &Key) {
+    place.behind(|db| {
+        let mut value = db.get(key.encode()).unwrap().unwrap().to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        db.insert(key.encode(), value).unwrap();
+    });
+}
+
+#[tokio::test]
+async fn a_whole_store_is_well_and_is_saved_whole() {
+    let (place, ids) = made(3).await;
+    let truth = place.records();
+    let found = found(&place);
+    assert!(found.ok && found.findings.is_empty() && found.refusal.is_none(), "{found:?}");
+    assert_eq!((found.format, found.commit), (Some(2), found.acknowledged));
+    let deliveries = found.tables.iter().find(|table| table.table == "delivery").unwrap();
+    assert_eq!((deliveries.found, deliveries.counted), (7, Some(7)));
+
+    let to = place.beside("saved");
+    let salvage = doctor::salvage(&place.path(), &to).unwrap();
+    assert_eq!((salvage.deliveries, salvage.left.len()), (7, 0));
+    let store = outlast::store::SledStore::open(&to, outlast::store::SledOptions::default()).unwrap();
+    assert_eq!(crate::place::everything(&store).unwrap(), truth);
+    drop(store);
+    let engine = place.builder_on(&to).open().await.unwrap();
+    assert_eq!(engine.list(Filter::default()).await.unwrap().len(), ids.len());
+    assert_eq!(engine.pauses().await.unwrap().len(), 1);
+    assert_eq!(engine.credentials().await.unwrap()[0].state, "Current");
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_record_that_does_not_verify_is_named_with_what_to_do() {
+    let (place, ids) = made(0).await;
+    let once = place.records().keys().find(|key| key.table() == Table::Once).unwrap().clone();
+    let pause = place.records().keys().find(|key| key.table() == Table::Pause).unwrap().clone();
+    let credential = Key::Credential("acme".into());
+    let keys = [
+        Key::Delivery(ids[0]),
+        Key::Parcel(ids[1]),
+        Key::Body(ids[3], 0),
+        once,
+        pause,
+        credential,
+        Key::Meta(Meta::Clock),
+    ];
+    for key in &keys {
+        spoil(&place, key);
+    }
+    let found = found(&place);
+    assert!(!found.ok);
+    assert_eq!(found.refusal, None, "it opens, and these are left alone");
+    for (key, remedy) in
+        keys.iter().zip(["salvage", "cancel", "cancel", "refused", "resume", "auth import acme", "anew"])
+    {
+        let remedies = remedies(&found, &key.to_string());
+        assert!(remedies.iter().any(|told| told.contains(remedy)), "{key}: {remedies:?}");
+    }
+    let unsendable = remedies(&found, &format!("delivery {}", ids[3]));
+    assert!(unsendable.iter().any(|told| told.contains("outlast cancel")), "{unsendable:?}");
+
+    let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
+    assert_eq!(salvage.deliveries, 1, "only one has all of its records: {:?}", salvage.left);
+    for key in &keys {
+        let id = match key {
+            Key::Parcel(id) | Key::Body(id, _) => Key::Delivery(*id).to_string(),
+            key => key.to_string(),
+        };
+        assert!(salvage.left.iter().any(|left| left.key.contains(&id)), "{id}: {:?}", salvage.left);
+    }
+    // The credential's record is lost; that its epoch was 1 is not.
+    let engine = place.builder_on(&place.beside("saved")).open().await.unwrap();
+    let view = engine.credentials().await.unwrap().remove(0);
+    assert_eq!((view.state.as_str(), view.epoch), ("Dead", 1));
+    assert!(engine.pauses().await.unwrap().is_empty());
+    engine.resume(Scope::Credential("acme".into())).await.unwrap();
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_points_to_nothing_is_named() {
+    let (place, ids) = made(0).await;
+    place.behind(|db| {
+        for key in [
+            Key::Delivery(ids[0]),
+            Key::Parcel(ids[1]),
+            Key::Grant("acme".into()),
+            Key::Token("acme".into(), Epoch::from_number(1)),
+        ] {
+            db.remove(key.encode()).unwrap().unwrap();
+        }
+    });
+    fs::write(place.sled().join("snap.00FF.generating"), "half").unwrap();
+    fs::write(place.sled().join("blobs").join("0001"), "page").unwrap();
+    let found = found(&place);
+    let refusal = found.refusal.clone().unwrap();
+    assert!(refusal.contains("blobs"), "{refusal}");
+    let told = |subject: &str, what: &str| {
+        let about = |finding: &&doctor::Finding| finding.subject.contains(subject) && finding.what.contains(what);
+        assert!(found.findings.iter().any(|finding| about(&finding)), "{subject} {what}: {:#?}", found.findings);
+    };
+    told("table delivery", "1 of 4 records is missing");
+    told(&format!("parcel {}", ids[0]), "its delivery is not");
+    told(&format!("delivery {}", ids[1]), "its parcel is missing");
+    told("once", &ids[0].to_string());
+    told("credential", "its grant is not in the store");
+    told("credential", "its token is not in the store");
+    told(".generating", "interrupted snapshot");
+    told("blobs", "outside of the file");
+}
+
+#[tokio::test]
+async fn a_gap_is_accepted_by_a_human_only() {
+    let (newer, ids) = made(0).await;
+    let place = newer.copied();
+    let engine = newer.open().await;
+    engine.cancel(ids[0]).await.unwrap();
+    engine.stop().await.unwrap();
+    fs::copy(newer.path().join("mark"), place.path().join("mark")).unwrap();
+    let found = found(&place);
+    assert!(!found.ok);
+    assert!(remedies(&found, "file mark").len() == 1 && found.findings[0].what.contains("--accept-gap"), "{found:?}");
+    let refused: Error = place.builder_on(&place.path()).open().await.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    let gap = doctor::accept_gap(&place.path()).unwrap();
+    assert!(gap.acknowledged.unwrap() > gap.commit, "{gap:?}");
+    assert!(doctor::examine(&place.path()).unwrap().ok);
+    let engine = place.open().await;
+    assert_eq!(engine.show(ids[0]).await.unwrap().summary.state, "Pending");
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_left_alone() {
+    let (place, _) = made(0).await;
+    let engine = place.open().await;
+    for refused in [
+        doctor::examine(&place.path()).err().unwrap(),
+        doctor::salvage(&place.path(), &place.beside("saved")).err().unwrap(),
+        doctor::accept_gap(&place.path()).err().unwrap(),
+    ] {
+        assert_eq!(refused.kind(), ErrorKind::Held);
+        assert!(refused.to_string().contains(&std::process::id().to_string()), "{refused}");
+    }
+    engine.stop().await.unwrap();
+    drop(engine);
+    fs::create_dir(place.beside("full")).unwrap();
+    fs::write(place.beside("full").join("file"), "mine").unwrap();
+    let refused = doctor::salvage(&place.path(), &place.beside("full")).err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Caller);
+    let nothing = doctor::examine(&place.beside("full")).err().unwrap();
+    assert!(nothing.to_string().contains("there is no store at"), "{nothing}");
+}
+
+/// A table of several pages with one that cannot be read: what lies before and behind it is saved.
+#[tokio::test]
+async fn what_lies_around_a_bad_page_is_saved() {
+    let (place, ids) = made(500).await;
+    drop(place.store().unwrap()); // sled now has a snapshot, and reads pages when they are asked for
+    let bytes = fs::read(place.db()).unwrap();
+    let mut around = 0;
+    for n in 0..16 {
+        let damaged = place.copied();
+        let (mut hole, at) = (bytes.clone(), n * (bytes.len() - 64) / 16);
+        hole[at..at + 64].fill(0xA5);
+        fs::write(damaged.db(), hole).unwrap();
+        let Ok(salvage) = doctor::salvage(&damaged.path(), &damaged.beside("saved")) else { continue };
+        let unread = salvage.left.iter().filter(|left| left.key.starts_with("from ")).count();
+        let saved = usize::try_from(salvage.deliveries).unwrap();
+        println!("hole at {at}: {saved} of {} deliveries saved, {unread} ranges not read", ids.len());
+        if unread > 0 && saved > ids.len() / 2 {
+            around += 1;
+            let engine = damaged.builder_on(&damaged.beside("saved")).open().await.unwrap();
+            let listed: Vec<DeliveryId> =
+                engine.list(Filter::default()).await.unwrap().iter().map(|one| one.id.0).collect();
+            assert_eq!(listed.len(), saved);
+            engine.stop().await.unwrap();
+        }
+    }
+    assert!(around > 0, "no page was met: the test is blind");
+}

@@ -1,0 +1,60 @@
+//! `outlast doctor`, as an operator runs it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::process::{Command, Output};
+
+use outlast::store::Key;
+use serde_json::Value;
+
+use crate::place::{Place, made};
+
+fn run(place: &Place, arguments: &[&str]) -> (i32, String, String) {
+    fs::write(place.beside("outlast.toml"), "[store]\npath = \"data\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outlast"));
+    let config = place.beside("outlast.toml");
+    command.args(["doctor", "--config"]).arg(config).args(arguments).current_dir(place.beside("."));
+    let Output { status, stdout, stderr } = command.env_remove("RUST_LOG").output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+#[tokio::test]
+async fn the_doctor_says_by_its_exit_code_whether_all_is_well() {
+    let (place, ids) = made(0).await;
+    let (code, out, _) = run(&place, &[]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("all is well") && out.contains("opens          yes"), "{out}");
+
+    place.behind(|db| drop(db.insert(Key::Delivery(ids[3]).encode(), b"junk").unwrap()));
+    let (code, out, _) = run(&place, &[]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains(&format!("delivery {}", ids[3])) && out.contains("1 finding"), "{out}");
+    let (code, out, _) = run(&place, &["--json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &told["ok"], told["findings"].as_array().unwrap().len()), (1, &Value::Bool(false), 1));
+
+    let (code, out, _) = run(&place, &["--salvage", "saved", "--json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, told["deliveries"].as_u64()), (1, Some(3)), "what was left is told by the exit code too: {out}");
+    let (code, _, err) = run(&place, &["--salvage", "saved"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("it is not empty"), "{err}");
+
+    fs::remove_file(place.path().join("mark")).unwrap();
+    assert!(run(&place, &[]).1.contains("--accept-gap"));
+    let (code, out, _) = run(&place, &["--accept-gap"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("nobody knows"), "{out}");
+    assert!(run(&place, &[]).1.contains("1 finding"));
+}
+
+#[tokio::test]
+async fn the_doctor_names_the_engine_that_has_the_store() {
+    let (place, _) = made(0).await;
+    let engine = place.open().await;
+    let (code, _, err) = run(&place, &[]);
+    assert_eq!(code, 1);
+    assert!(err.contains(&format!("pid {}", std::process::id())), "{err}");
+    engine.stop().await.unwrap();
+}
