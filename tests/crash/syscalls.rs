@@ -1,0 +1,165 @@
+//! Every system call that a store makes fails once, or kills: with strace's injection, for each call, each fault, and
+//! n = 1, 2, 3 … until a life of the store ends without having met it. strace counts for each thread by itself, so that one
+//! n can be several calls of one life.
+
+use std::process::{Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use outlast::store::Store as _;
+
+use crate::child::{self, FAILED, Kind, MUTE, Plan, WENT_ON};
+use crate::power::{no_strace, quiet_about_sled, scratch};
+use crate::report::{self, Outcome, is_over, size};
+use crate::workload::{self, Workload};
+
+/// The calls that can fail a store, and in which fault each is tried.
+const CALLS: [&str; 14] = [
+    "openat", "pwrite64", "pread64", "write", "read", "lseek", "fdatasync", "fsync", "sync_file_range", "ftruncate",
+    "rename", "unlink", "mkdir", "close",
+];
+const FAULTS: [&str; 3] = ["signal=KILL", "error=EIO", "error=ENOSPC"];
+
+/// Two lives in one: open, commit, close, and again.
+const OPENINGS: [u64; 2] = [4, 2];
+
+/// A process that has not ended after so many seconds hangs.
+const PATIENCE_S: u64 = 30;
+/// What a shell makes of SIGKILL.
+const KILLED: i32 = 128 + 9;
+
+#[derive(Default)]
+struct Tally {
+    runs: AtomicU64,
+    killed: AtomicU64,
+    told: AtomicU64,
+    unharmed: AtomicU64,
+    lost: AtomicU64,
+    panics: AtomicU64,
+    wrong: Mutex<Vec<String>>,
+}
+
+/// Whether a run met its fault.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Met {
+    Yes,
+    No,
+}
+
+pub(crate) fn a_system_call_that_fails_or_kills_loses_nothing() -> Outcome {
+    if let Some(why) = no_strace() {
+        return Outcome::skipped(why);
+    }
+    quiet_about_sled();
+    // The short run leaves out most of the many calls that differ in nothing but their number.
+    let densely = size("DENSELY", 6, 100_000);
+    let tally = Tally::default();
+    let digests = Workload { seed: report::seed() }.digests(20);
+    let sweeps: Vec<(&str, &str)> = CALLS.iter().flat_map(|call| FAULTS.iter().map(move |fault| (*call, *fault))).collect();
+    let next = AtomicU64::new(0);
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((call, fault)) = sweeps.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    sweep(call, fault, densely, &digests, &tally);
+                }
+            });
+        }
+    });
+    let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let totals = format!(
+        "{} runs over {} system calls x {} faults: {} killed, {} told a clean error, {} went on unharmed, {} lost something, {} panicked or hung",
+        number(&tally.runs),
+        CALLS.len(),
+        FAULTS.len(),
+        number(&tally.killed),
+        number(&tally.told),
+        number(&tally.unharmed),
+        number(&tally.lost),
+        number(&tally.panics),
+    );
+    let mut wrong = tally.wrong.into_inner().unwrap();
+    if number(&tally.killed) == 0 || number(&tally.told) == 0 {
+        wrong.push("blind: no fault was ever met".to_owned());
+    }
+    Outcome { totals, wrong, skipped: None }
+}
+
+/// n = 1, 2, 3 … and, beyond `densely`, each a quarter further than the one before.
+fn sweep(call: &str, fault: &str, densely: u64, digests: &[u64], tally: &Tally) {
+    let mut nth = 1;
+    while !is_over() && run(call, fault, nth, digests, tally) == Met::Yes {
+        nth += if nth < densely { 1 } else { (nth / 4).max(1) };
+    }
+}
+
+fn run(call: &str, fault: &str, nth: u64, digests: &[u64], tally: &Tally) -> Met {
+    let place = scratch();
+    let path = place.path().join("store");
+    let plan =
+        Plan { path: path.clone(), seed: report::seed(), openings: OPENINGS.into(), engine: Kind::Ours, abrupt: false };
+    let log = place.path().join("log");
+    let inject = format!("inject={call}:{fault}:when={nth}");
+    let options = ["-f", "--seccomp-bpf", "-o", log.to_str().unwrap(), "-e", &format!("trace={call}"), "-e", &inject];
+    let began = report::now();
+    let output = ended(plan, &options);
+    let hung = report::now() - began >= PATIENCE_S * 1000;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let met = std::fs::read_to_string(&log).unwrap().contains("(INJECTED)") || output.status.code() == Some(KILLED);
+    tally.runs.fetch_add(1, Ordering::Relaxed);
+    let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
+    let complain = |what: String| {
+        let mut wrong = tally.wrong.lock().unwrap();
+        wrong.push(format!("{inject}: {what}; {acknowledged} acknowledged, exit {:?}; {}", output.status.code(), said.trim()));
+    };
+    let counter = match output.status.code() {
+        Some(KILLED) if hung => {
+            complain(format!("it hung for {PATIENCE_S} s"));
+            &tally.panics
+        }
+        Some(KILLED) => &tally.killed,
+        Some(FAILED) if said.contains("error: ") => &tally.told,
+        Some(0 | MUTE) => &tally.unharmed,
+        // The loader itself could not go on, and said so: there was no store yet.
+        Some(127) if said.contains("error while loading shared libraries") => &tally.told,
+        Some(WENT_ON) => {
+            complain("a commit was acknowledged after an error".to_owned());
+            &tally.lost
+        }
+        _ => {
+            complain("it ended in no way that is allowed".to_owned());
+            &tally.panics
+        }
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    let found = workload::open(&path).map_err(|why| why.to_string()).and_then(|store| {
+        let found = workload::last_commit(&store, digests)?;
+        // It goes on.
+        let next = Workload { seed: report::seed() }.commit(found + 1);
+        store.commit(next).and_then(|_| store.close()).map_err(|why| why.to_string())?;
+        Ok(found)
+    });
+    match found {
+        Ok(number) if (acknowledged..=acknowledged + 1).contains(&number) => {}
+        Ok(number) => {
+            tally.lost.fetch_add(1, Ordering::Relaxed);
+            complain(format!("{number} commits are there"));
+        }
+        Err(why) => {
+            tally.lost.fetch_add(1, Ordering::Relaxed);
+            complain(format!("afterwards: {why}"));
+        }
+    }
+    if met { Met::Yes } else { Met::No }
+}
+
+/// The child's end, or that of the patience with it.
+fn ended(plan: Plan, options: &[&str]) -> Output {
+    let inner = plan.traced(options);
+    let mut command = std::process::Command::new("timeout");
+    command.args(["--signal=KILL", &PATIENCE_S.to_string()]).arg(inner.get_program()).args(inner.get_args());
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.output().unwrap()
+}
