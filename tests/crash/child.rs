@@ -44,7 +44,7 @@ impl Plan {
     /// The command that does this. Its standard output gets a line for each thing that has happened.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(PLAN, serde_json::to_string(self).unwrap()).env_remove("RUST_BACKTRACE");
+        command.env(PLAN, serde_json::to_string(self).unwrap()).env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -53,7 +53,7 @@ impl Plan {
     pub(crate) fn traced(&self, options: &[&str]) -> Command {
         let mut command = Command::new("strace");
         command.args(options).arg(std::env::current_exe().unwrap());
-        command.env(PLAN, serde_json::to_string(self).unwrap()).env_remove("RUST_BACKTRACE");
+        command.env(PLAN, serde_json::to_string(self).unwrap()).env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

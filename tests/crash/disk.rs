@@ -117,9 +117,14 @@ impl Recording {
         self.events.iter_mut().filter(|event| event.ended == u64::MAX).for_each(|event| event.ended = self.now - 1);
     }
 
-    /// The first and the last moment at which power can fail.
-    pub(crate) fn moments(&self) -> (u64, u64) {
-        (self.start, self.now)
+    /// The moments at which power can fail and leave something that it would not have left a moment before.
+    pub(crate) fn moments(&self) -> Vec<u64> {
+        let events = self.events.iter().filter(|event| event.began >= self.start);
+        let mut moments: Vec<u64> = events.flat_map(|event| [event.began + 1, event.ended + 1]).collect();
+        moments.push(self.now);
+        moments.sort_unstable();
+        moments.dedup();
+        moments
     }
 
     /// The moments right after something was acknowledged.

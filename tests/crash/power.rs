@@ -27,6 +27,7 @@ struct Tape {
     digests: Vec<u64>,
     /// What was acknowledged before the recording began.
     before: u64,
+    moments: Vec<u64>,
     acknowledgements: Vec<u64>,
 }
 
@@ -137,6 +138,7 @@ impl Tape {
             recording: Recording::new(&root),
             digests: workload.digests(4000),
             before: 0,
+            moments: Vec::new(),
             acknowledgements: Vec::new(),
         };
         let lives = draw.within(1, 3);
@@ -153,8 +155,8 @@ impl Tape {
             tape.recording.take(&traced(&plan));
             // Every other store has had a power cut already, which its next life recovers from.
             if life + 1 < lives && draw.coin() {
-                let (_, end) = tape.recording.moments();
-                let moment = draw.within(end - end / 4, end);
+                let moments = tape.recording.moments();
+                let moment = moments[draw.within(moments.len() as u64 / 2, moments.len() as u64 - 1) as usize];
                 let acknowledged = tape.before.max(tape.recording.acknowledged(moment));
                 let left = scratch();
                 tape.recording.image(moment, Syncs::Honoured, &mut draw, left.path());
@@ -167,16 +169,22 @@ impl Tape {
                 tape.recording = Recording::new(&root);
             }
         }
+        tape.moments = tape.recording.moments();
         tape.acknowledgements = tape.recording.acknowledgements();
         tape
     }
 
     /// A moment to cut at: often right after an acknowledgement, when the most is promised and the least is past.
     fn moment(&self, draw: &mut Draw) -> u64 {
-        let (first, last) = self.recording.moments();
-        match self.acknowledgements.len() as u64 {
-            some if some > 0 && draw.coin() => self.acknowledgements[draw.below(some) as usize],
-            _ => draw.within(first, last),
+        let of = |moments: &[u64], draw: &mut Draw| moments[draw.below(moments.len() as u64) as usize];
+        match draw.below(8) {
+            0..4 => of(&self.acknowledgements, draw),
+            // While the store is made, or opened.
+            4 => {
+                let opening = self.moments.partition_point(|moment| *moment < self.acknowledgements[0]);
+                of(&self.moments[..opening.max(1)], draw)
+            }
+            _ => of(&self.moments, draw),
         }
     }
 }
