@@ -50,12 +50,15 @@ pub(crate) struct Recording {
     start: u64,
 }
 
-/// How a cut treats what was not synced.
+/// What a cut keeps for sure.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Syncs {
-    /// What they cover is kept.
-    Honoured,
-    /// Each `fdatasync`, which is our store's barrier, did nothing: a control.
+pub(crate) enum Model {
+    /// What was synced. Names change in their order, and any sync makes those before it durable, as in file systems that
+    /// keep a journal of their metadata (ext4, XFS, APFS).
+    Journalled,
+    /// What was synced. Each name by itself, and only by a sync of its directory: what POSIX promises, and no more.
+    Posix,
+    /// As the first, but each `fdatasync`, which is our store's barrier, did nothing: a control.
     WithoutBarrier,
 }
 
@@ -152,16 +155,39 @@ impl Recording {
         )
     }
 
-    /// Puts below `target` what a power cut at this moment can leave.
-    pub(crate) fn image(&self, cut: u64, syncs: Syncs, draw: &mut Draw, target: &Path) {
+    /// What had not been synced at a cut, a line for each: for finding out why an image is bad.
+    pub(crate) fn unsynced(&self, cut: u64, model: Model) -> Vec<String> {
         let past: Vec<&Event> = self.events.iter().filter(|event| event.began < cut).collect();
-        let kept = Kept::of(&past, cut, syncs);
+        let kept = Kept::of(&past, cut, model);
+        let name = |file: &FileId| {
+            let found = self.names.iter().find(|(_, node)| **node == Node::File(*file));
+            found.map_or_else(|| format!("file {file}"), |(path, _)| path.display().to_string())
+        };
+        let told = past.iter().filter(|event| !kept.is_durable(event)).filter_map(|event| {
+            let line = match &event.what {
+                What::Write { file, at, bytes } => format!("write {} at {at}, {} bytes", name(file), bytes.len()),
+                What::Length { file, to } => format!("length of {} to {to}", name(file)),
+                What::Names { gone, new, .. } => format!("names: {gone:?} goes, {new:?} comes"),
+                What::Sync { .. } | What::SyncFolder { .. } | What::Acknowledged { .. } => return None,
+            };
+            Some(format!("{}-{}: {line}", event.began, event.ended))
+        });
+        told.collect()
+    }
+
+    /// Puts below `target` what a power cut at this moment can leave.
+    pub(crate) fn image(&self, cut: u64, model: Model, draw: &mut Draw, target: &Path) {
+        let past: Vec<&Event> = self.events.iter().filter(|event| event.began < cut).collect();
+        let kept = Kept::of(&past, cut, model);
         let manner = Manner::draw(draw);
         let mut names: BTreeMap<&Path, Node> = BTreeMap::from([(self.root.as_path(), Node::Folder)]);
+        let mut in_order = true;
         for event in &past {
-            if let What::Names { gone, new, .. } = &event.what
-                && (kept.is_durable(event) || manner.keeps(draw))
-            {
+            let What::Names { gone, new, .. } = &event.what else { continue };
+            let durable = kept.is_durable(event);
+            let taken = durable || manner.keeps(draw);
+            in_order &= taken;
+            if taken && (durable || in_order || model == Model::Posix) {
                 if let Some(path) = gone {
                     names.remove(path.as_path());
                 }
@@ -189,15 +215,18 @@ impl Recording {
 struct Kept<'a> {
     files: HashMap<FileId, u64>,
     folders: HashMap<&'a Path, u64>,
+    /// Until when all names are, where there is a journal of them.
+    journal: Option<u64>,
 }
 
 impl<'a> Kept<'a> {
-    fn of(past: &[&'a Event], cut: u64, syncs: Syncs) -> Self {
-        let mut kept = Kept { files: HashMap::new(), folders: HashMap::new() };
+    fn of(past: &[&'a Event], cut: u64, model: Model) -> Self {
+        let journal = (model != Model::Posix).then_some(0);
+        let mut kept = Kept { files: HashMap::new(), folders: HashMap::new(), journal };
         for event in past.iter().filter(|event| event.ended < cut) {
             // A sync covers what had returned when it was begun.
             match &event.what {
-                What::Sync { file, by_data } if !(*by_data && syncs == Syncs::WithoutBarrier) => {
+                What::Sync { file, by_data } if !(*by_data && model == Model::WithoutBarrier) => {
                     let until = kept.files.entry(*file).or_default();
                     *until = event.began.max(*until);
                 }
@@ -205,8 +234,9 @@ impl<'a> Kept<'a> {
                     let until = kept.folders.entry(folder.as_path()).or_default();
                     *until = event.began.max(*until);
                 }
-                _ => {}
+                _ => continue,
             }
+            kept.journal = kept.journal.map(|until| event.began.max(until));
         }
         kept
     }
@@ -214,7 +244,7 @@ impl<'a> Kept<'a> {
     fn is_durable(&self, event: &Event) -> bool {
         let until = match &event.what {
             What::Write { file, .. } | What::Length { file, .. } => self.files.get(file),
-            What::Names { folder, .. } => self.folders.get(folder.as_path()),
+            What::Names { folder, .. } => self.folders.get(folder.as_path()).max(self.journal.as_ref()),
             What::Sync { .. } | What::SyncFolder { .. } | What::Acknowledged { .. } => None,
         };
         until.is_some_and(|until| event.ended < *until)

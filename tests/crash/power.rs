@@ -7,26 +7,30 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, mpsc};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use outlast::store::{Key, Store as _};
 
 use crate::child::{self, Kind, PLAIN_LAST, Plan};
-use crate::disk::{Recording, Syncs};
+use crate::disk::{Model, Recording};
 use crate::draw::Draw;
 use crate::report::{self, Outcome, is_over, size};
 use crate::trace;
 use crate::workload::{self, Workload};
 
+/// Opening an image takes milliseconds.
+const PATIENCE_S: u64 = 10;
+
 /// What a recording is made with, and where its images can be cut.
 struct Tape {
     recording: Recording,
-    digests: Vec<u64>,
-    /// What was acknowledged before the recording began.
-    before: u64,
+    digests: Arc<Vec<u64>>,
+    /// What was acknowledged before the recording began, of a store that had a power cut before.
+    before: Option<u64>,
     moments: Vec<u64>,
     acknowledgements: Vec<u64>,
 }
@@ -53,7 +57,7 @@ pub(crate) fn a_power_cut_loses_nothing_that_was_acknowledged() -> Outcome {
     }
     quiet_about_sled();
     let count = size("IMAGES", 200, 20_000);
-    let (ours, plain, bare) = (Tally::default(), Tally::default(), Tally::default());
+    let (ours, posix, plain, bare) = (Tally::default(), Tally::default(), Tally::default(), Tally::default());
     let mut recordings = (0, 0, 0);
     let rounds = count.div_ceil(500).clamp(4, 40);
     for round in 0..rounds {
@@ -63,22 +67,26 @@ pub(crate) fn a_power_cut_loses_nothing_that_was_acknowledged() -> Outcome {
         let tape = Tape::record(round, Kind::Ours);
         let (writes, syncs) = tape.recording.counts();
         recordings = (recordings.0 + 1, recordings.1 + writes, recordings.2 + syncs);
-        cut(&tape, Kind::Ours, Syncs::Honoured, count / rounds, &ours);
-        cut(&tape, Kind::Ours, Syncs::WithoutBarrier, count / rounds / 8, &bare);
+        cut(&tape, Kind::Ours, Model::Journalled, count / rounds, &ours);
+        cut(&tape, Kind::Ours, Model::Posix, count / rounds / 4, &posix);
+        cut(&tape, Kind::Ours, Model::WithoutBarrier, count / rounds / 8, &bare);
         if round % 4 == 0 {
             let tape = Tape::record(round, Kind::PlainSled);
-            cut(&tape, Kind::PlainSled, Syncs::Honoured, count / rounds / 2, &plain);
+            cut(&tape, Kind::PlainSled, Model::Journalled, count / rounds / 2, &plain);
         }
     }
     let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let totals = format!(
-        "{} recordings ({} writes, {} syncs), {} power-cut images, {} lost, {} unopenable; controls: plain sled lost {} and did not open {} of {}, ours without its barrier lost {} and did not open {} of {}",
+        "{} recordings ({} writes, {} syncs), {} power-cut images, {} lost, {} unopenable; where names have no journal {} lost and {} unopenable of {}; controls: plain sled lost {} and did not open {} of {}, ours without its barrier lost {} and did not open {} of {}",
         recordings.0,
         recordings.1,
         recordings.2,
         number(&ours.images),
         number(&ours.lost),
         number(&ours.unopenable),
+        number(&posix.lost),
+        number(&posix.unopenable),
+        number(&posix.images),
         number(&plain.lost),
         number(&plain.unopenable),
         number(&plain.images),
@@ -136,8 +144,8 @@ impl Tape {
         let workload = Workload { seed: report::seed() + round };
         let mut tape = Tape {
             recording: Recording::new(&root),
-            digests: workload.digests(4000),
-            before: 0,
+            digests: Arc::new(workload.digests(4000)),
+            before: None,
             moments: Vec::new(),
             acknowledgements: Vec::new(),
         };
@@ -157,21 +165,30 @@ impl Tape {
             if life + 1 < lives && draw.coin() {
                 let moments = tape.recording.moments();
                 let moment = moments[draw.within(moments.len() as u64 / 2, moments.len() as u64 - 1) as usize];
-                let acknowledged = tape.before.max(tape.recording.acknowledged(moment));
+                let acknowledged = tape.promised(moment).0;
                 let left = scratch();
-                tape.recording.image(moment, Syncs::Honoured, &mut draw, left.path());
+                tape.recording.image(moment, Model::Journalled, &mut draw, left.path());
                 if kind == Kind::PlainSled {
                     continue;
                 }
                 fs::remove_dir_all(root.join("store")).unwrap();
                 copy(&left.path().join("store"), &root.join("store"));
-                tape.before = acknowledged;
+                tape.before = Some(acknowledged);
                 tape.recording = Recording::new(&root);
             }
         }
         tape.moments = tape.recording.moments();
         tape.acknowledgements = tape.recording.acknowledgements();
         tape
+    }
+
+    /// The least and the most commits that may be there after a cut: one may be that was not acknowledged yet.
+    fn promised(&self, cut: u64) -> (u64, u64) {
+        match (self.recording.acknowledged(cut), self.before) {
+            // The earlier cut had left one, too, on which the next one stands.
+            (0, Some(before)) => (before, before + 2),
+            (told, _) => (told, told + 1),
+        }
     }
 
     /// A moment to cut at: often right after an acknowledgement, when the most is promised and the least is past.
@@ -204,7 +221,7 @@ fn traced(plan: &Plan) -> Vec<trace::Call> {
 }
 
 /// Cuts, opens and judges so many images, on all processors.
-fn cut(tape: &Tape, kind: Kind, syncs: Syncs, images: u64, tally: &Tally) {
+fn cut(tape: &Tape, kind: Kind, model: Model, images: u64, tally: &Tally) {
     let next = AtomicU64::new(0);
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
@@ -215,7 +232,7 @@ fn cut(tape: &Tape, kind: Kind, syncs: Syncs, images: u64, tally: &Tally) {
                     if image >= images || is_over() {
                         return;
                     }
-                    tally.take(tape, kind, syncs, image);
+                    tally.take(tape, kind, model, image);
                 }
             });
         }
@@ -223,18 +240,15 @@ fn cut(tape: &Tape, kind: Kind, syncs: Syncs, images: u64, tally: &Tally) {
 }
 
 impl Tally {
-    fn take(&self, tape: &Tape, kind: Kind, syncs: Syncs, image: u64) {
-        let mut draw = Draw::new(report::seed(), 5000 + image * 3 + u64::from(syncs == Syncs::WithoutBarrier));
+    fn take(&self, tape: &Tape, kind: Kind, model: Model, image: u64) {
+        let mut draw = Draw::new(report::seed(), 5000 + image * 3 + u64::from(model == Model::WithoutBarrier));
         let moment = tape.moment(&mut draw);
         let place = scratch();
-        tape.recording.image(moment, syncs, &mut draw, place.path());
-        let acknowledged = tape.before.max(tape.recording.acknowledged(moment));
+        tape.recording.image(moment, model, &mut draw, place.path());
+        let promised = tape.promised(moment);
         let store = place.path().join("store");
-        let kept = (kind == Kind::Ours && syncs == Syncs::Honoured).then(|| keep(&store));
-        let verdict = match kind {
-            Kind::Ours => judge(&store, acknowledged, &tape.digests),
-            Kind::PlainSled => judge_plain(&store, acknowledged, &tape.digests),
-        };
+        let kept = (kind == Kind::Ours && model != Model::WithoutBarrier).then(|| keep(&store));
+        let verdict = judged(kind, store, promised, Arc::clone(&tape.digests));
         self.images.fetch_add(1, Ordering::Relaxed);
         let (counter, why) = match verdict {
             Verdict::Whole => return,
@@ -245,8 +259,11 @@ impl Tally {
         let mut wrong = self.wrong.lock().unwrap();
         if let Some(kept) = kept.filter(|_| wrong.len() < 5) {
             let place = kept.keep();
+            let unsynced = tape.recording.unsynced(moment, model);
+            fs::write(place.join("unsynced"), unsynced.join("\n")).unwrap();
             wrong.push(format!(
-                "image {image}, cut at {moment}, {acknowledged} acknowledged: {why}; the image is {}",
+                "image {image}, cut at {moment}, {} acknowledged: {why}; the image, and what was not synced, is in {}",
+                promised.0,
                 place.display()
             ));
         }
@@ -275,7 +292,22 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn judge(path: &Path, acknowledged: u64, digests: &[u64]) -> Verdict {
+/// In a thread of its own, which is left behind if it hangs: sled may wait for ever where it has failed.
+fn judged(kind: Kind, store: PathBuf, promised: (u64, u64), digests: Arc<Vec<u64>>) -> Verdict {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let verdict = match kind {
+            Kind::Ours => judge(&store, promised, &digests),
+            Kind::PlainSled => judge_plain(&store, promised, &digests),
+        };
+        // Nobody waits for what comes too late.
+        let _ = tell.send(verdict);
+    });
+    let hung = || Verdict::Unopenable(format!("it hung for {PATIENCE_S} s"));
+    told.recv_timeout(Duration::from_secs(PATIENCE_S)).unwrap_or_else(|_| hung())
+}
+
+fn judge(path: &Path, promised: (u64, u64), digests: &[u64]) -> Verdict {
     let store = match workload::open(path) {
         Ok(store) => store,
         Err(why) => return Verdict::Unopenable(why.to_string()),
@@ -283,22 +315,21 @@ fn judge(path: &Path, acknowledged: u64, digests: &[u64]) -> Verdict {
     let found = workload::last_commit(&store, digests);
     let closed = store.close();
     match (found, closed) {
-        (Ok(found), Ok(())) => bounds(found, acknowledged),
+        (Ok(found), Ok(())) => bounds(found, promised),
         (Err(why), _) => Verdict::Lost(why),
         (_, Err(why)) => Verdict::Unopenable(format!("it cannot be closed: {why}")),
     }
 }
 
-/// One commit may be there that was not acknowledged yet.
-fn bounds(found: u64, acknowledged: u64) -> Verdict {
-    if (acknowledged..=acknowledged + 1).contains(&found) {
+fn bounds(found: u64, (least, most): (u64, u64)) -> Verdict {
+    if (least..=most).contains(&found) {
         Verdict::Whole
     } else {
-        Verdict::Lost(format!("{acknowledged} commits were acknowledged, and it holds {found}"))
+        Verdict::Lost(format!("{least} commits were acknowledged, and it holds {found}"))
     }
 }
 
-fn judge_plain(path: &Path, acknowledged: u64, digests: &[u64]) -> Verdict {
+fn judge_plain(path: &Path, promised: (u64, u64), digests: &[u64]) -> Verdict {
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let db = sled::Config::new().path(path).open()?;
         let pairs = db.iter().collect::<sled::Result<Vec<_>>>()?;
@@ -317,7 +348,7 @@ fn judge_plain(path: &Path, acknowledged: u64, digests: &[u64]) -> Verdict {
         }
     }
     match workload::judge(&content, digests) {
-        Ok(found) => bounds(found, acknowledged),
+        Ok(found) => bounds(found, promised),
         Err(why) => Verdict::Lost(why),
     }
 }
