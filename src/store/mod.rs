@@ -14,6 +14,7 @@ pub mod keys;
 mod mark;
 pub mod memory;
 mod sled;
+mod waker;
 
 use std::collections::BTreeMap;
 use std::fmt;

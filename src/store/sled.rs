@@ -4,7 +4,11 @@
 //!   `sync_data` on a handle of our own of sled's file (`fdatasync`; `F_FULLFSYNC` on macOS).
 //! - It panics on some damaged files. Every call is guarded, and a panic ends the store as any other error does.
 //! - A leftover of an interrupted snapshot keeps it from opening for ever. It is removed first, under a lock of our own.
-//! - It writes its `conf` file and the names of its files without syncing them. They are synced before the first commit.
+//! - It writes its `conf` file and the names of its files without syncing them, and never opens again when it was
+//!   interrupted there. So a store is made under another name, synced, and then renamed.
+//! - It takes a read error while opening for the end of its log, and overwrites what comes after. So its log is read whole
+//!   before, and a disk that cannot be read is met by us.
+//! - It forgets to wake who waits for a write that fails in another thread (module [`waker`](super::waker)).
 //! - It keeps half of a batch when it meets a damaged page in its middle. The pages are read before the batch is applied.
 //! - It opens with a damaged tail cut off. Commits are numbered, and a store that has fewer than it had is refused
 //!   (module [`mark`]).
@@ -15,6 +19,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +29,7 @@ use std::time::Duration;
 use super::error::{StoreError, StoreErrorKind};
 use super::keys::{Key, Table};
 use super::mark::{self, Mark};
+use super::waker::Waker;
 use super::{Batch, Durable, Store, Writes, decoded, format, span};
 use crate::unix;
 
@@ -54,6 +60,7 @@ const LAST: &[u8] = b"\0last";
 
 struct Opened {
     db: sled::Db,
+    waker: Waker,
     /// Our own handle of sled's file, for the barrier. `fdatasync` acts on the file, whoever wrote to it.
     file: File,
     folder: PathBuf,
@@ -76,7 +83,9 @@ impl SledStore {
         unix::private_dir(path).map_err(creating)?;
         let lock = lock(path)?;
         let folder = path.join("sled");
-        unix::private_dir(&folder).map_err(creating)?;
+        if !folder.exists() {
+            create(path, &folder, &options)?;
+        }
         let preparing = |error: io::Error| StoreError::io(format_args!("preparing {}", folder.display()), &error);
         remove_unfinished_snapshots(&folder).map_err(preparing)?;
         refuse_spilled_pages(&folder)?;
@@ -84,16 +93,13 @@ impl SledStore {
             return Err(StoreError::held(path, None));
         }
 
-        let config = sled::Config::new()
-            .path(&folder)
-            .mode(sled::Mode::LowSpace)
-            .cache_capacity(options.cache_bytes)
-            .use_compression(false)
-            .flush_every_ms(Some(500)); // its thread also collects what space is free
-        let db = guarded("opening it", || config.open())?;
+        read_whole(&folder.join("db"))?;
+        let db = guarded("opening it", || config(&folder, &options).open())?;
         let file = sync_all(&folder).and_then(|()| File::open(folder.join("db"))).map_err(preparing)?;
         let (mark, reached) = Mark::open(path).map_err(preparing)?;
-        let opened = Opened { db, file, folder, mark, last: AtomicU64::new(0), lock };
+        let second = db.clone();
+        let waker = Waker::start(move || drop(second.flush())).map_err(preparing)?;
+        let opened = Opened { db, waker, file, folder, mark, last: AtomicU64::new(0), lock };
         match opened.check_gap(reached).and_then(|()| opened.check_format()) {
             Ok(()) => {
                 Ok(SledStore { opened: RwLock::new(Some(opened)), ended: OnceLock::new(), sequence: AtomicU64::new(0) })
@@ -192,7 +198,7 @@ impl Opened {
 
     /// A failed sync is never tried again: the kernel may have dropped the pages and would then report success.
     fn barrier(&self) -> sled::Result<()> {
-        self.db.flush()?;
+        self.waker.watch(|| self.db.flush())?;
         Ok(self.file.sync_data()?)
     }
 
@@ -221,12 +227,61 @@ impl Opened {
 
     /// Others may open the store only after sled's threads have let go of its file.
     fn release(self) {
-        let Opened { db, file, folder, lock, .. } = self;
+        let Opened { db, waker, file, folder, lock, .. } = self;
+        waker.stop();
         // A sled that has failed may panic once more.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
         drop(file);
         let _ = released(&folder); // the next open asks again
         drop(lock);
+    }
+}
+
+fn config(folder: &Path, options: &SledOptions) -> sled::Config {
+    sled::Config::new()
+        .path(folder)
+        .mode(sled::Mode::LowSpace)
+        .cache_capacity(options.cache_bytes)
+        .use_compression(false)
+        .flush_every_ms(Some(500)) // its thread also collects what space is free
+}
+
+/// Makes an empty store, which is there whole or not at all: what was begun before has another name, and goes.
+fn create(path: &Path, folder: &Path, options: &SledOptions) -> Result<(), StoreError> {
+    let begun = path.join("sled.new");
+    let creating = |error: io::Error| StoreError::io(format_args!("creating {}", folder.display()), &error);
+    match fs::remove_dir_all(&begun) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(creating(error)),
+        _ => {}
+    }
+    unix::private_dir(&begun).map_err(creating)?;
+    guarded("creating it", || config(&begun, options).open().map(drop))?;
+    if !released(&begun) {
+        return Err(StoreError::held(path, None));
+    }
+    sync_all(&begun).and_then(|()| fs::rename(&begun, folder)).and_then(|()| unix::sync_dir(path)).map_err(creating)
+}
+
+/// Reads a file to its end. What the disk cannot give is met here, where nothing is overwritten for it.
+fn read_whole(path: &Path) -> Result<(), StoreError> {
+    let read = || {
+        let file = File::open(path)?;
+        let mut piece = vec![0; 1 << 20];
+        let mut at: u64 = 0;
+        loop {
+            match file.read_at(&mut piece, at) {
+                Ok(0) => return Ok(()),
+                Ok(read) => at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    match read() {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io(format_args!("reading {}", path.display()), &error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -194,10 +194,9 @@ async fn strike(blow: Blow, nth: u64, tally: &mut Tally) -> bool {
     }
     all.push(bench.submit(&engine, "after").await);
     bench.all_done(&engine, &all).await;
-    for (what, saw, most) in [
-        ("conflicts", bench.saw("conflicts"), 0),
-        ("refreshes", bench.saw("refreshes_ok"), 1 + u64::from(struck)),
-    ] {
+    for (what, saw, most) in
+        [("conflicts", bench.saw("conflicts"), 0), ("refreshes", bench.saw("refreshes_ok"), 1 + u64::from(struck))]
+    {
         if saw > most {
             complain(format!("{saw} {what}, and at most {most} are allowed"));
         }

@@ -21,14 +21,32 @@ struct Event {
 }
 
 enum What {
-    Write { file: FileId, at: u64, bytes: Vec<u8> },
-    Length { file: FileId, to: u64 },
+    Write {
+        file: FileId,
+        at: u64,
+        bytes: Vec<u8>,
+    },
+    Length {
+        file: FileId,
+        to: u64,
+    },
     /// By `fdatasync`, or by `fsync`.
-    Sync { file: FileId, by_data: bool },
-    SyncFolder { folder: PathBuf },
+    Sync {
+        file: FileId,
+        by_data: bool,
+    },
+    SyncFolder {
+        folder: PathBuf,
+    },
     /// Names change: what is taken away, and what is put there.
-    Names { folder: PathBuf, gone: Option<PathBuf>, new: Option<(PathBuf, Node)> },
-    Acknowledged { number: u64 },
+    Names {
+        folder: PathBuf,
+        gone: Option<PathBuf>,
+        new: Option<(PathBuf, Node)>,
+    },
+    Acknowledged {
+        number: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +198,7 @@ impl Recording {
         let past: Vec<&Event> = self.events.iter().filter(|event| event.began < cut).collect();
         let kept = Kept::of(&past, cut, model);
         let manner = Manner::draw(draw);
-        let mut names: BTreeMap<&Path, Node> = BTreeMap::from([(self.root.as_path(), Node::Folder)]);
+        let mut names = BTreeMap::from([(self.root.clone(), Node::Folder)]);
         let mut in_order = true;
         for event in &past {
             let What::Names { gone, new, .. } = &event.what else { continue };
@@ -188,10 +206,7 @@ impl Recording {
             let taken = durable || manner.keeps(draw);
             in_order &= taken;
             if taken && (durable || in_order || model == Model::Posix) {
-                if let Some(path) = gone {
-                    names.remove(path.as_path());
-                }
-                names.extend(new.iter().map(|(path, node)| (path.as_path(), *node)));
+                change(&mut names, gone.as_ref(), new.as_ref());
             }
         }
         let mut lost: BTreeSet<&Path> = BTreeSet::new();
@@ -209,6 +224,21 @@ impl Recording {
             }
         }
     }
+}
+
+/// Takes a name away and puts one there. What is in a directory moves with it.
+fn change(names: &mut BTreeMap<PathBuf, Node>, gone: Option<&PathBuf>, new: Option<&(PathBuf, Node)>) {
+    let below: Vec<PathBuf> = match gone {
+        Some(gone) => names.keys().filter(|path| path.starts_with(gone)).cloned().collect(),
+        None => Vec::new(),
+    };
+    for (path, gone) in below.iter().filter_map(|path| Some((path, gone?))) {
+        let Some(node) = names.remove(path) else { continue };
+        if let (Some((new, _)), Ok(inside)) = (new, path.strip_prefix(gone)) {
+            names.insert(if path == gone { new.clone() } else { new.join(inside) }, node);
+        }
+    }
+    names.extend(new.cloned());
 }
 
 /// Until when each file and each directory is durable at a cut.
@@ -478,15 +508,13 @@ impl Process<'_> {
     fn named(&mut self, call: &Call, gone: Option<String>, new: Option<(String, Option<Node>)>) {
         let gone = gone.and_then(|path| self.inside(&path));
         let new = new.and_then(|(path, node)| Some((self.inside(&path)?, node)));
-        let moved = gone.as_ref().and_then(|path| self.recording.names.remove(path));
+        let moved = gone.as_ref().and_then(|path| self.recording.names.get(path)).copied();
         let new = new.and_then(|(path, node)| Some((path, node.or(moved)?)));
         let Some(folder) = new.as_ref().map(|(path, _)| path).or(gone.as_ref()).and_then(|path| path.parent()) else {
             return;
         };
         let folder = folder.to_owned();
-        if let Some((path, node)) = &new {
-            self.recording.names.insert(path.clone(), *node);
-        }
+        change(&mut self.recording.names, gone.as_ref(), new.as_ref());
         self.push(call, What::Names { folder, gone, new });
     }
 }

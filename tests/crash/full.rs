@@ -147,7 +147,7 @@ impl Tally {
 pub(crate) fn a_store_without_space_says_so_and_goes_on_when_there_is_some() -> Outcome {
     quiet_about_sled();
     let mut draw = Draw::new(report::seed(), 7);
-    let (scarce, skipped) = scarcities(&mut draw, size("FULL_STORES", 4, 60), 4, 6000);
+    let (scarce, skipped) = scarcities(&mut draw, size("FULL_STORES", 4, 60), 4, 3000);
     let mut tally = Tally::default();
     let workload = Workload { seed: report::seed() };
     let digests = workload.digests(3000);
@@ -205,7 +205,8 @@ pub(crate) fn a_program_without_space_says_so_and_goes_on_when_there_is_some() -
 }
 
 async fn provider(seed: u64) -> Sandbox {
-    let grant = json!({"access_token": ACCESS, "refresh_token": REFRESH, "age_s": HALF_LIFE_S, "expires_in_s": HALF_LIFE_S});
+    let grant =
+        json!({"access_token": ACCESS, "refresh_token": REFRESH, "age_s": HALF_LIFE_S, "expires_in_s": HALF_LIFE_S});
     let latency = json!({"min_ms": 1, "max_ms": 5});
     let options = json!({"seed": seed, "grants": [grant], "switches": {"api_latency_ms": latency}});
     let wall = std::sync::Arc::new(|| clock::wall().as_millis());

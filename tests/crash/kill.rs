@@ -43,7 +43,8 @@ pub(crate) fn a_killed_store_loses_nothing_that_was_acknowledged() -> Outcome {
             told = 0;
         }
         let path = place.path().join("store");
-        let plan = Plan { path: path.clone(), seed: workload.seed, openings: vec![150; 3], engine: Kind::Ours, abrupt: false };
+        let plan =
+            Plan { path: path.clone(), seed: workload.seed, openings: vec![150; 3], engine: Kind::Ours, abrupt: false };
         let output = killed(&plan, Duration::from_micros(draw.below(90_000)));
         done += 1;
         early += u64::from(!output.contains("opened"));
@@ -65,8 +66,9 @@ pub(crate) fn a_killed_store_loses_nothing_that_was_acknowledged() -> Outcome {
         }
     }
     let lost = wrong.len();
-    let totals =
-        format!("{done} kills of a bare store ({early} while it was opened), {acknowledged} commits acknowledged, {lost} kills lost one");
+    let totals = format!(
+        "{done} kills of a bare store ({early} while it was opened), {acknowledged} commits acknowledged, {lost} kills lost one"
+    );
     Outcome { totals, wrong, skipped: None }
 }
 
@@ -325,7 +327,10 @@ impl Attack {
         let deadline = report::now() + 180_000;
         while client.live().unwrap() > 0 {
             if report::now() > deadline {
-                return vec![format!("{} deliveries have not ended 3 minutes after all was well", client.live().unwrap())];
+                return vec![format!(
+                    "{} deliveries have not ended 3 minutes after all was well",
+                    client.live().unwrap()
+                )];
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -357,7 +362,10 @@ impl Attack {
         let summary = self.sandbox.with_provider(|provider, _| provider.summary());
         let most = ledger.renewals + provider.lost_answers + self.cut_off;
         if summary.refreshes_ok > most {
-            wrong.push(format!("{} renewals at the provider, and at most {most} are allowed (S3)", summary.refreshes_ok));
+            wrong.push(format!(
+                "{} renewals at the provider, and at most {most} are allowed (S3)",
+                summary.refreshes_ok
+            ));
         }
         totals.conflicts.fetch_add(summary.conflicts, Ordering::Relaxed);
         totals.renewals.fetch_add(summary.refreshes_ok, Ordering::Relaxed);

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use outlast::state::{
-    Credential, CredentialJournal, CredentialState, Delivery, DeliveryJournal, State, Time,
-};
+use outlast::state::{Credential, CredentialJournal, CredentialState, Delivery, DeliveryJournal, State, Time};
 use outlast::store::{Key, Store, Table, codec};
 use serde::Deserialize;
 
@@ -64,8 +62,7 @@ impl Ledger {
     /// Reads an open store.
     pub(crate) fn of(store: &dyn Store) -> Result<Ledger, String> {
         let failed = |why| format!("the store cannot be read: {why}");
-        let mut ledger =
-            Ledger { deliveries: BTreeMap::new(), renewals: 0, renewing: false, damaged: Vec::new() };
+        let mut ledger = Ledger { deliveries: BTreeMap::new(), renewals: 0, renewing: false, damaged: Vec::new() };
         for (key, bytes) in store.scan(Table::Delivery, None, usize::MAX).map_err(failed)? {
             let Key::Delivery(id) = key else { continue };
             match codec::open(&key, &bytes).and_then(|(_, payload)| payload.decode::<DeliveryRecord>()) {

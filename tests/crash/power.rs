@@ -9,8 +9,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, mpsc};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use outlast::store::{Key, Store as _};
@@ -64,14 +64,14 @@ pub(crate) fn a_power_cut_loses_nothing_that_was_acknowledged() -> Outcome {
         if is_over() {
             break;
         }
-        let tape = Tape::record(round, Kind::Ours);
+        let tape = Tape::record(round, Kind::Ours, &ours);
         let (writes, syncs) = tape.recording.counts();
         recordings = (recordings.0 + 1, recordings.1 + writes, recordings.2 + syncs);
         cut(&tape, Kind::Ours, Model::Journalled, count / rounds, &ours);
         cut(&tape, Kind::Ours, Model::Posix, count / rounds / 4, &posix);
         cut(&tape, Kind::Ours, Model::WithoutBarrier, count / rounds / 8, &bare);
         if round % 4 == 0 {
-            let tape = Tape::record(round, Kind::PlainSled);
+            let tape = Tape::record(round, Kind::PlainSled, &plain);
             cut(&tape, Kind::PlainSled, Model::Journalled, count / rounds / 2, &plain);
         }
     }
@@ -106,7 +106,8 @@ pub(crate) fn a_power_cut_loses_nothing_that_was_acknowledged() -> Outcome {
 
 /// Why system calls cannot be seen here, where they cannot.
 pub(crate) fn no_strace() -> Option<String> {
-    let tried = Command::new("strace").args(["-f", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=fsync", "true"]).output();
+    let tried =
+        Command::new("strace").args(["-f", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=fsync", "true"]).output();
     match tried {
         Ok(output) if output.status.success() => None,
         Ok(output) => Some(format!("strace does not work: {}", String::from_utf8_lossy(&output.stderr).trim())),
@@ -137,7 +138,7 @@ pub(crate) fn scratch() -> tempfile::TempDir {
 
 impl Tape {
     /// Records lives of a store: with a clean end and without, on an empty directory and on one that a power cut left.
-    fn record(round: u64, kind: Kind) -> Tape {
+    fn record(round: u64, kind: Kind, tally: &Tally) -> Tape {
         let mut draw = Draw::new(report::seed(), 1000 + round);
         let place = scratch();
         let root = place.path().canonicalize().unwrap();
@@ -171,8 +172,18 @@ impl Tape {
                 if kind == Kind::PlainSled {
                     continue;
                 }
+                let promised = tape.promised(moment);
+                let (before, store) = (keep(&left.path().join("store")), left.path().join("store"));
+                let verdict = judged(kind, store, promised, Arc::clone(&tape.digests));
+                let whole = matches!(verdict, Verdict::Whole);
+                tally.count(verdict, Some(keep(&before.path().join("store"))), &|| {
+                    format!("the cut of recording {round}, at {moment}")
+                });
+                if !whole {
+                    continue;
+                }
                 fs::remove_dir_all(root.join("store")).unwrap();
-                copy(&left.path().join("store"), &root.join("store"));
+                copy(&before.path().join("store"), &root.join("store"));
                 tape.before = Some(acknowledged);
                 tape.recording = Recording::new(&root);
             }
@@ -249,6 +260,15 @@ impl Tally {
         let store = place.path().join("store");
         let kept = (kind == Kind::Ours && model != Model::WithoutBarrier).then(|| keep(&store));
         let verdict = judged(kind, store, promised, Arc::clone(&tape.digests));
+        let name = || {
+            let unsynced = tape.recording.unsynced(moment, model).join("\n");
+            format!("image {image}, cut at {moment}, {} acknowledged; not synced:\n{unsynced}\n", promised.0)
+        };
+        self.count(verdict, kept, &name);
+    }
+
+    /// Counts an image, and keeps it as it was if it is a bad one.
+    fn count(&self, verdict: Verdict, kept: Option<tempfile::TempDir>, name: &dyn Fn() -> String) {
         self.images.fetch_add(1, Ordering::Relaxed);
         let (counter, why) = match verdict {
             Verdict::Whole => return,
@@ -259,13 +279,10 @@ impl Tally {
         let mut wrong = self.wrong.lock().unwrap();
         if let Some(kept) = kept.filter(|_| wrong.len() < 5) {
             let place = kept.keep();
-            let unsynced = tape.recording.unsynced(moment, model);
-            fs::write(place.join("unsynced"), unsynced.join("\n")).unwrap();
-            wrong.push(format!(
-                "image {image}, cut at {moment}, {} acknowledged: {why}; the image, and what was not synced, is in {}",
-                promised.0,
-                place.display()
-            ));
+            let name = name();
+            fs::write(place.join("why"), format!("{name}\n{why}\n")).unwrap();
+            let first = name.lines().next().unwrap_or_default();
+            wrong.push(format!("{first}: {why}. The image, and what was not synced, is in {}", place.display()));
         }
     }
 }
@@ -352,4 +369,3 @@ fn judge_plain(path: &Path, promised: (u64, u64), digests: &[u64]) -> Verdict {
         Err(why) => Verdict::Lost(why),
     }
 }
-
