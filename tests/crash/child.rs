@@ -34,11 +34,11 @@ pub(crate) enum Kind {
 }
 
 /// The store told of an error: nothing is acknowledged after it.
-pub(crate) const FAILED: i32 = 3;
+pub(crate) const FAILED: u8 = 3;
 /// A commit was acknowledged after an error.
-pub(crate) const WENT_ON: i32 = 9;
+pub(crate) const WENT_ON: u8 = 9;
 /// What was acknowledged could not be told.
-pub(crate) const MUTE: i32 = 4;
+pub(crate) const MUTE: u8 = 4;
 
 impl Plan {
     /// The command that does this. Its standard output gets a line for each thing that has happened.
@@ -81,21 +81,21 @@ pub(crate) fn run() -> Option<ExitCode> {
         Ok(()) => 0,
         Err(code) => code,
     };
-    Some(ExitCode::from(code as u8))
+    Some(ExitCode::from(code))
 }
 
 /// In one write, so that it is told whole or not at all.
-fn tell(line: &str) -> Result<(), i32> {
+fn tell(line: &str) -> Result<(), u8> {
     io::stdout().lock().write_all(format!("{line}\n").as_bytes()).map_err(|_| MUTE)
 }
 
-fn fail(why: &StoreError) -> i32 {
+fn fail(why: &StoreError) -> u8 {
     // A lost message changes nothing.
     let _ = writeln!(io::stderr(), "error: {:?}: {why}", why.kind());
     FAILED
 }
 
-fn ours(path: &Path, workload: Workload, commits: u64, abrupt: bool) -> Result<(), i32> {
+fn ours(path: &Path, workload: Workload, commits: u64, abrupt: bool) -> Result<(), u8> {
     let store = workload::open(path).map_err(|why| fail(&why))?;
     let from = workload::reached(&store).map_err(|why| fail(&why))?;
     tell("opened")?;
@@ -114,7 +114,7 @@ fn ours(path: &Path, workload: Workload, commits: u64, abrupt: bool) -> Result<(
     tell("closed")
 }
 
-fn plain(path: &Path, workload: Workload, commits: u64, abrupt: bool) -> Result<(), i32> {
+fn plain(path: &Path, workload: Workload, commits: u64, abrupt: bool) -> Result<(), u8> {
     let db = sled::Config::new().path(path).open().map_err(|_| FAILED)?;
     let note = db.get(PLAIN_LAST).map_err(|_| FAILED)?;
     let from = note.and_then(|note| note.as_ref().try_into().ok()).map_or(0, u64::from_le_bytes);

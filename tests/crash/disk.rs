@@ -131,7 +131,9 @@ impl Recording {
     /// Takes what a process did, after all that is recorded already.
     pub(crate) fn take(&mut self, calls: &[Call]) {
         let mut process = Process { recording: self, offsets: HashMap::new() };
-        calls.iter().for_each(|call| process.take(call));
+        for call in calls {
+            process.take(call);
+        }
         let last = calls.iter().flat_map(|call| [call.began, call.ended]).filter(|time| *time != u64::MAX).max();
         self.now += last.unwrap_or(0) + 1;
         // A call that never returned had its effect or not while the process lived.

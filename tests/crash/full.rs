@@ -2,7 +2,7 @@
 //! the size of files everywhere. Who runs out of space says so and ends; with space again nothing is lost, and all goes on.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use outlast::clock;
@@ -147,7 +147,7 @@ impl Tally {
 pub(crate) fn a_store_without_space_says_so_and_goes_on_when_there_is_some() -> Outcome {
     quiet_about_sled();
     let mut draw = Draw::new(report::seed(), 7);
-    let (scarce, skipped) = scarcities(&mut draw, size("FULL_STORES", 4, 60), 4, 3000);
+    let (scarce, skipped) = scarcities(&mut draw, size("FULL_STORES", 4, 60), 4, 2000);
     let mut tally = Tally::default();
     let workload = Workload { seed: report::seed() };
     let digests = workload.digests(3000);
@@ -164,7 +164,7 @@ pub(crate) fn a_store_without_space_says_so_and_goes_on_when_there_is_some() -> 
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
         tally.acknowledged += acknowledged;
-        if output.status.code() != Some(FAILED) || !said.contains("error: Full: no space left") {
+        if output.status.code() != Some(i32::from(FAILED)) || !said.contains("error: Full: no space left") {
             let signal = output.status.signal();
             tally.wrong.push(format!("{name}: exit {:?}, signal {signal:?}, said {said}", output.status.code()));
         }
@@ -197,7 +197,7 @@ pub(crate) fn a_program_without_space_says_so_and_goes_on_when_there_is_some() -
         let told = runtime.block_on(provider(draw.next()));
         let folder = tempfile::tempdir().unwrap();
         let store = scarcity.place(folder.path()).join("data");
-        let wrong = fill(&told, scarcity, store, draw.next(), &mut tally.acknowledged);
+        let wrong = fill(&told, scarcity, &store, draw.next(), &mut tally.acknowledged);
         tally.wrong.extend(wrong.into_iter().map(|wrong| format!("{name}: {wrong}")));
         runtime.block_on(told.stop());
     }
@@ -214,8 +214,8 @@ async fn provider(seed: u64) -> Sandbox {
 }
 
 /// Offers events until there is no space, makes some, and sees everything delivered.
-fn fill(sandbox: &Sandbox, scarcity: &Scarcity, store: PathBuf, seed: u64, acknowledged: &mut u64) -> Vec<String> {
-    let place = Place::new(sandbox.api_addr(), 5, Some(&store));
+fn fill(sandbox: &Sandbox, scarcity: &Scarcity, store: &Path, seed: u64, acknowledged: &mut u64) -> Vec<String> {
+    let place = Place::new(sandbox.api_addr(), 5, Some(store));
     place.authorise();
     let sample = sample::events(TRACK, clock::wall(), 20_000, seed).unwrap();
     let mut wrong = Vec::new();
@@ -223,7 +223,7 @@ fn fill(sandbox: &Sandbox, scarcity: &Scarcity, store: PathBuf, seed: u64, ackno
     let mut refusal = String::new();
     let mut command = scarcity.below(&place.command(&["serve"]));
     let mut serving = Serving { child: command.stdout(Stdio::null()).spawn().unwrap() };
-    if let Some(mut client) = Client::wait(&store, &mut serving) {
+    if let Some(mut client) = Client::wait(store, &mut serving) {
         for events in sample.events.chunks(16) {
             let Ok(answers) = client.submit(events) else { break };
             known.extend(answers.iter().flatten().cloned());
@@ -247,7 +247,7 @@ fn fill(sandbox: &Sandbox, scarcity: &Scarcity, store: PathBuf, seed: u64, ackno
     }
     scarcity.make_space();
     let mut serving = place.serve();
-    let Some(mut client) = Client::wait(&store, &mut serving) else {
+    let Some(mut client) = Client::wait(store, &mut serving) else {
         wrong.push("with space again, serve did not start".to_owned());
         return wrong;
     };
@@ -259,7 +259,7 @@ fn fill(sandbox: &Sandbox, scarcity: &Scarcity, store: PathBuf, seed: u64, ackno
     if !serving.terminate() {
         wrong.push("with space again, serve did not stop well".to_owned());
     }
-    match Ledger::read(&store) {
+    match Ledger::read(store) {
         Ok(ledger) => {
             let lost = known.iter().filter(|id| !ledger.deliveries.contains_key(*id)).count();
             let open = ledger.deliveries.values().filter(|entry| !matches!(entry.state, "Done" | "Failed")).count();

@@ -222,7 +222,9 @@ impl Attack {
                 Ok(ledger) => wrong.extend(self.check(&ledger, totals)),
                 Err(why) => wrong.push(why),
             }
-            wrong.iter_mut().for_each(|wrong| *wrong = format!("after kill {kill}: {wrong}"));
+            for wrong in &mut wrong {
+                *wrong = format!("after kill {kill}: {wrong}");
+            }
         }
         if wrong.is_empty() {
             wrong.extend(self.heal());

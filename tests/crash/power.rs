@@ -70,7 +70,7 @@ pub(crate) fn a_power_cut_loses_nothing_that_was_acknowledged() -> Outcome {
         cut(&tape, Kind::Ours, Model::Journalled, count / rounds, &ours);
         cut(&tape, Kind::Ours, Model::Posix, count / rounds / 4, &posix);
         cut(&tape, Kind::Ours, Model::WithoutBarrier, count / rounds / 8, &bare);
-        if round % 4 == 0 {
+        if round.is_multiple_of(4) {
             let tape = Tape::record(round, Kind::PlainSled, &plain);
             cut(&tape, Kind::PlainSled, Model::Journalled, count / rounds / 2, &plain);
         }
@@ -152,7 +152,7 @@ impl Tape {
         };
         let lives = draw.within(1, 3);
         for life in 0..lives {
-            let longest = if round % 2 == 0 { 300 } else { 12 };
+            let longest = if round.is_multiple_of(2) { 300 } else { 12 };
             let openings = (0..draw.within(1, 2)).map(|_| draw.within(1, longest)).collect();
             let plan = Plan {
                 path: root.join("store"),

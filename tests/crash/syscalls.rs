@@ -39,7 +39,7 @@ const OPENINGS: [u64; 2] = [4, 2];
 /// A process that has not ended after so many seconds hangs.
 const PATIENCE_S: u64 = 30;
 /// SIGKILL, as shells write it.
-const KILLED: i32 = 128 + 9;
+const KILLED: u8 = 128 + 9;
 
 #[derive(Default)]
 struct Tally {
@@ -103,8 +103,9 @@ pub(crate) fn a_system_call_that_fails_or_kills_loses_nothing() -> Outcome {
     if unreadable > 0 {
         wrong.push("a disk that could not be read was written to".to_owned());
     }
-    if number(&tally.killed) == 0 || number(&tally.told) == 0 {
-        wrong.push("blind: no fault was ever met".to_owned());
+    let least = CALLS.len() as u64;
+    if (number(&tally.killed) <= least || number(&tally.told) <= least) && !is_over() {
+        wrong.push("blind: most faults were never met".to_owned());
     }
     Outcome { totals, wrong, skipped: None }
 }
@@ -123,13 +124,15 @@ fn run(call: &str, fault: &str, when: &str, digests: &[u64], tally: &Tally) -> M
     let plan =
         Plan { path: path.clone(), seed: report::seed(), openings: OPENINGS.into(), engine: Kind::Ours, abrupt: false };
     let log = place.path().join("log");
+    // Without --seccomp-bpf: with it strace 6.1 injects errors, but no signals.
     let inject = format!("inject={call}:{fault}:when={when}");
-    let options = ["-f", "--seccomp-bpf", "-o", log.to_str().unwrap(), "-e", &format!("trace={call}"), "-e", &inject];
+    let options = ["-f", "-o", log.to_str().unwrap(), "-e", &format!("trace={call}"), "-e", &inject];
     let began = report::now();
-    let output = ended(plan, &options);
+    let output = ended(&plan, &options);
     let hung = report::now() - began >= PATIENCE_S * 1000;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal));
+    let code = code.and_then(|code| u8::try_from(code).ok());
     let met = std::fs::read_to_string(&log).unwrap().contains("(INJECTED)") || code == Some(KILLED);
     tally.runs.fetch_add(1, Ordering::Relaxed);
     let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
@@ -184,7 +187,7 @@ fn run(call: &str, fault: &str, when: &str, digests: &[u64], tally: &Tally) -> M
 }
 
 /// The child's end, or that of the patience with it.
-fn ended(plan: Plan, options: &[&str]) -> Output {
+fn ended(plan: &Plan, options: &[&str]) -> Output {
     let inner = plan.traced(options);
     let mut command = std::process::Command::new("timeout");
     command.args(["--signal=KILL", &PATIENCE_S.to_string()]).arg(inner.get_program()).args(inner.get_args());

@@ -20,22 +20,23 @@ pub(crate) struct Call {
 
 /// All calls of a log, in the order in which they returned.
 pub(crate) fn calls(log: &str) -> Vec<Call> {
-    let mut open: HashMap<&str, (u64, String)> = HashMap::new();
+    let mut unfinished: HashMap<&str, (u64, String)> = HashMap::new();
     let mut calls = Vec::new();
     for (line, time) in log.lines().zip(1..) {
         let Some((process, text)) = line.split_once(' ') else { continue };
         let text = text.trim_start();
-        if let Some(begun) = text.strip_suffix(" <unfinished ...>") {
-            open.insert(process, (time, begun.to_owned()));
+        if let Some(first) = text.strip_suffix(" <unfinished ...>") {
+            unfinished.insert(process, (time, first.to_owned()));
         } else if let Some(rest) = text.strip_prefix("<... ").and_then(|rest| rest.split_once(" resumed>")) {
-            let Some((began, begun)) = open.remove(process) else { continue };
-            calls.extend(parse(&format!("{begun}{}", rest.1), began, time));
+            let Some((began, first)) = unfinished.remove(process) else { continue };
+            calls.extend(parse(&format!("{first}{}", rest.1), began, time));
         } else {
             calls.extend(parse(text, time, time));
         }
     }
     // What was cut off: its arguments are known, its result is not.
-    calls.extend(open.into_values().filter_map(|(began, begun)| parse(&format!("{begun}) = ?"), began, u64::MAX)));
+    calls
+        .extend(unfinished.into_values().filter_map(|(began, first)| parse(&format!("{first}) = ?"), began, u64::MAX)));
     calls.sort_by_key(|call| (call.ended, call.began));
     calls
 }

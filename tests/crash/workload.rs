@@ -86,7 +86,9 @@ fn filled(draw: &mut Draw, longest: u64) -> Vec<u8> {
 
 fn digest(content: &Content) -> u64 {
     let mut hasher = DefaultHasher::new();
-    content.iter().for_each(|(key, value)| (key.encode(), value).hash(&mut hasher));
+    for (key, value) in content {
+        (key.encode(), value).hash(&mut hasher);
+    }
     hasher.finish()
 }
 
