@@ -326,13 +326,13 @@ impl Attack {
             return vec!["serve ended by itself".to_owned()];
         };
         self.offer(&mut client, 20);
-        let deadline = report::now() + 180_000;
+        // A token request that was cut off again and again is tried again after up to 5 minutes.
+        let deadline = report::now() + 400_000;
         while client.live().unwrap() > 0 {
             if report::now() > deadline {
-                return vec![format!(
-                    "{} deliveries have not ended 3 minutes after all was well",
-                    client.live().unwrap()
-                )];
+                let credentials = client.ask(&json!({"ask": "credentials"})).unwrap();
+                let live = client.live().unwrap();
+                return vec![format!("{live} deliveries have not ended long after all was well: {credentials}")];
             }
             std::thread::sleep(Duration::from_millis(50));
         }
