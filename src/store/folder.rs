@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -87,4 +88,27 @@ pub(super) fn released(folder: &Path) -> bool {
         }
     }
     false
+}
+
+/// Reads a file to its end. What the disk cannot give is met here, where nothing is overwritten for it.
+pub(super) fn read_whole(path: &Path) -> Result<(), StoreError> {
+    let read = || {
+        let file = File::open(path)?;
+        let mut piece = vec![0; 1 << 20];
+        let mut at: u64 = 0;
+        loop {
+            match file.read_at(&mut piece, at) {
+                Ok(0) => return Ok(()),
+                Ok(read) => at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    match read() {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io(format_args!("reading {}", path.display()), &error))
+        }
+        _ => Ok(()),
+    }
 }

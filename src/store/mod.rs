@@ -16,6 +16,7 @@ mod ledger;
 mod mark;
 pub mod memory;
 mod sled;
+mod waker;
 pub(crate) mod wreck;
 
 use std::collections::BTreeMap;

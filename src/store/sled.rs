@@ -4,7 +4,11 @@
 //!   `sync_data` on a handle of our own of sled's file (`fdatasync`; `F_FULLFSYNC` on macOS).
 //! - It panics on some damaged files. Every call is guarded, and a panic ends the store as any other error does.
 //! - A leftover of an interrupted snapshot keeps it from opening for ever. It is removed first, under a lock of our own.
-//! - It writes its `conf` file and the names of its files without syncing them. They are synced before the first commit.
+//! - It writes its `conf` file and the names of its files without syncing them, and never opens again when it was
+//!   interrupted there. So a store is made under another name, synced, and then renamed.
+//! - It takes a read error while opening for the end of its log, and overwrites what comes after. So its log is read whole
+//!   before, and a disk that cannot be read is met by us.
+//! - It forgets to wake who waits for a write that fails in another thread (module [`waker`](super::waker)).
 //! - It keeps half of a batch when it meets a damaged page in its middle. The pages are read before the batch is applied.
 //! - It opens with a damaged tail cut off. Commits are numbered, and a store that has fewer than it had is refused
 //!   (module [`mark`]).
@@ -22,10 +26,11 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use super::codec::Damage;
 use super::error::{StoreError, StoreErrorKind};
-use super::folder::{lock, refuse_spilled_pages, released, remove_unfinished_snapshots, sync_all};
+use super::folder::{lock, read_whole, refuse_spilled_pages, released, remove_unfinished_snapshots, sync_all};
 use super::keys::{Key, Table};
 use super::ledger::{self, Ledger, Reading};
 use super::mark::{self, Mark, Witness};
+use super::waker::Waker;
 use super::{Batch, Durable, Store, Writes, decoded, format, span};
 use crate::unix;
 
@@ -61,6 +66,7 @@ const LAST: &[u8] = b"\0last";
 
 struct Opened {
     db: sled::Db,
+    waker: Waker,
     /// Our own handle of sled's file, for the barrier. `fdatasync` acts on the file, whoever wrote to it.
     file: File,
     folder: PathBuf,
@@ -93,7 +99,9 @@ impl SledStore {
         unix::private_dir(path).map_err(creating)?;
         let lock = lock(path)?;
         let folder = path.join("sled");
-        unix::private_dir(&folder).map_err(creating)?;
+        if !folder.exists() {
+            create(path, &folder, options.cache_bytes)?;
+        }
         let preparing = |error: io::Error| StoreError::io(format_args!("preparing {}", folder.display()), &error);
         remove_unfinished_snapshots(&folder).map_err(preparing)?;
         refuse_spilled_pages(&folder)?;
@@ -101,11 +109,14 @@ impl SledStore {
             return Err(StoreError::held(path, None));
         }
 
+        read_whole(&folder.join("db"))?;
         let db = guarded("opening it", || config(&folder, options.cache_bytes).open())?;
         let file = sync_all(&folder).and_then(|()| File::open(folder.join("db"))).map_err(preparing)?;
         let witness = Mark::read(path).map_err(preparing)?;
         let mark = Mark::open(path).map_err(preparing)?;
-        let opened = Opened { db, file, folder, mark, ledger: Mutex::default(), lock };
+        let second = db.clone();
+        let waker = Waker::start(move || drop(second.flush())).map_err(preparing)?;
+        let opened = Opened { db, waker, file, folder, mark, ledger: Mutex::default(), lock };
         match opened.prove(witness, options.accept_gap, write) {
             Ok(damaged) => Ok(SledStore {
                 opened: RwLock::new(Some(opened)),
@@ -222,7 +233,7 @@ impl Opened {
 
     /// A failed sync is never tried again: the kernel may have dropped the pages and would then report success.
     fn barrier(&self) -> sled::Result<()> {
-        self.db.flush()?;
+        self.waker.watch(|| self.db.flush())?;
         Ok(self.file.sync_data()?)
     }
 
@@ -271,7 +282,8 @@ impl Opened {
 
     /// Others may open the store only after sled's threads have let go of its file.
     fn release(self) {
-        let Opened { db, file, folder, lock, .. } = self;
+        let Opened { db, waker, file, folder, lock, .. } = self;
+        waker.stop();
         // A sled that has failed may panic once more.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
         drop(file);
@@ -287,6 +299,22 @@ fn config(folder: &Path, cache_bytes: u64) -> sled::Config {
         .cache_capacity(cache_bytes)
         .use_compression(false)
         .flush_every_ms(Some(500)) // its thread also collects what space is free
+}
+
+/// Makes an empty store, which is there whole or not at all: what was begun before has another name, and goes.
+fn create(path: &Path, folder: &Path, cache_bytes: u64) -> Result<(), StoreError> {
+    let begun = path.join("sled.new");
+    let creating = |error: io::Error| StoreError::io(format_args!("creating {}", folder.display()), &error);
+    match fs::remove_dir_all(&begun) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(creating(error)),
+        _ => {}
+    }
+    unix::private_dir(&begun).map_err(creating)?;
+    guarded("creating it", || config(&begun, cache_bytes).open().map(drop))?;
+    if !released(&begun) {
+        return Err(StoreError::held(path, None));
+    }
+    sync_all(&begun).and_then(|()| fs::rename(&begun, folder)).and_then(|()| unix::sync_dir(path)).map_err(creating)
 }
 
 /// sled's pages, to read what a damaged store still has. On a copy: opening writes.
