@@ -105,7 +105,7 @@ impl VaultKey {
     }
 
     /// 64 hexadecimal digits, or 32 bytes as base64 of either alphabet, padded or not. No text is both.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         if text.len() == KEY_LEN * 2 {
