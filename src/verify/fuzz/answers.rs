@@ -1,5 +1,7 @@
 //! What providers answer: a token endpoint's answers, evidence about a token, and LinkedIn's results.
 
+use std::collections::{BTreeSet, HashSet};
+
 use outlast_state::{DeliveryId, Span, Time, Verdict};
 use serde_json::json;
 
@@ -84,6 +86,12 @@ fn results(answer: &Answer, count: usize, compat: bool) {
     for (number, conclusion) in conclusions.iter().enumerate() {
         judge(answer, conclusion, is_sent(number), count);
     }
+    // Most say the same.
+    for detail in conclusions.iter().map(|conclusion| &conclusion.detail).collect::<BTreeSet<_>>() {
+        assert!(detail.chars().count() <= 1000, "a detail of {} characters", detail.chars().count());
+        assert!(!detail.chars().any(char::is_control), "a detail is a line: {detail:?}");
+        silent(&Secret::new(TOKEN).hidden_in(detail));
+    }
 }
 
 fn turn(destination: &Conversions, items: &[Item<'_>], so_far: &[Exchange]) -> Turn {
@@ -102,7 +110,7 @@ fn event(number: usize) -> String {
 }
 
 fn judge(answer: &Answer, conclusion: &Conclusion, sent: bool, count: usize) {
-    let Conclusion { verdict, detail } = conclusion;
+    let verdict = &conclusion.verdict;
     if !sent {
         assert!(matches!(verdict, Verdict::Refused { .. }), "what was not sent is {verdict:?}");
         return;
@@ -118,9 +126,6 @@ fn judge(answer: &Answer, conclusion: &Conclusion, sent: bool, count: usize) {
         Verdict::Split => assert!(count > 1, "one cannot be split"),
         Verdict::TokenRefused | Verdict::Refused { .. } | Verdict::Unknown => {}
     }
-    assert!(detail.chars().count() <= 1000, "a detail of {} characters", detail.chars().count());
-    assert!(!detail.chars().any(char::is_control), "a detail is a line: {detail:?}");
-    silent(&Secret::new(TOKEN).hidden_in(detail));
 }
 
 fn token_endpoint(answer: Answer) {
@@ -148,6 +153,7 @@ fn token_endpoint(answer: Answer) {
 }
 
 fn silent(text: &str) {
-    let leaks = TOKEN.as_bytes().windows(PART).any(|part| text.as_bytes().windows(PART).any(|seen| seen == part));
+    let parts: HashSet<&[u8]> = TOKEN.as_bytes().windows(PART).collect();
+    let leaks = text.as_bytes().windows(PART).any(|seen| parts.contains(seen));
     assert!(!leaks, "S16 Silence: a part of the token is in {text:?}");
 }

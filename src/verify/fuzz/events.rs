@@ -15,7 +15,7 @@ use crate::parcel::LARGEST_BODY;
 const NOW: Time = Time::from_millis(1_773_576_000_000);
 
 /// The most events of one input that are looked at.
-const MOST: usize = 100;
+const MOST: usize = 30;
 
 /// A first line `ONCE LANE`, each the path of a field, `none` or `default`; then events.
 ///
