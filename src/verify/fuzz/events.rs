@@ -71,7 +71,9 @@ fn group_is_sent_or_refused(destination: &Conversions, group: &[Offer], compat: 
         }
         (Turn::Conclude(conclusions), Turn::Conclude(_)) => {
             assert_eq!(conclusions.len(), group.len(), "one conclusion for each event");
-            conclusions.iter().for_each(|conclusion| refused(conclusion, compat));
+            for conclusion in &conclusions {
+                refused(conclusion, compat);
+            }
         }
         _ => panic!("the same events are once sent and once not"),
     }
