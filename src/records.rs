@@ -11,14 +11,14 @@ use crate::store::keys::Meta;
 use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
 use crate::view::Scope;
 
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// How much of a body stands in the parcel's own record; the rest is cut into chunks of the same size. Names take at most
 /// 3 × 256 bytes of the record.
 const INLINE: usize = 3 * 1024;
 
 /// The longest note, in bytes.
-const LONGEST_NOTE: usize = 400;
+pub(crate) const LONGEST_NOTE: usize = 400;
 
 /// A parcel, as it was accepted. Never written again.
 #[derive(Clone, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ fn put_fitting<T: Clone + Serialize>(key: Key, record: &T, trim: impl Fn(&mut T,
 }
 
 /// Sets a note, cut to what a record holds.
-fn set_note(note: &mut String, text: &str) {
+pub(crate) fn set_note(note: &mut String, text: &str) {
     note.clear();
     note.extend(text.char_indices().take_while(|(at, _)| *at < LONGEST_NOTE).map(|(_, character)| character));
 }

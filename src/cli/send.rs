@@ -1,7 +1,7 @@
 //! `outlast send`
 
 mod await_end;
-mod events;
+pub(crate) mod events;
 #[cfg(test)]
 mod tests;
 

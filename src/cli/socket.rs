@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -118,8 +118,16 @@ async fn converse(stream: UnixStream, owner: u32, engine: &Engine) -> io::Result
         tracing::warn!(peer, "another user tried to give commands");
         return Ok(());
     }
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
+    let (reader, writer) = stream.into_split();
+    answer_all(BufReader::new(reader), writer, engine).await
+}
+
+/// Answers each line with a line, until the other end has nothing more to say, or says what is no line.
+pub(crate) async fn answer_all(
+    mut reader: impl AsyncBufRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    engine: &Engine,
+) -> io::Result<()> {
     while let Some(line) = next_line(&mut reader).await? {
         let answer = match serde_json::from_slice(&line) {
             Ok(request) => execute(engine, request).await,
@@ -134,7 +142,7 @@ async fn converse(stream: UnixStream, owner: u32, engine: &Engine) -> io::Result
 }
 
 /// A line, wiped when it has been read: it may hold a token.
-async fn next_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+async fn next_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let mut line = Zeroizing::new(Vec::new());
     reader.take(LONGEST).read_until(b'\n', &mut line).await?;
     match line.last() {
@@ -144,7 +152,7 @@ async fn next_line(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Z
     }
 }
 
-async fn write_line(writer: &mut OwnedWriteHalf, value: &impl Serialize) -> io::Result<()> {
+async fn write_line(writer: &mut (impl AsyncWrite + Unpin), value: &impl Serialize) -> io::Result<()> {
     let mut line = Zeroizing::new(serde_json::to_vec(value)?);
     line.push(b'\n');
     writer.write_all(&line).await

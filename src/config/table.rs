@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use super::text::{self, expanded, nearest};
+use super::text::{self, expanded, named, nearest};
 use crate::parcel::unfit_name;
 
 /// One thing that is wrong in a configuration file.
@@ -31,6 +31,9 @@ impl fmt::Display for Fault {
         }
     }
 }
+
+/// What is shorter is no secret, in bytes.
+const SHORTEST_SECRET: usize = 4;
 
 /// A file that is being read.
 pub(super) struct Document<'a> {
@@ -153,12 +156,25 @@ impl<'a> Section<'a> {
 
     fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(key)?;
-        let written = match self.table.and_then(|table| table.get(key)).map(Spanned::get_ref) {
-            Some(DeValue::String(written)) => written.as_ref(),
-            _ => key,
+        parse(&text).map_err(|message| self.fault(key, message)).ok()
+    }
+
+    /// What came from the environment may be a secret in the wrong place: a message about a key shows what the file says.
+    fn as_written(&self, key: &str, message: String) -> String {
+        let Some(DeValue::String(written)) = self.table.and_then(|table| table.get(key)).map(Spanned::get_ref) else {
+            return message;
         };
-        // What came from the environment may be a secret in the wrong place: the message shows what the file says.
-        parse(&text).map_err(|message| self.fault(key, message.replace(&text, written))).ok()
+        let environment = self.document.environment;
+        let Ok(text) = expanded(written, environment) else { return message };
+        if text.is_empty() || text == *written {
+            return message;
+        }
+        let message = message.replace(&text, written);
+        // A message may show a part of the text only. What is too short to be a secret would be met by chance.
+        let values = named(written).filter_map(|name| Some((name, environment(name)?)));
+        values
+            .filter(|(_, value)| value.len() >= SHORTEST_SECRET)
+            .fold(message, |message, (name, value)| message.replace(&value, &format!("${{{name}}}")))
     }
 
     /// `value`, and a fault if there is none because the key is absent.
@@ -177,7 +193,7 @@ impl<'a> Section<'a> {
     pub(super) fn fault(&self, key: &str, message: impl Into<String>) {
         let at = self.table.and_then(|table| table.get_key_value(key));
         let line = at.map_or(self.line, |(key, _)| self.document.line(key.span().start));
-        self.document.fault(line, self.below(key), message);
+        self.document.fault(line, self.below(key), self.as_written(key, message.into()));
     }
 
     /// Ends the reading of this table: what nobody asked for is unknown.
@@ -209,7 +225,7 @@ impl<'a> Section<'a> {
     }
 
     fn wrong<T>(&self, line: usize, key: &str, message: impl Into<String>) -> Option<T> {
-        self.document.fault(line, self.below(key), message);
+        self.document.fault(line, self.below(key), self.as_written(key, message.into()));
         None
     }
 

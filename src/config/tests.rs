@@ -193,9 +193,10 @@ fn what_the_environment_holds_is_never_shown() {
         ("time_to_live = \"10m\"", "time_to_live = \"${LI_SECRET}\""),
         ("token_url = \"http://127.0.0.1:9/oauth/v2/accessToken\"", "token_url = \"${LI_SECRET}\""),
         ("api_base = \"http://127.0.0.1:9/rest\"", "api_base = \"x${LI_SECRET}\""),
+        ("credential = \"acme\"", "credential = \"${LI_SECRET}\""),
     ] {
         let faults = faults(from, to);
-        assert!(faults.iter().any(|fault| fault.contains("${LI_SECRET}`")), "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.contains("${LI_SECRET}")), "{faults:?}");
         assert!(faults.iter().all(|fault| !fault.contains("value of LI_SECRET")), "{faults:?}");
     }
 }

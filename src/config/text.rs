@@ -100,6 +100,11 @@ pub(super) fn expanded(text: &str, environment: &dyn Fn(&str) -> Option<String>)
     Ok(out)
 }
 
+/// The names of the environment that `text` holds.
+pub(super) fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 /// The one of `known` that `written` is likely to mean.
 pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (written.chars().count() / 3).clamp(1, 3);

@@ -175,8 +175,8 @@ pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
 
 /// What a destination says of an answer may quote it, and a provider may repeat the token that it was sent (S16).
 fn silent(conclusion: Conclusion, token: Option<&Secret>) -> Conclusion {
-    match token.map(Secret::reveal).filter(|token| !token.is_empty()) {
-        Some(token) => Conclusion { detail: conclusion.detail.replace(token, "[token]"), ..conclusion },
+    match token {
+        Some(token) => Conclusion { detail: token.hidden_in(&conclusion.detail), ..conclusion },
         None => conclusion,
     }
 }

@@ -252,10 +252,13 @@ fn credential_inputs() -> Vec<CredentialInput> {
     for settle in [lasting(2), lasting(3)] {
         all.push(In::ConfigurationChanged { terms: Terms { settle } });
     }
-    for epoch in [epoch(1), epoch(2)] {
+    // Also the need to leave a token that was left long ago.
+    for past in [epoch(0), epoch(1), epoch(2)] {
         for why in [Need::Refused, Need::Expired, Need::Planned, Need::Reconfigured] {
-            all.push(In::Needed { past: epoch, why });
+            all.push(In::Needed { past, why });
         }
+    }
+    for epoch in [epoch(1), epoch(2)] {
         for expires in [at(2), at(3), at(9)] {
             all.push(In::Renewed { from: epoch, issued: at(1), expires });
         }

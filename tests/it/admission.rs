@@ -48,7 +48,7 @@ async fn a_lane_keeps_its_order_through_retries_failures_pauses_and_restarts() {
     let failed = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_))).unwrap();
     let mut expected: Vec<String> = (0..8).map(|n| format!("lane-{n}")).collect();
     expected.remove(failed);
-    assert_eq!(applied(&bench), expected);
+    assert_eq!(applied(&bench), expected, "S10 Lanes: one after the other");
     // Overtaken, and that is known after a restart too.
     let engine = bench.restart(engine).await;
     let error = engine.redrive(ids[failed], Redrive::default()).await.unwrap_err();
@@ -102,7 +102,7 @@ async fn pauses_hold_and_deadlines_run_on() {
         let long = engine.submit(bench.parcel(&format!("long {scope}")).lane("a")).await.unwrap();
         let before = bench.saw("requests");
         bench.pass(&engine, Span::from_secs(90)).await;
-        assert_eq!(bench.saw("requests"), before, "{scope}");
+        assert_eq!(bench.saw("requests"), before, "S9 Spacing: {scope} is paused");
         let Outcome::Failed(failed) = engine.outcome(short).await.unwrap() else { panic!("{scope}: it was sent") };
         assert!(failed.reason.contains("deadline"), "{}", failed.reason);
         engine.resume(scope).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_429_holds_the_whole_credential_back_across_a_restart() {
     bench.settle(&engine).await;
     let engine = bench.restart(engine).await;
     bench.settle(&engine).await;
-    assert_eq!(bench.saw("requests"), 1);
+    assert_eq!(bench.saw("requests"), 1, "S9 Spacing: the provider asked for 120 s");
     bench.all_done(&engine, &[first, second]).await;
     assert!(bench.log().iter().skip(1).all(|line| line["t_ms"].as_u64().unwrap() >= refused_at + 120_000));
     engine.stop().await.unwrap();

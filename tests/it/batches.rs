@@ -104,6 +104,16 @@ async fn ended_as_named(bench: &Bench, engine: &Engine) -> BTreeMap<&'static str
     ended
 }
 
+/// There was one token, and so one epoch in every attempt.
+async fn sent_with_the_first_token(engine: &Engine) {
+    for one in engine.list(Filter::default()).await.unwrap() {
+        for line in engine.show(one.id.0).await.unwrap().journal {
+            let sent = line.what.contains("begun");
+            assert!(!sent || line.what.contains("epoch 1"), "S11 One batch, one epoch: {}", line.what);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_loses_none_for_the_members_that_are_refused() {
     for mode in ["all_or_nothing_422", "element_statuses"] {
@@ -116,6 +126,7 @@ async fn a_batch_loses_none_for_the_members_that_are_refused() {
         assert!(requests[0].2.len() <= 10, "a canary batch holds {} items", requests[0].2.len());
         assert!(requests.iter().any(|(_, _, elements)| elements.len() > 10), "later ones are larger");
         assert_eq!(bench.saw("duplicates"), 0);
+        sent_with_the_first_token(&engine).await;
         engine.stop().await.unwrap();
     }
 }

@@ -241,7 +241,7 @@ impl Bench {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), driven).await.expect("it ends within a minute")
+        tokio::time::timeout(Duration::from_secs(20), driven).await.expect("L1 Progress: it ends within 20 s")
     }
 
     /// Whether nothing is in the air. The first question makes a turn, the others see what came of it.

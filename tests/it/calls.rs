@@ -151,7 +151,8 @@ async fn what_failed_is_started_again_with_its_body_and_its_key() {
     let after = engine.show(id).await.unwrap();
     assert_eq!(after.body_sha256, before.body_sha256);
     assert_eq!(after.summary.once.as_deref(), Some("k"));
-    assert_eq!(after.summary.attempts, 2, "attempts go on counting");
+    assert_eq!(after.summary.attempts, 2, "S8 Honest counting: attempts go on");
+    assert_eq!(after.journal[..before.journal.len()], before.journal, "S15 Replay: the journal goes on where it was");
     assert_eq!(engine.redrive(id, Redrive::default()).await.unwrap_err().kind(), ErrorKind::Caller);
     engine.stop().await.unwrap();
 }

@@ -21,12 +21,13 @@ async fn a_revoked_token_is_renewed_once_and_propagation_is_waited_for() {
     bench.revoke_access();
     ids = bench.submit_some(&engine, "after", 200).await;
     bench.all_done(&engine, &ids).await;
-    assert_eq!(bench.saw("refreshes_ok"), 1);
+    assert_eq!(bench.saw("refreshes_ok"), 1, "S3 One renewal per epoch");
+    assert_eq!(bench.saw("token_calls"), 1, "S3 One renewal per epoch: as many token requests");
     assert_eq!(bench.saw("applied"), 250);
     let refused = bench.saw("refused");
-    assert!(refused <= 64 + 24, "{refused} were refused");
+    assert!(refused <= 64 + 24, "S13 No stampede: {refused} were refused");
     for id in ids {
-        assert_eq!(bench.summary(&engine, id).await.spent, 0, "waiting for a token spends nothing");
+        assert_eq!(bench.summary(&engine, id).await.spent, 0, "S8 Honest counting: waiting for a token spends nothing");
     }
     engine.stop().await.unwrap();
 }

@@ -101,14 +101,15 @@ async fn nothing_is_told_sent_renewed_or_used_before_it_is_stored() {
     });
     // The acceptance, and that the expired token is to be replaced.
     bench.eventually(async || held.is_waiting()).await;
-    assert_eq!(seen(&bench).await, (0, 0), "a token request before its intent was stored (S7)");
-    assert!(!submitted.is_finished(), "acknowledged before it was stored (S1)");
+    assert_eq!(seen(&bench).await, (0, 0), "S7 No forgetting: a token request before its intent was stored");
+    assert!(!submitted.is_finished(), "S1 No loss: acknowledged before it was stored");
 
     held.let_pass(Some(1));
     let id = submitted.await.unwrap().unwrap();
     // The new token, and the admission with it.
     bench.eventually(async || bench.saw("refreshes_ok") == 1 && held.is_waiting()).await;
-    assert_eq!(seen(&bench).await, (0, 1), "a request with a token, or of a delivery, that is not stored (S6, S7)");
+    let early = "S6 Store, then act; S7 No forgetting: a request of a delivery, or with a token, that is not stored";
+    assert_eq!(seen(&bench).await, (0, 1), "{early}");
 
     held.let_pass(Some(1));
     let told = tokio::spawn({
@@ -117,7 +118,7 @@ async fn nothing_is_told_sent_renewed_or_used_before_it_is_stored() {
     });
     bench.eventually(async || bench.saw("applied") == 1 && held.is_waiting()).await;
     assert_eq!(seen(&bench).await, (1, 1));
-    assert!(!told.is_finished(), "told as done before that was stored");
+    assert!(!told.is_finished(), "S1 No loss: told as done before that was stored");
 
     held.let_pass(None);
     assert!(matches!(told.await.unwrap().unwrap(), Outcome::Done(_)));

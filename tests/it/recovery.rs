@@ -51,7 +51,10 @@ async fn crashed_at(nth: u64, fate: Fate) -> bool {
     let mut all: Vec<DeliveryId> =
         engine.list(outlast::Filter::default()).await.unwrap().iter().map(|one| one.id.0).collect();
     let acknowledged = ids.lock().unwrap().clone();
-    assert!(acknowledged.iter().all(|id| all.contains(id)), "an acknowledged delivery is lost at barrier {nth}");
+    assert!(
+        acknowledged.iter().all(|id| all.contains(id)),
+        "S1 No loss: an acknowledged delivery is lost at barrier {nth}"
+    );
     all.push(bench.submit(&engine, "after").await);
     bench.all_done(&engine, &all).await;
     for id in &all {
@@ -60,7 +63,10 @@ async fn crashed_at(nth: u64, fate: Fate) -> bool {
         assert_eq!(told, Some(details.summary.state.as_str()), "the journal folds to another state (S15)");
     }
     let refreshes = bench.saw("refreshes_ok");
-    assert!(refreshes <= 1 + u64::from(crashed), "{refreshes} refreshes after a crash at barrier {nth}, {fate:?}");
+    assert!(
+        refreshes <= 1 + u64::from(crashed),
+        "S3 One renewal per epoch: {refreshes} after a crash at barrier {nth}, {fate:?}"
+    );
     assert_eq!(bench.saw("conflicts"), 0);
     assert_eq!(bench.saw("applied"), u64::try_from(all.len()).unwrap());
     engine.stop().await.unwrap();
@@ -189,10 +195,11 @@ async fn damage_is_reported_and_never_acted_on_and_others_go_on() {
     engine.resume(Scope::Destination("conversions".into())).await.unwrap();
     bench.all_done(&engine, &ids[2..4]).await;
     bench.pass(&engine, Span::from_secs(60)).await;
-    assert_eq!(engine.counts().await.unwrap().damaged, 3);
+    assert_eq!(engine.counts().await.unwrap().damaged, 3, "S14 Doubt is not acted on");
     assert_eq!(engine.show(ids[0]).await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(engine.cancel(ids[0]).await.unwrap_err().kind(), ErrorKind::Corrupt);
-    assert_eq!(engine.show(ids[1]).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    let shown = engine.show(ids[1]).await.expect_err("S14 Doubt is not acted on: a damaged parcel is shown");
+    assert_eq!(shown.kind(), ErrorKind::Corrupt);
     assert_eq!(bench.summary(&engine, ids[5]).await.attempts, 0, "its lane stops before what is in doubt");
     assert_eq!(bench.saw("applied"), 2);
     engine.stop().await.unwrap();

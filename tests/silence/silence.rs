@@ -73,9 +73,9 @@ async fn no_secret_is_stored_or_told() {
         told += &String::from_utf8_lossy(&record);
     }
     for secret in SECRETS {
-        assert!(!told.contains(secret), "{secret} is stored or shown");
+        assert!(!told.contains(secret), "S16 Silence: {secret} is stored or shown");
         let line = logged.lines().find(|line| line.contains(secret) && !line.contains("outlast::sandbox"));
-        assert_eq!(line, None, "{secret} is logged");
+        assert_eq!(line, None, "S16 Silence: {secret} is logged");
     }
     for event in ["accept{", "attempt{", "refresh{", "commit{", "recovery", "ruling=", "delivery changed", "epoch="] {
         assert!(logged.contains(event), "nothing is logged of {event}");

@@ -9,16 +9,16 @@ use crate::cli::control::Offer;
 use crate::parcel::LARGEST_BODY;
 
 /// A line that held something.
-pub(super) struct Event {
+pub(crate) struct Event {
     /// Its number, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// What to offer, or why the line cannot be taken.
-    pub(super) offer: Result<Offer, Unfit>,
+    pub(crate) offer: Result<Offer, Unfit>,
 }
 
 /// Why a line cannot be taken, and from which of its columns on, where that is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unfit {
+pub(crate) struct Unfit {
     column: Option<usize>,
     why: String,
 }
@@ -40,7 +40,7 @@ impl From<String> for Unfit {
 }
 
 /// Where an event has something that its parcel needs.
-pub(super) enum Field {
+pub(crate) enum Field {
     /// Nowhere.
     Absent,
     /// Here, where the event has it.
@@ -51,12 +51,12 @@ pub(super) enum Field {
 
 impl Field {
     /// The default of the idempotency key.
-    pub(super) fn key() -> Self {
+    pub(crate) fn key() -> Self {
         Field::Where(vec!["messageId".to_owned()])
     }
 
     /// As an argument says: a path of names with dots between them, or `none`.
-    pub(super) fn asked(path: &str) -> Self {
+    pub(crate) fn asked(path: &str) -> Self {
         match path {
             "none" => Field::Absent,
             path => Field::Needed(path.split('.').map(str::to_owned).collect()),
@@ -81,7 +81,7 @@ impl Field {
 }
 
 /// The events of an input, in its order. Blank lines are passed over.
-pub(super) struct Events<R> {
+pub(crate) struct Events<R> {
     input: BufReader<R>,
     destination: String,
     once: Field,
@@ -95,12 +95,12 @@ const BUFFER: usize = 1024 * 1024;
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<R: Read> Events<R> {
-    pub(super) fn new(input: R, destination: String, once: Field, lane: Field) -> Self {
+    pub(crate) fn new(input: R, destination: String, once: Field, lane: Field) -> Self {
         Events { input: BufReader::with_capacity(BUFFER, input), destination, once, lane, line: 0 }
     }
 
     /// Whether the next event may take its time: nothing of it has been read yet but, perhaps, its beginning.
-    pub(super) fn pauses(&self) -> bool {
+    pub(crate) fn pauses(&self) -> bool {
         !self.input.buffer().contains(&b'\n')
     }
 
