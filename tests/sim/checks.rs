@@ -125,7 +125,7 @@ impl Checks {
     /// A commit has passed its barrier.
     pub(crate) fn synced(&mut self, raw: &Raw<'_>) {
         for after in std::mem::take(&mut self.unsynced) {
-            self.stored(after);
+            self.stored(&after);
         }
         self.credentials_stored(raw);
     }
@@ -144,13 +144,13 @@ impl Checks {
         let mut missing: HashSet<DeliveryId> = self.known.keys().copied().collect();
         for after in raw.deliveries() {
             missing.remove(&after.delivery.id);
-            self.stored(after);
+            self.stored(&after);
         }
         self.hold(missing.is_empty(), "S1 No loss", || format!("{missing:?} were durable and are gone"));
         self.credentials_stored(raw);
     }
 
-    fn stored(&mut self, after: RawDelivery) {
+    fn stored(&mut self, after: &RawDelivery) {
         let id = after.delivery.id;
         self.hold(after.replays, "S15 Replay", || format!("{after:?} is not what its journal folds to"));
         if let Some(lane) = &after.lane {
@@ -323,12 +323,12 @@ impl Checks {
         self.minted.insert(key, credential.to_owned());
         let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
         if let Some(token) = body.and_then(|body| Some(body.get("access_token")?.as_str()?.to_owned())) {
-            self.minted_token(token, now);
+            self.minted_token(&token, now);
         }
     }
 
-    fn minted_token(&mut self, token: String, now: u64) {
-        self.secrets.push(token.clone());
+    fn minted_token(&mut self, token: &str, now: u64) {
+        self.secrets.push(token.to_owned());
         let spread = Spread { minted: now, flying: 0, at_first: None, refused: 0, crashes: 0 };
         self.tokens.insert(format!("Bearer {token}"), spread);
     }
@@ -402,7 +402,7 @@ impl Checks {
     pub(crate) fn consented(&mut self, name: &'static str, token: &str, now: u64) {
         *self.consents.entry(name).or_default() += 1;
         self.unit.insert(name);
-        self.minted_token(token.to_owned(), now);
+        self.minted_token(token, now);
     }
 
     // -- the end ---------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ impl Clients {
     }
 
     /// What the healed world's operator resumes.
-    pub(crate) fn resume_all(&mut self) -> Vec<Op> {
+    pub(crate) fn resume_all() -> Vec<Op> {
         (0..4).map(Op::Resume).collect()
     }
 
@@ -122,8 +122,6 @@ impl Clients {
     pub(crate) fn are_served(&self) -> bool {
         self.asked.is_empty() && self.events.iter().all(|event| event.id.is_some())
     }
-
-    pub(crate) fn engine_died(&mut self, _now: u64) {}
 
     fn scope(&self, which: u64) -> Scope {
         match which {

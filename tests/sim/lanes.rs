@@ -63,7 +63,7 @@ struct Play {
     life: Life,
     now: u64,
     ids: Vec<DeliveryId>,
-    flying: Vec<Box<Sending>>,
+    flying: Vec<Sending>,
     /// Lanes in which an answer was lost since time last passed.
     quiet: BTreeSet<&'static str>,
     crashed: bool,
@@ -121,7 +121,7 @@ impl Play {
                 if let Deed::Send(mut sending) = deed {
                     self.departs(&sending);
                     assert!(sending.request(&mut self.life).is_some());
-                    self.flying.push(sending);
+                    self.flying.push(*sending);
                 }
             }
             self.flying.sort_by_key(|sending| sending.ids().next());
@@ -246,8 +246,8 @@ impl Play {
             State::Failed { reason, in_doubt, .. } => format!("Failed {reason:?} {in_doubt}"),
             other => other.name().to_owned(),
         };
-        let (spent, at_most, sent) = (delivery.spent, delivery.at_most.min(BATCH), delivery.attempt.count() > 0);
-        format!("{state} {spent} {at_most} {} {sent}", delivery.doubt)
+        let (at_most, tried) = (delivery.at_most.min(BATCH), delivery.attempt.count() > 0);
+        format!("{state} {} {at_most} {} {tried}", delivery.spent, delivery.doubt)
     }
 }
 

@@ -320,7 +320,7 @@ impl World {
         if number > 1 {
             self.store = self.store.reopen().expect("the store was let go");
         }
-        let line = waking_time(Raw(&self.store).time(), self.wall());
+        let begins = waking_time(Raw(&self.store).time(), self.wall());
         self.checks.read_anew(&Raw(&self.store));
         if !self.healed && self.plan.has(Family::Crashes) && self.dice.crashes.chance(150) {
             let nth = self.dice.crashes.between(1, 3);
@@ -328,7 +328,7 @@ impl World {
             self.store.fail_barrier(nth, StoreErrorKind::Failed);
         }
         let seed = self.plan.seed | 1;
-        match Life::open(World::builder(&self.plan), Arc::new(self.store.clone()), seed, line) {
+        match Life::open(World::builder(&self.plan), Arc::new(self.store.clone()), seed, begins) {
             Ok(life) => {
                 let ticked = self.steady();
                 self.running = Some(Running {
@@ -340,7 +340,7 @@ impl World {
                     renews: BTreeMap::new(),
                     wakes: u64::MAX,
                     woken: true,
-                    line,
+                    line: begins,
                     ticked,
                 });
                 self.checks.read_anew(&Raw(&self.store));
@@ -381,7 +381,6 @@ impl World {
         let fate = self.plan.fate.unwrap_or(by_coin);
         self.checks.crashed();
         self.store.crash(fate);
-        self.clients.engine_died(self.now);
         let down = self.dice.crashes.pick(&[10, 1_000, 30_000, 600_000]);
         self.at(self.now + down, Event::Open);
     }
@@ -668,7 +667,6 @@ impl World {
             return self.die("its disk failed at the end");
         }
         self.meet("a clean stop");
-        self.clients.engine_died(self.now);
         self.at(self.now + 5_000, Event::Open);
     }
 
@@ -735,7 +733,7 @@ impl World {
         let switches = Switches { nodes: self.provider.switches().nodes.clone(), ..Plan::calm() };
         self.provider.configure(switches).expect("calm is a way to behave");
         self.provider.set_faults(&[]).expect("none fit");
-        for op in self.clients.resume_all() {
+        for op in Clients::resume_all() {
             self.at(self.now + 1_000, Event::Does(op));
         }
         self.at(self.now + 2_000, Event::Visit);

@@ -361,7 +361,8 @@ fn unproven(place: &Place) -> Result<Opened, StoreError> {
     let ledger = written.and_then(|bytes| Ledger::decode(&bytes)).unwrap_or_default();
     let (file, mark) = (File::open(place.file("db")).unwrap(), Mark::open(&place.path()).unwrap());
     let lock = lock(&place.path()).unwrap();
-    Ok(Opened { db, file, folder, mark, ledger: Mutex::new(ledger), lock })
+    let waker = Waker::start(|| {}).unwrap();
+    Ok(Opened { db, waker, file, folder, mark, ledger: Mutex::new(ledger), lock })
 }
 
 /// sled gives up in the middle of a batch when it meets a damaged page, and keeps what it has applied by then. The store
