@@ -145,12 +145,20 @@ impl MemoryStore {
         Ok(MemoryStore { disk: Arc::clone(&self.disk), opening })
     }
 
-    /// A store of its own that holds what this one has written, all of it durable, and is open.
+    /// A store of its own that holds what this one does, and is open.
     #[cfg(feature = "verify")]
     #[must_use]
     pub fn fork(&self) -> MemoryStore {
-        let written = self.disk.lock().written.clone();
-        let state = State { durable: written.clone(), written, holder: Some(1), openings: 1, ..State::default() };
+        let from = self.disk.lock();
+        let state = State {
+            durable: from.durable.clone(),
+            ledger: from.ledger.clone(),
+            written: from.written.clone(),
+            unsynced: from.unsynced.clone(),
+            holder: Some(1),
+            openings: 1,
+            ..State::default()
+        };
         MemoryStore { disk: Arc::new(Disk { state: Mutex::new(state), barrier_moved: Condvar::new() }), opening: 1 }
     }
 

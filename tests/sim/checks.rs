@@ -23,7 +23,6 @@ pub(crate) struct Checks {
     failed: Option<String>,
     /// What a delay is in true time can be said of a world whose clock is true.
     true_clock: bool,
-    settle: Span,
     known: HashMap<DeliveryId, RawDelivery>,
     credentials: BTreeMap<&'static str, Credential>,
     unsynced: Vec<RawDelivery>,
@@ -60,7 +59,6 @@ impl Checks {
         Checks {
             failed: None,
             true_clock: !plan.has(Family::Clock),
-            settle: plan.settle(),
             known: HashMap::new(),
             credentials: BTreeMap::new(),
             unsynced: Vec::new(),
@@ -96,6 +94,11 @@ impl Checks {
         if !holds && self.failed.is_none() {
             self.failed = Some(format!("{invariant}: {}", told()));
         }
+    }
+
+    /// The number of the event that a delivery is of.
+    pub(crate) fn event_of(&self, id: DeliveryId) -> Option<u64> {
+        number(self.known.get(&id)?.once.as_deref()?)
     }
 
     /// How many deliveries were ever stored.
@@ -192,7 +195,7 @@ impl Checks {
             (before.state, after.state)
             && before.epoch == after.epoch
         {
-            let settled = now >= serving.issued.after(self.settle) || serving.is_expired(now);
+            let settled = now >= serving.issued.after(before.terms.settle) || serving.is_expired(now);
             self.hold(settled, "S4 Settle", told);
         }
         let renewed = after.renewed > before.renewed;
@@ -222,7 +225,7 @@ impl Checks {
             CredentialState::Current { serving, .. } => Some(serving),
             CredentialState::Dead { .. } => None,
         };
-        let least = lost.map_or(Span::ZERO, |lost| distance(&lost, after.renewed, self.settle));
+        let least = lost.map_or(Span::ZERO, |lost| distance(&lost, after.renewed, before.terms.settle));
         let holds = after.renewed.since(before.renewed) >= least;
         self.hold(holds, "L3 Bounded renewals", || told);
     }

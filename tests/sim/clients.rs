@@ -91,8 +91,9 @@ impl Clients {
                 0 | 1 => script.push((later, Op::Again(n))),
                 2 => script.push((later, Op::Clash(n))),
                 3 => script.push((later, Op::Look(n))),
-                4 | 5 if plan.has(Family::Operator) => script.push((at + dice.below(20_000), Op::Cancel(n))),
-                6..=15 if plan.has(Family::Operator) => script.push((later, Op::Redrive(n))),
+                4..=9 if plan.has(Family::Operator) => script.push((at + dice.below(600), Op::Cancel(n))),
+                10 | 11 if plan.has(Family::Operator) => script.push((at + dice.below(60_000), Op::Cancel(n))),
+                12..=20 if plan.has(Family::Operator) => script.push((later, Op::Redrive(n))),
                 _ => {}
             }
         }
@@ -172,7 +173,11 @@ fn event(plan: &Plan, dice: &mut Dice) -> Sent {
     };
     let lane = (plan.lanes() > 0 && dice.chance(300)).then(|| dice.below(plan.lanes()));
     let padding = if dice.chance(5) { dice.pick(&[3_000, 9_000]) } else { 0 };
-    let time_to_live = dice.chance(30).then(|| dice.between(1, 600));
+    let time_to_live = match dice.below(100) {
+        0..=2 => Some(dice.between(1, 3)),
+        3..=4 => Some(dice.between(4, 600)),
+        _ => None,
+    };
     Sent { destination: dice.below(3) as usize, lane, kind, padding, time_to_live, id: None }
 }
 
@@ -309,7 +314,7 @@ impl World {
         for name in CREDENTIALS {
             let stored = Raw(&self.store).credential(name);
             let dead = stored.is_none_or(|stored| matches!(stored.state, CredentialState::Dead { .. }));
-            if dead {
+            if dead || (!self.healed && self.clients.dice.chance(30)) {
                 self.authorise(name);
             }
         }

@@ -7,10 +7,23 @@ use outlast::verify::{Machine, Marks};
 use crate::run::Total;
 
 /// So many deliveries must have been simulated before absence means anything.
-pub(crate) const ENOUGH: u64 = 20_000;
+pub(crate) const ENOUGH: u64 = 250_000;
 
-/// Facts that the shell does not produce yet, with the reason. The laws and the composed model cover their rows.
-const NOT_YET: [(&str, &str); 0] = [];
+/// Rows that the shell does not reach yet, by a part of their line, with the reason. The laws and the composed model hold
+/// them.
+const NOT_YET: [(&str, &str); 8] = [
+    ("Refreshing, serving", "nothing schedules a planned refresh, so no credential refreshes while it serves"),
+    ("Current, with next", "nothing schedules a planned refresh, so no epoch waits beside the serving one"),
+    ("RefreshDue", "nothing schedules a planned refresh"),
+    ("Current + Needed, otherwise -> Dead", "a grant ends before its token only by a planned refresh"),
+    ("Revoked -> Dead", "there is no command to revoke; what a provider revokes comes as an answer"),
+    ("Pending + Answered: Accepted", "the shell reports each request once, so no acceptance comes late"),
+    ("AwaitingPropagation + Answered: Accepted", "the shell reports each request once, so no acceptance comes late"),
+    ("Refreshing + Answered: Accepted", "the shell reports each request once, so no acceptance comes late"),
+];
+
+/// No shipped destination says `Split` of a single item.
+const SPLIT_OF_ONE: &str = "Delivery: Sending + Answered: Split -> Failed";
 
 const MET: [&str; 20] = [
     "a barrier that failed",
@@ -53,8 +66,8 @@ fn rows(marks: &Marks) -> Vec<String> {
     let changing = delivery.chain(credential).filter(|(.., to)| to.is_some());
     let unmet = changing.filter(|(machine, from, fact, to)| marks.times(*machine, from, fact, *to) == 0);
     let mut told: Vec<String> = unmet
-        .filter(|(_, from, fact, _)| !NOT_YET.iter().any(|(part, _)| from.contains(part) || fact.contains(part)))
         .map(|(machine, from, fact, to)| format!("row: {machine:?}: {from} + {fact} -> {}", to.unwrap_or_default()))
+        .filter(|row| !row.contains(SPLIT_OF_ONE) && !NOT_YET.iter().any(|(part, _)| row.contains(part)))
         .collect();
     told.sort();
     told.dedup();

@@ -6,7 +6,7 @@ use outlast::sandbox::{
     Action, BatchMode, DeadRefreshError, Delay, Malformed, Matcher, NotVisible, OtherAnswer, RetryAfter, RotateRefresh,
     Rule, Sharer, Span as Range, Supersede, Switches, Throttle, Visibility,
 };
-use outlast::state::{Span, Standard};
+use outlast::state::{Choice, Delivery, Policy, Span, Standard, Time, Trouble, hash};
 use outlast::store::memory::Fate;
 
 use crate::draw::Dice;
@@ -63,6 +63,22 @@ impl Family {
     ];
 }
 
+/// The policy that ships, or one that gives up now and then, as somebody else's may.
+pub(crate) struct Fickle {
+    standard: Standard,
+    gives_up: bool,
+}
+
+impl Policy for Fickle {
+    fn choose(&self, delivery: &Delivery, trouble: Trouble, now: Time) -> Choice {
+        let whim = hash(delivery.id.seed(), u64::from(delivery.attempt.count())) % 40;
+        match self.standard.choose(delivery, trouble, now) {
+            Choice::Again { .. } if self.gives_up && whim == 0 => Choice::GiveUp,
+            choice => choice,
+        }
+    }
+}
+
 /// The world that a seed stands for.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -102,9 +118,12 @@ impl Plan {
         Dice::of(self.seed, purpose)
     }
 
-    /// The settle window of the profile.
-    pub(crate) fn settle(&self) -> Span {
-        Span::from_secs(self.dice("settle").pick(&[30, 120, 600]))
+    /// The settle window of the profile, which an operator may change between two lives.
+    pub(crate) fn settle(&self, life: u64) -> Span {
+        let mut dice = self.dice("settle");
+        let first = dice.pick(&[30, 120, 600]);
+        let second = if self.has(Family::Operator) && dice.chance(200) { 2 * first } else { first };
+        Span::from_secs(if life % 2 == 1 { first } else { second })
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -121,14 +140,15 @@ impl Plan {
         }
     }
 
-    pub(crate) fn policy(&self) -> Standard {
+    pub(crate) fn policy(&self) -> Fickle {
         let mut dice = self.dice("policy");
-        Standard {
+        let standard = Standard {
             first: Span::from_millis(dice.pick(&[200, 1000, 5000])),
             longest: Span::from_secs(dice.pick(&[10, 60, 600])),
             hold_doubtful: dice.chance(100),
-            fail_when_dead: dice.chance(100),
-        }
+            fail_when_dead: dice.chance(300),
+        };
+        Fickle { standard, gives_up: !self.short && dice.chance(150) }
     }
 
     pub(crate) fn batch_size(&self) -> u32 {
@@ -158,6 +178,9 @@ impl Plan {
         if self.has(Family::Tokens) {
             switches.visibility = Visibility::Uniform(Range { min_ms: 0, max_ms: most });
             switches.access_token_life_s = dice.pick(&[45, 300, 3_600, 86_400, 5_184_000]);
+            if dice.chance(40) {
+                switches.access_token_life_s = 0;
+            }
             switches.not_visible_code =
                 [(NotVisible::Revoked, 3), (NotVisible::Expired, 2), (NotVisible::Invalid, 1), (NotVisible::NoBody, 1)]
                     .into();

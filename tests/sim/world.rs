@@ -148,6 +148,7 @@ struct Dices {
     clock: Dice,
     grants: Dice,
     buggify: Dice,
+    operator: Dice,
 }
 
 impl World {
@@ -161,6 +162,7 @@ impl World {
             clock: plan.dice("clock"),
             grants: plan.dice("grants"),
             buggify: plan.dice("buggify"),
+            operator: plan.dice("operator"),
         };
         let mut world = World {
             checks: Checks::new(&plan),
@@ -283,19 +285,20 @@ impl World {
 
     // -- the engine ------------------------------------------------------------------------------------------------
 
-    fn profile(plan: &Plan) -> Profile {
+    fn profile(plan: &Plan, life: u64) -> Profile {
         let mut profile = Profile::linkedin();
         profile.token_url = "https://api.example/oauth/v2/accessToken".parse().unwrap();
         profile.audience = Audience::of([&"https://api.example/rest".parse().unwrap()]);
-        profile.settle = plan.settle();
+        profile.settle = plan.settle(life);
         profile.dedupe = Some(Span::from_secs(2 * 86_400));
         profile
     }
 
-    fn builder(plan: &Plan) -> Builder {
+    fn builder(plan: &Plan, life: u64) -> Builder {
         let mut builder = Life::describe(Engine::builder("unused")).limits(plan.limits()).policy(plan.policy());
         for name in CREDENTIALS {
-            let oauth = OAuth::new(World::profile(plan), format!("client-{name}"), Secret::new("canary-client-secret"));
+            let oauth =
+                OAuth::new(World::profile(plan, life), format!("client-{name}"), Secret::new("canary-client-secret"));
             builder = builder.credential(name, oauth);
         }
         for (name, credential) in DESTINATIONS {
@@ -328,7 +331,7 @@ impl World {
             self.store.fail_barrier(nth, StoreErrorKind::Failed);
         }
         let seed = self.plan.seed | 1;
-        match Life::open(World::builder(&self.plan), Arc::new(self.store.clone()), seed, begins) {
+        match Life::open(World::builder(&self.plan, number), Arc::new(self.store.clone()), seed, begins) {
             Ok(life) => {
                 let ticked = self.steady();
                 self.running = Some(Running {
@@ -512,6 +515,13 @@ impl World {
         let (key, now) = (self.keys, self.engine_now());
         let waits = sending.by().after(Span::from_secs(1)).since(now).as_millis();
         self.checks.departs(&sending, &Raw(&self.store));
+        if !self.healed && self.plan.has(Family::Operator) && self.dice.operator.chance(40) {
+            // Somebody changes their mind while it is in the air.
+            let event = sending.ids().next().and_then(|id| self.checks.event_of(id));
+            if let Some(n) = event {
+                self.at(self.now + 1, Event::Does(Op::Cancel(n)));
+            }
+        }
         let running = self.running.as_mut().expect("an engine runs");
         let life = running.number;
         running.sends.insert(key, sending);
