@@ -23,6 +23,8 @@ pub(crate) struct Checks {
     failed: Option<String>,
     /// What a delay is in true time can be said of a world whose clock is true.
     true_clock: bool,
+    /// The shorter of the settle windows that an operator chose: a refresh that was intended under one is made under another.
+    settle: Span,
     known: HashMap<DeliveryId, RawDelivery>,
     credentials: BTreeMap<&'static str, Credential>,
     unsynced: Vec<RawDelivery>,
@@ -59,6 +61,7 @@ impl Checks {
         Checks {
             failed: None,
             true_clock: !plan.has(Family::Clock),
+            settle: plan.settle(1).min(plan.settle(2)),
             known: HashMap::new(),
             credentials: BTreeMap::new(),
             unsynced: Vec::new(),
@@ -225,7 +228,7 @@ impl Checks {
             CredentialState::Current { serving, .. } => Some(serving),
             CredentialState::Dead { .. } => None,
         };
-        let least = lost.map_or(Span::ZERO, |lost| distance(&lost, after.renewed, before.terms.settle));
+        let least = lost.map_or(Span::ZERO, |lost| distance(&lost, after.renewed, self.settle));
         let holds = after.renewed.since(before.renewed) >= least;
         self.hold(holds, "L3 Bounded renewals", || told);
     }

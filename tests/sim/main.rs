@@ -89,12 +89,6 @@ fn no_world_breaks_an_invariant() {
     );
     let missing = coverage::missing(&total);
     println!("sim: met {:?}\nsim: failed for {:?}", total.met, total.reasons);
-    assert!(
-        total.deliveries < coverage::ENOUGH || missing.is_empty(),
-        "the simulator has gone blind: in {} deliveries there was no\n{}",
-        total.deliveries,
-        missing.join("\n")
-    );
     let told: Vec<String> = total.failures.iter().take(3).map(|(plan, failure)| report(plan, failure)).collect();
     assert!(
         told.is_empty(),
@@ -102,6 +96,12 @@ fn no_world_breaks_an_invariant() {
         total.failures.len(),
         total.seeds,
         told.join("\n")
+    );
+    assert!(
+        total.deliveries < coverage::ENOUGH || missing.is_empty(),
+        "the simulator has gone blind: in {} deliveries there was no\n{}",
+        total.deliveries,
+        missing.join("\n")
     );
 }
 

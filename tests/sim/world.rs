@@ -515,7 +515,7 @@ impl World {
         let (key, now) = (self.keys, self.engine_now());
         let waits = sending.by().after(Span::from_secs(1)).since(now).as_millis();
         self.checks.departs(&sending, &Raw(&self.store));
-        if !self.healed && self.plan.has(Family::Operator) && self.dice.operator.chance(40) {
+        if !self.healed && self.plan.has(Family::Operator) && self.dice.operator.chance(120) {
             // Somebody changes their mind while it is in the air.
             let event = sending.ids().next().and_then(|id| self.checks.event_of(id));
             if let Some(n) = event {
