@@ -1,6 +1,8 @@
 //! What must have happened, or the simulator has gone blind: each row of the rules' tables that changes something, each
 //! fault, each act of a person, each reason to fail.
 
+use std::collections::BTreeMap;
+
 use outlast::state::table;
 use outlast::verify::{Machine, Marks};
 
@@ -56,20 +58,26 @@ pub(crate) fn missing(total: &Total) -> Vec<String> {
     missing
         .extend(MET.iter().filter(|what| !total.met.contains_key(*what)).map(|what| format!("fault or act: {what}")));
     missing.extend(REASONS.iter().filter(|one| !total.reasons.contains_key(**one)).map(|one| format!("reason: {one}")));
-    missing.extend(rows(&total.marks));
+    let unwalked = walked(&total.marks).into_iter().filter(|(_, times)| *times == 0);
+    missing.extend(unwalked.map(|(line, _)| format!("row: {line}")));
     missing
 }
 
-fn rows(marks: &Marks) -> Vec<String> {
+/// Every row that changes something and that the shell reaches, as a line, with how often it was walked.
+fn walked(marks: &Marks) -> BTreeMap<String, u64> {
     let delivery = table::delivery().into_iter().map(|row| (Machine::Delivery, row.from, row.fact, row.to));
     let credential = table::credential().into_iter().map(|row| (Machine::Credential, row.from, row.fact, row.to));
-    let changing = delivery.chain(credential).filter(|(.., to)| to.is_some());
-    let unmet = changing.filter(|(machine, from, fact, to)| marks.times(*machine, from, fact, *to) == 0);
-    let mut told: Vec<String> = unmet
-        .map(|(machine, from, fact, to)| format!("row: {machine:?}: {from} + {fact} -> {}", to.unwrap_or_default()))
-        .filter(|row| !row.contains(SPLIT_OF_ONE) && !NOT_YET.iter().any(|(part, _)| row.contains(part)))
-        .collect();
-    told.sort();
-    told.dedup();
-    told
+    let changing = delivery.chain(credential).filter_map(|(machine, from, fact, to)| {
+        let line = format!("{machine:?}: {from} + {fact} -> {}", to?);
+        Some((line, marks.times(machine, from, fact, to)))
+    });
+    let reached = |line: &String| line != SPLIT_OF_ONE && !NOT_YET.iter().any(|(part, _)| line.contains(part));
+    changing.filter(|(line, _)| reached(line)).collect()
+}
+
+/// How many rows there are, and the one that was walked least.
+pub(crate) fn rarest(marks: &Marks) -> String {
+    let walked = walked(marks);
+    let least = walked.iter().min_by_key(|(_, times)| **times);
+    least.map_or_else(String::new, |(line, times)| format!("{} rows, the rarest {times} times: {line}", walked.len()))
 }

@@ -88,6 +88,7 @@ fn no_world_breaks_an_invariant() {
         lasted()
     );
     let missing = coverage::missing(&total);
+    println!("sim: {}", coverage::rarest(&total.marks));
     println!("sim: met {:?}\nsim: failed for {:?}", total.met, total.reasons);
     let told: Vec<String> = total.failures.iter().take(3).map(|(plan, failure)| report(plan, failure)).collect();
     assert!(

@@ -198,6 +198,9 @@ impl Plan {
             switches.max_refresh_per_minute = dice.pick(&[None, Some(1), Some(5)]);
             switches.refresh_token_in_answer = dice.chance(800);
         }
+        let range = |(min_ms, max_ms)| Range { min_ms, max_ms };
+        switches.api_latency_ms = range(dice.pick(&[(0, 0), (5, 50), (200, 3_000)]));
+        switches.token_latency_ms = range(dice.pick(&[(0, 0), (5, 50), (200, 3_000)]));
         switches.batch_mode = dice.pick(&[BatchMode::ElementStatuses, BatchMode::AllOrNothing422]);
         switches
     }

@@ -551,6 +551,9 @@ impl World {
         self.keys += 1;
         let key = self.keys;
         self.checks.calls(key, renewing.credential(), &Raw(&self.store));
+        if !self.healed && self.dice.operator.chance(200) {
+            self.minds_change();
+        }
         let credential = Some(renewing.credential().to_owned());
         let running = self.running.as_mut().expect("an engine runs");
         let life = running.number;
@@ -707,6 +710,18 @@ impl World {
         if self.plan.has(Family::Crashes) && self.running.is_some() {
             self.meet("crash at some moment");
             self.die("killed");
+        }
+    }
+
+    /// Somebody cancels what is in the air.
+    fn minds_change(&mut self) {
+        if !self.plan.has(Family::Operator) {
+            return;
+        }
+        let flying = self.running.iter().flat_map(|running| running.sends.values()).flat_map(|sending| sending.ids());
+        let events: Vec<u64> = flying.filter_map(|id| self.checks.event_of(id)).step_by(2).collect();
+        for n in events {
+            self.at(self.now + 1, Event::Does(Op::Cancel(n)));
         }
     }
 
