@@ -43,6 +43,8 @@ pub(crate) struct Checks {
     unit: BTreeSet<&'static str>,
     secrets: Vec<String>,
     pub(crate) checked: u64,
+    /// The events whose requests left, in that order.
+    pub(crate) departures: Vec<u64>,
 }
 
 /// How a token fares.
@@ -80,6 +82,7 @@ impl Checks {
             unit: BTreeSet::new(),
             secrets: Vec::new(),
             checked: 0,
+            departures: Vec::new(),
         }
     }
 
@@ -237,6 +240,7 @@ impl Checks {
 
     /// A request of a shipment is about to leave.
     pub(crate) fn departs(&mut self, sending: &Sending, raw: &Raw<'_>) {
+        self.departures.extend(sending.ids().filter_map(|id| self.event_of(id)).collect::<Vec<_>>());
         let (mut batches, mut indexes, mut lanes) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut items = 0;
         for id in sending.ids() {

@@ -8,7 +8,7 @@ use outlast::{Authorisation, CredentialView, Details, ErrorKind, Parcel, Redrive
 use serde_json::json;
 
 use crate::draw::Dice;
-use crate::plan::{Family, Plan};
+use crate::plan::{Family, PARKED, Plan, RELEASED_AT, Scenario};
 use crate::world::{CREDENTIALS, DESTINATIONS, Event, START, World};
 
 /// Something that somebody does.
@@ -75,10 +75,15 @@ impl Clients {
     pub(crate) fn of(plan: &Plan) -> Self {
         let mut dice = plan.dice("clients");
         let (mut events, mut script) = (Vec::new(), Vec::new());
-        if plan.short {
-            let event = Sent { destination: 0, lane: None, kind: Kind::Good, padding: 0, time_to_live: None, id: None };
-            script.push((START + 1_000, Op::Submit(0)));
-            return Clients { events: vec![event], asked: Vec::new(), dice, script, paused: Vec::new(), lanes: 0 };
+        if plan.scenario != Scenario::Drawn {
+            let ordinary =
+                || Sent { destination: 0, lane: None, kind: Kind::Good, padding: 0, time_to_live: None, id: None };
+            events.resize_with(plan.deliveries as usize, ordinary);
+            script.extend((0..plan.deliveries).map(|n| {
+                let released = if n >= PARKED { RELEASED_AT } else { 0 };
+                (START + 1_000 + released + n * 50, Op::Submit(n))
+            }));
+            return Clients { events, asked: Vec::new(), dice, script, paused: Vec::new(), lanes: 0 };
         }
         let all_at_once = dice.chance(300);
         for n in 0..plan.deliveries {
@@ -306,6 +311,10 @@ impl World {
 
     /// An operator looks at the credentials, and authorises those that are dead.
     pub(crate) fn visit(&mut self) {
+        if self.plan.scenario == Scenario::Parked && (START + 2..START + RELEASED_AT).contains(&self.now) {
+            // Nobody comes before the time.
+            return self.at(START + RELEASED_AT, Event::Visit);
+        }
         let next = if self.healed { 60_000 } else { self.clients.dice.pick(&[60_000, 600_000, 3_600_000]) };
         self.at(self.now + next, Event::Visit);
         if self.running.is_none() {

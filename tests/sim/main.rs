@@ -22,6 +22,7 @@ mod coverage;
 mod digest;
 mod draw;
 mod lanes;
+mod parked;
 mod plan;
 mod points;
 mod run;

@@ -91,9 +91,23 @@ pub(crate) struct Plan {
     pub(crate) crash_at: Vec<u64>,
     /// What a crash leaves of what was not durable; by a coin where nothing is said.
     pub(crate) fate: Option<Fate>,
-    /// The short scenario instead of the seed's own: one delivery, an old token that is revoked, a refresh, propagation.
-    pub(crate) short: bool,
+    pub(crate) scenario: Scenario,
 }
+
+/// What happens in a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// What its seed says.
+    Drawn,
+    /// One delivery, an old token that is revoked, a refresh, propagation, success.
+    Short,
+    /// A grant is revoked; deliveries come while it is dead, and more after a human has authorised it again.
+    Parked,
+}
+
+/// Of the parked scenario: how many deliveries come while the credential is dead, and when it is authorised again.
+pub(crate) const PARKED: u64 = 60;
+pub(crate) const RELEASED_AT: u64 = 900_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -101,13 +115,24 @@ impl Plan {
         let mut dice = Dice::of(seed, "families");
         let families = Family::ALL.into_iter().filter(|_| dice.chance(600)).collect();
         let trouble = dice.pick(&[600_000, 3_600_000, 6 * 3_600_000, 72 * 3_600_000]);
-        Plan { seed, families, deliveries, trouble, crash_at: Vec::new(), fate: None, short: false }
+        Plan { seed, families, deliveries, trouble, crash_at: Vec::new(), fate: None, scenario: Scenario::Drawn }
     }
 
     /// The short scenario, with a crash at each of these steps.
     pub(crate) fn short(crash_at: Vec<u64>, fate: Fate) -> Self {
         let trouble = 60_000;
-        Plan { seed: 1, families: Vec::new(), deliveries: 1, trouble, crash_at, fate: Some(fate), short: true }
+        let scenario = Scenario::Short;
+        Plan { seed: 1, families: Vec::new(), deliveries: 1, trouble, crash_at, fate: Some(fate), scenario }
+    }
+
+    /// The parked scenario.
+    pub(crate) fn parked() -> Self {
+        let (deliveries, scenario) = (2 * PARKED, Scenario::Parked);
+        Plan { families: Vec::new(), trouble: 1_800_000, scenario, ..Plan::of(1, deliveries) }
+    }
+
+    fn is_drawn(&self) -> bool {
+        self.scenario == Scenario::Drawn
     }
 
     pub(crate) fn has(&self, family: Family) -> bool {
@@ -127,7 +152,7 @@ impl Plan {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        if self.short {
+        if !self.is_drawn() {
             return Limits::default();
         }
         let mut dice = self.dice("limits");
@@ -148,7 +173,7 @@ impl Plan {
             hold_doubtful: dice.chance(100),
             fail_when_dead: dice.chance(300),
         };
-        Fickle { standard, gives_up: !self.short && dice.chance(150) }
+        Fickle { standard, gives_up: self.is_drawn() && dice.chance(150) }
     }
 
     pub(crate) fn batch_size(&self) -> u32 {
@@ -157,7 +182,7 @@ impl Plan {
     }
 
     pub(crate) fn concurrency(&self) -> u32 {
-        self.dice("concurrency").pick(&[1, 2, 8, 64])
+        if self.scenario == Scenario::Parked { 1 } else { self.dice("concurrency").pick(&[1, 2, 8, 64]) }
     }
 
     pub(crate) fn lanes(&self) -> u64 {
@@ -167,7 +192,7 @@ impl Plan {
 
     /// How the provider behaves while there is trouble.
     pub(crate) fn troubled(&self) -> Switches {
-        if self.short {
+        if !self.is_drawn() {
             let spread = Visibility::Uniform(Range { min_ms: 3_000, max_ms: 3_000 });
             return Switches { visibility: spread, ..Plan::calm() };
         }

@@ -18,7 +18,7 @@ use outlast::{Builder, Endpoint, Engine, OAuth, Secret, destination::linkedin};
 use crate::checks::{Checks, events};
 use crate::clients::{Clients, Op};
 use crate::draw::Dice;
-use crate::plan::{Family, Plan};
+use crate::plan::{Family, Plan, Scenario};
 
 /// When it all begins, in ms since 1970.
 pub(crate) const START: u64 = 1_780_000_000_000;
@@ -202,7 +202,7 @@ impl World {
             self.at(at, Event::Does(op));
         }
         let end = START + self.plan.trouble;
-        if self.plan.short {
+        if self.plan.scenario != Scenario::Drawn {
             self.at(START + 500, Event::Fault);
         }
         if self.plan.has(Family::Clock) {
@@ -231,18 +231,25 @@ impl World {
 
     /// Lets everything happen, to the end.
     pub(crate) fn run(&mut self) {
-        let end = START + self.plan.trouble + HEALING;
-        while let Some(((time, _), event)) = self.queue.pop_first() {
+        self.run_until(START + self.plan.trouble + HEALING);
+        if !self.checks.has_failed() {
+            self.finish();
+        }
+    }
+
+    /// Lets happen what happens until then.
+    pub(crate) fn run_until(&mut self, end: u64) {
+        while let Some((time, _)) = self.queue.keys().next().copied() {
             if time > end || (self.healed && self.is_over()) {
-                break;
+                return;
             }
+            let Some((_, event)) = self.queue.pop_first() else { return };
             self.now = time;
             self.happen(event);
             if self.checks.has_failed() {
                 return;
             }
         }
-        self.finish();
     }
 
     /// Whether nothing is left to wait for.
@@ -689,8 +696,12 @@ impl World {
         if self.healed {
             return;
         }
-        if self.plan.short {
+        if self.plan.scenario == Scenario::Short {
             let revoked = self.provider.revoke_access(Some(1), self.now);
+            return drop(revoked);
+        }
+        if self.plan.scenario == Scenario::Parked {
+            let revoked = self.provider.revoke_grant(1, self.now);
             return drop(revoked);
         }
         let grants = self.plan.has(Family::Grants) && self.dice.grants.chance(300);
