@@ -25,7 +25,7 @@ pub(super) struct Mark(File);
 /// What the mark says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Witness {
-    /// There is none: the file is missing, or was never written to.
+    /// There is none: the file is missing, or nothing written to it has arrived. It is synced before the first commit.
     Missing,
     /// What stands there does not verify.
     Unreadable,
@@ -44,7 +44,8 @@ impl Mark {
     /// What the mark in the directory `path` says. Changes nothing.
     pub(super) fn read(path: &Path) -> io::Result<Witness> {
         match std::fs::read(name(path)) {
-            Ok(note) if note.is_empty() => Ok(Witness::Missing),
+            // A power failure before the first sync leaves the file's length without its content.
+            Ok(note) if note.iter().all(|byte| *byte == 0) => Ok(Witness::Missing),
             Ok(note) => Ok(number(&note).map_or(Witness::Unreadable, Witness::Reached)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Witness::Missing),
             Err(error) => Err(error),
@@ -131,6 +132,8 @@ mod tests {
         assert_eq!(read(), Witness::Reached(300));
         std::fs::write(name(place.path()), "longer than a note is, and junk").unwrap();
         assert_eq!(read(), Witness::Unreadable);
+        std::fs::write(name(place.path()), [0; 12]).unwrap();
+        assert_eq!(read(), Witness::Missing, "its content never arrived");
         open().set(5).unwrap();
         assert_eq!(read(), Witness::Reached(5));
     }
