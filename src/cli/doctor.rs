@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::print;
 use crate::config::Config;
 use crate::doctor::{self, Examination, Gap, Salvage};
+use crate::error::ErrorKind;
 
 /// Check the store, and say what to do; or save what is whole
 #[derive(clap::Args)]
@@ -31,7 +32,10 @@ pub(crate) fn run(config: &Path, args: &Args) -> Result<(), Failure> {
     let store = Config::outline(config)?.store;
     match &args.salvage {
         Some(to) => {
-            let salvage = doctor::salvage(&store, to)?;
+            let salvage = doctor::salvage(&store, to).map_err(|error| match error.kind() {
+                ErrorKind::Caller => Failure::usage(error.to_string()), // DIR is none to write to
+                _ => error.into(),
+            })?;
             let shown = if args.json { print::json(&salvage) } else { saved(&salvage, to) };
             shown?;
             if salvage.left.is_empty() { Ok(()) } else { Err(Failure::told()) }

@@ -58,7 +58,7 @@ impl Findings {
         if let Some(gap) = &wreck.gap {
             self.add(&"file mark", gap, "operator: decide; the sentence says between what");
         }
-        if wreck.commit().is_none() && wreck.format != Some(1) {
+        if !wreck.is_counted() {
             self.add(&"the ledger", &"it is missing or does not verify: nobody counted what should be there", SALVAGE);
         }
         for table in Table::ALL {
@@ -78,7 +78,7 @@ impl Findings {
         if self.0.is_empty()
             && let Some(refusal) = &wreck.refusal
         {
-            self.add(&"the store", refusal, SALVAGE);
+            self.add(&"the store", &refusal.without_remedy(), SALVAGE);
         }
     }
 

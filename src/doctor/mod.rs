@@ -1,6 +1,6 @@
 //! A look at a store from outside of the engine: what is wrong with it, who must act and how; and what of it can be saved.
 //!
-//! Neither writes to the store: a copy beside it is read, and gone when they return.
+//! Neither writes to the store: a copy is read, and gone when they return.
 
 mod checks;
 mod salvage;
@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
-use crate::store::wreck::Wreck;
-use crate::store::{SledOptions, SledStore, Store};
+use crate::store::scratch::{Scratch, is_scratch};
+use crate::store::wreck::{self, Wreck};
+use crate::store::{SledOptions, SledStore, Store, StoreError};
+use crate::unix;
 
 pub use salvage::{Left, Salvage};
 
@@ -67,29 +69,36 @@ pub struct Gap {
     pub acknowledged: Option<u64>,
 }
 
-/// Looks into the store in the directory `path`. Everything is read once, from a copy beside the directory that needs as
-/// much space.
+/// Looks into the store in the directory `path`. Everything is read from a copy, which needs as much space: beside the
+/// directory, or within it where that is a disk of its own.
 ///
 /// # Errors
 /// [`ErrorKind::Held`] while an engine runs on it; [`ErrorKind::Storage`] when it cannot be copied;
 /// [`ErrorKind::Corrupt`] when nothing of it can be read.
 pub fn examine(path: &Path) -> Result<Examination, Error> {
-    let wreck = open(path, &beside(path))?;
-    Ok(checks::examine(&wreck, path))
+    Ok(checks::examine(&beside(path)?, path))
 }
 
 /// Writes every delivery of the store at `path` that is whole (its record, its event, its idempotency key), and the
-/// credentials, grants and pauses that verify, to a new store in the directory `to`. The store at `path` stays as it is.
+/// credentials, grants and pauses that verify, to a new store in the directory `to`. That is there whole or not at all. The
+/// store at `path` stays as it is; it is read from a copy in `to`, which needs as much space.
 ///
 /// # Errors
-/// As [`examine`]; and [`ErrorKind::Caller`] when `to` holds something already.
+/// As [`examine`]; and [`ErrorKind::Caller`] when `to` holds something already, or lies in the store.
 pub fn salvage(path: &Path, to: &Path) -> Result<Salvage, Error> {
-    if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) || to.is_file() {
-        let message = format!("{}: it is not empty; name a directory that is new or empty", to.display());
-        return Err(Error::new(ErrorKind::Caller, message));
+    let made = !to.exists();
+    fit(path, to)?;
+    let preparing = |error: std::io::Error| StoreError::io(format_args!("preparing {}", to.display()), &error);
+    unix::private_dir(to).map_err(preparing)?;
+    let salvaged = Scratch::in_dir(to)
+        .map_err(preparing)
+        .and_then(|scratch| Wreck::open(path, scratch))
+        .map_err(Error::from)
+        .and_then(|wreck| salvage::write(&wreck, to));
+    if salvaged.is_err() && made {
+        let _ = std::fs::remove_dir(to); // what is empty says nothing
     }
-    let wreck = open(path, &beside(to))?;
-    salvage::write(&wreck, to)
+    salvaged
 }
 
 /// Takes what the store at `path` holds for all that there is, although its witness says that more was acknowledged, or
@@ -98,19 +107,40 @@ pub fn salvage(path: &Path, to: &Path) -> Result<Salvage, Error> {
 /// # Errors
 /// [`ErrorKind::Held`] while an engine runs on it; [`ErrorKind::Corrupt`] when more is wrong with it than a gap.
 pub fn accept_gap(path: &Path) -> Result<Gap, Error> {
-    let before = open(path, &beside(path))?;
+    let before = beside(path)?;
     let gap = Gap { commit: before.commit().unwrap_or_default(), acknowledged: before.acknowledged };
     drop(before);
     SledStore::open(path, SledOptions { accept_gap: true, ..SledOptions::default() })?.close()?;
     Ok(gap)
 }
 
-fn open(path: &Path, scratch: &Path) -> Result<Wreck, Error> {
-    Ok(Wreck::open(path, scratch)?)
+fn beside(path: &Path) -> Result<Wreck, StoreError> {
+    if !path.join("sled").is_dir() {
+        return Err(wreck::none_at(path));
+    }
+    let scratch = Scratch::beside(path).map_err(|error| {
+        StoreError::io(
+            format_args!("making room for a copy of {}: copy it elsewhere and look there", path.display()),
+            &error,
+        )
+    })?;
+    Wreck::open(path, scratch)
 }
 
-/// A name for the copy, on the same disk.
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    crate::unix::parent(path).join(format!(".{name}.doctor-{}", std::process::id()))
+/// Whether a new store may be made in `to`: it is new or empty, and outside of the old one. What a salvage left that was
+/// killed is nothing.
+fn fit(path: &Path, to: &Path) -> Result<(), Error> {
+    let refused = |why: &str| Err(Error::new(ErrorKind::Caller, format!("{}: {why}", to.display())));
+    let foreign = |entry: std::io::Result<std::fs::DirEntry>| !entry.is_ok_and(|entry| is_scratch(&entry.path()));
+    if to.is_file() || std::fs::read_dir(to).is_ok_and(|entries| entries.map(foreign).any(|foreign| foreign)) {
+        return refused("it is not empty; name a directory that is new or empty");
+    }
+    let known = to.ancestors().find_map(|ancestor| match ancestor.as_os_str().is_empty() {
+        true => Path::new(".").canonicalize().ok(),
+        false => ancestor.canonicalize().ok(),
+    });
+    if path.canonicalize().is_ok_and(|path| known.is_some_and(|known| known.starts_with(path))) {
+        return refused("it lies in the directory of the store itself; name one outside of it");
+    }
+    Ok(())
 }

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use outlast_state::DeliveryId;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::records::{self, CredentialRecord, DeliveryRecord, OnceRecord, ParcelRecord, PauseRecord};
+use crate::records::{
+    self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord, PauseRecord,
+};
 use crate::store::keys::Meta;
 use crate::store::wreck::{Unread, Wreck};
-use crate::store::{GOOD_WRITES, Key, SledOptions, SledStore, Store, StoreError, Table, Writes, codec};
+use crate::store::{GOOD_WRITES, Key, SledOptions, SledStore, Store, StoreError, Table, Writes, settle};
 
 /// What was saved, and what was not.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -33,8 +36,10 @@ pub struct Left {
 }
 
 pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
-    let store = SledStore::open(to, SledOptions::default())?;
+    let begun = wreck.scratch().join("begun");
+    let store = SledStore::open(&begun, SledOptions::default())?;
     let mut writer = Writer { store, writes: Writes::new(), told: Salvage::default() };
+    writer.gap(wreck);
     let saved = writer.deliveries(wreck)?;
     writer.orphans(wreck);
     writer.once(wreck, &saved)?;
@@ -44,12 +49,12 @@ pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     for table in [Table::Token, Table::Grant] {
         writer.sealed(wreck, table, survey.fault(table).as_deref())?;
     }
-    for which in [Meta::Clock, Meta::Identity] {
-        writer.own(wreck, which)?;
-    }
+    writer.own::<ClockRecord>(wreck, Meta::Clock, |clock| clock.clean = false)?;
+    writer.own::<IdentityRecord>(wreck, Meta::Identity, |_| {})?;
     writer.doubts(&survey);
     writer.flush()?;
     writer.store.close()?;
+    settle(&begun, to).map_err(|error| StoreError::io(format_args!("moving it to {}", to.display()), &error))?;
     Ok(writer.told)
 }
 
@@ -141,7 +146,7 @@ impl Writer {
     }
 
     /// A table whose records stand alone and verify.
-    fn plain<T: serde::de::DeserializeOwned>(&mut self, wreck: &Wreck, table: Table) -> Result<(), StoreError> {
+    fn plain<T: DeserializeOwned>(&mut self, wreck: &Wreck, table: Table) -> Result<(), StoreError> {
         let mut found = Vec::new();
         let unread = wreck.each(table, |key, bytes| found.push((key, bytes.to_vec())));
         self.unread(unread);
@@ -170,17 +175,49 @@ impl Writer {
         Ok(())
     }
 
-    fn own(&mut self, wreck: &Wreck, which: Meta) -> Result<(), StoreError> {
+    /// One of the store's own records. That the old store's stop was clean says nothing about what could be read of it.
+    fn own<T: Serialize + DeserializeOwned>(
+        &mut self,
+        wreck: &Wreck,
+        which: Meta,
+        change: impl FnOnce(&mut T),
+    ) -> Result<(), StoreError> {
         let key = Key::Meta(which);
         match wreck.get(&key) {
-            Ok(Some(bytes)) => match codec::open(&key, &bytes) {
-                Ok(_) => self.put(key, bytes),
+            Ok(Some(bytes)) => match records::decode::<T>(&key, &bytes) {
+                Ok(mut record) => {
+                    change(&mut record);
+                    records::put(key, &record, &mut self.writes);
+                    self.told.records = self.told.records.saturating_add(1);
+                }
                 Err(damage) => self.leave(&key, &format!("{damage}; it is written anew when the new store is opened")),
             },
             Ok(None) => {}
-            Err(error) => self.leave(&key, &error),
+            Err(error) => self.leave(&key, &error.without_remedy()),
         }
         self.settle()
+    }
+
+    /// Commits that are not there. The new store's numbers begin anew, and would not show it.
+    fn gap(&mut self, wreck: &Wreck) {
+        if !wreck.is_counted() {
+            self.leave(&"the ledger", &"it is missing or does not verify: whether this is all, nobody knows");
+        }
+        if wreck.gap.is_none() {
+            return;
+        }
+        let last = wreck.commit().unwrap_or_default();
+        let why = match wreck.acknowledged {
+            Some(acknowledged) => {
+                format!(
+                    "the last commit that is there is number {last}, and number {acknowledged} was acknowledged: what came between is not saved; a backup may have it"
+                )
+            }
+            None => format!(
+                "the file mark does not say whether commits after number {last} were acknowledged: if so, what they held is not saved"
+            ),
+        };
+        self.leave(&"the end of the store", &why);
     }
 
     /// What was written although the old store's ledger does not vouch for it.

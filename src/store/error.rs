@@ -26,6 +26,9 @@ pub enum StoreErrorKind {
     Format,
 }
 
+/// What to do about a store that is damaged.
+const CORRUPT: &str = ". Keep a copy of its directory and check the disk. `outlast doctor` says what is damaged; `outlast doctor --salvage DIR` writes what is whole to a new store; or put back a backup";
+
 /// Why a store did not do what it was asked, who must act, and how. Cheap to clone, so that it can answer every caller.
 #[derive(Clone)]
 pub struct StoreError(Arc<Inner>);
@@ -66,12 +69,13 @@ impl StoreError {
     }
 
     pub(super) fn corrupt(what: impl fmt::Display) -> Self {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format_args!(
-                "the store is damaged: {what}. Keep a copy of its directory and check the disk. `outlast doctor` says what is damaged; `outlast doctor --salvage DIR` writes what is whole to a new store; or put back a backup"
-            ),
-        )
+        StoreError::new(StoreErrorKind::Corrupt, format_args!("the store is damaged: {what}{CORRUPT}"))
+    }
+
+    /// What happened, for who names a remedy of its own.
+    pub(crate) fn without_remedy(&self) -> &str {
+        let message = self.0.message.as_str();
+        message.strip_suffix(CORRUPT).unwrap_or(message)
     }
 
     pub(super) fn too_large(what: impl fmt::Display) -> Self {
@@ -91,6 +95,17 @@ impl StoreError {
             StoreErrorKind::Held,
             format_args!(
                 "the store {} is in use: {who}. Stop that one first, or use a directory of its own",
+                path.display()
+            ),
+        )
+    }
+
+    /// Somebody reads it, and keeps others from writing meanwhile.
+    pub(super) fn looked_at(path: &Path) -> Self {
+        StoreError::new(
+            StoreErrorKind::Held,
+            format_args!(
+                "the store {} is in use: `outlast doctor` copies it. Wait until it has, or stop it",
                 path.display()
             ),
         )

@@ -23,10 +23,11 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Keeps others from opening the store meanwhile, and changes nothing. Nothing to hold where it was never locked.
+/// Keeps others from opening the store meanwhile, and changes nothing. Nothing to hold where it was never locked. Others
+/// may look as well, and who wants to open it can tell a look from an engine.
 pub(super) fn lock_to_look(path: &Path) -> Result<Option<File>, StoreError> {
     let Ok(file) = File::open(path.join("lock")) else { return Ok(None) };
-    match file.try_lock() {
+    match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Err(held(path, file)),
         _ if !released(&path.join("sled")) => Err(StoreError::held(path, None)),
         _ => Ok(Some(file)),
@@ -34,9 +35,24 @@ pub(super) fn lock_to_look(path: &Path) -> Result<Option<File>, StoreError> {
 }
 
 fn held(path: &Path, mut lock: File) -> StoreError {
+    // Those who hold it only look, and the number that stands there is that of an engine that has ended.
+    if lock.try_lock_shared().is_ok() {
+        return StoreError::looked_at(path);
+    }
     let mut holder = String::new();
     let _ = lock.read_to_string(&mut holder); // it is for the message only
     StoreError::held(path, holder.trim().parse().ok())
+}
+
+/// Gives a store that was written and closed in the directory `from` its place: the directory `to`, on the same disk. It is
+/// there whole or not at all, since there is no store without `sled`, the last name.
+pub(crate) fn settle(from: &Path, to: &Path) -> io::Result<()> {
+    sync_all(&from.join("sled"))?;
+    for name in ["mark", "sled"] {
+        fs::rename(from.join(name), to.join(name))?;
+        unix::sync_dir(to)?;
+    }
+    Ok(())
 }
 
 /// What an interrupted snapshot left.
@@ -110,5 +126,27 @@ pub(super) fn read_whole(path: &Path) -> Result<(), StoreError> {
             Err(StoreError::io(format_args!("reading {}", path.display()), &error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number in the file is that of the engine that had it last, and who would stop that one would stop a stranger.
+    #[test]
+    fn a_store_that_is_only_looked_at_is_told_from_one_that_an_engine_has() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(lock_to_look(place.path()).unwrap().is_none(), "it was never locked");
+        let engine = lock(place.path()).unwrap();
+        let pid = format!("pid {}", std::process::id());
+        assert!(lock_to_look(place.path()).err().unwrap().to_string().contains(&pid));
+        assert!(lock(place.path()).err().unwrap().to_string().contains(&pid));
+        drop(engine);
+        let (one, other) = (lock_to_look(place.path()).unwrap(), lock_to_look(place.path()).unwrap());
+        let refused = lock(place.path()).err().unwrap().to_string();
+        assert!(refused.contains("`outlast doctor` copies it") && !refused.contains(&pid), "{refused}");
+        drop((one, other));
+        lock(place.path()).unwrap();
     }
 }

@@ -15,6 +15,7 @@ pub mod keys;
 mod ledger;
 mod mark;
 pub mod memory;
+pub(crate) mod scratch;
 mod sled;
 mod waker;
 pub(crate) mod wreck;
@@ -22,6 +23,7 @@ pub(crate) mod wreck;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub(crate) use self::folder::settle;
 use self::sled::Pages;
 pub use self::sled::{SledOptions, SledStore};
 pub use error::{StoreError, StoreErrorKind};

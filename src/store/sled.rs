@@ -62,7 +62,7 @@ pub struct SledStore {
 }
 
 /// Where the number of the last commit is in a store of format 1.
-const LAST: &[u8] = b"\0last";
+pub(super) const LAST: &[u8] = b"\0last";
 
 struct Opened {
     db: sled::Db,
@@ -195,10 +195,11 @@ impl Drop for SledStore {
 
 impl Opened {
     fn commit(&self, batch: Batch) -> sled::Result<()> {
+        // Also for a barrier alone: the waker watches one flush at a time.
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         if batch.is_empty() {
             return self.barrier();
         }
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.counted(&ledger, &batch)?;
         let mut writes = sled::Batch::default();
         writes.insert(ledger::KEY, next.encode());

@@ -15,7 +15,8 @@ use super::folder::{lock_to_look, unfinished_snapshots};
 use super::keys::{Key, Table};
 use super::ledger::{self, Ledger, Reading};
 use super::mark::{self, Mark, Witness};
-use super::{Durable, Pages, SledStore, Store, Writes, decoded, format, span};
+use super::scratch::Scratch;
+use super::{Durable, Pages, SledStore, Store, Writes, decoded, format, sled, span};
 use crate::unix;
 
 /// So many places between pages that cannot be read are tried for each table.
@@ -35,18 +36,10 @@ pub(crate) struct Wreck {
     pub(crate) gap: Option<StoreError>,
     /// The layout, where its record can be read.
     pub(crate) format: Option<u32>,
+    commit: Option<u64>,
     ledger: Option<Ledger>,
     /// Files that have no business in the directory.
     pub(crate) strays: Vec<PathBuf>,
-}
-
-/// A directory that goes when it is no longer needed.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A range of keys that could not be read, and why.
@@ -64,48 +57,48 @@ pub(crate) struct Survey {
 }
 
 impl Wreck {
-    /// Copies the store at `path` to the new directory `scratch`, for as long as this lives, and opens the copy.
+    /// Copies the store at `path` to `scratch`, for as long as this lives, and opens the copy. There is one copy at a time.
     ///
     /// # Errors
     /// [`StoreErrorKind::Held`] while an engine has the store; when there is none, it cannot be copied, or sled cannot open
     /// it in any way.
-    pub(crate) fn open(path: &Path, scratch: &Path) -> Result<Wreck, StoreError> {
+    pub(crate) fn open(path: &Path, scratch: Scratch) -> Result<Wreck, StoreError> {
         let source = path.join("sled");
         if !source.join("db").is_file() {
-            let message =
-                format_args!("there is no store at {}. Look at store.path in the configuration", path.display());
-            return Err(StoreError::new(StoreErrorKind::Io, message));
+            return Err(none_at(path));
         }
         let lock = lock_to_look(path)?;
-        let failed = |error: io::Error| StoreError::io(format_args!("copying to {}", scratch.display()), &error);
-        unix::private_dir(scratch).map_err(failed)?;
-        let scratch = Scratch(scratch.to_owned());
-        let whole = scratch.0.join("whole");
-        copy(&source, &whole.join("sled"), &|_| true).map_err(failed)?;
-        for name in ["mark"] {
-            if path.join(name).exists() {
-                fs::copy(path.join(name), whole.join(name)).map_err(failed)?;
-            }
-        }
+        let failed = |error: io::Error| copying(scratch.path(), &error);
         let mut strays = unfinished_snapshots(&source).map_err(failed)?;
         strays.extend(entries(&source.join("blobs")).unwrap_or_default());
         let witness = Mark::read(path).map_err(failed)?;
-        let (pages, left_out) = open_somehow(&source, &scratch.0)?;
+        let refusal = whole(path, &scratch)?.err();
+        let (pages, left_out) = open_somehow(&source, scratch.path())?;
         drop(lock);
-        let refusal = SledStore::look(&whole).err();
 
         let read = |key: &[u8]| pages.get(key).ok().flatten();
         let format = read(&format::KEY.encode()).and_then(|record| format::check(&record).ok());
         let ledger = read(ledger::KEY).and_then(|bytes| Ledger::decode(&bytes));
-        let last = ledger.as_ref().map_or(0, |ledger| ledger.commit);
-        let gap = mark::check(witness, last, format == Some(1)).err();
+        let numbered = || read(sled::LAST).and_then(|note| mark::number(&note)); // format 1
+        let commit = ledger.as_ref().map(|ledger| ledger.commit).or_else(numbered);
+        let gap = mark::check(witness, commit.unwrap_or_default(), format == Some(1)).err();
         let acknowledged = if let Witness::Reached(commit) = witness { Some(commit) } else { None };
-        Ok(Wreck { pages, scratch, refusal, left_out, acknowledged, gap, format, ledger, strays })
+        Ok(Wreck { pages, scratch, refusal, left_out, acknowledged, gap, format, commit, ledger, strays })
+    }
+
+    /// Where else something may be put for a time.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The number of the last commit.
     pub(crate) fn commit(&self) -> Option<u64> {
-        self.ledger.as_ref().map(|ledger| ledger.commit)
+        self.commit
+    }
+
+    /// Whether somebody counted what should be there. Format 1 had no ledger.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.ledger.is_some() || self.format == Some(1)
     }
 
     /// Reads all that can be read, gives each record to `each`, and counts it.
@@ -208,9 +201,32 @@ impl Survey {
     }
 }
 
+pub(crate) fn none_at(path: &Path) -> StoreError {
+    let message = format_args!("there is no store at {}. Look at store.path in the configuration", path.display());
+    StoreError::new(StoreErrorKind::Io, message)
+}
+
+fn copying(to: &Path, error: &io::Error) -> StoreError {
+    let what = format!("copying the store to {}, to be read there", to.display());
+    StoreError::io(what, error)
+}
+
+/// Whether a copy of the store opens as an engine would open it. It is gone afterwards: the next copy needs its room.
+fn whole(path: &Path, scratch: &Scratch) -> Result<Result<(), StoreError>, StoreError> {
+    let failed = |error: io::Error| copying(scratch.path(), &error);
+    let whole = scratch.path().join("whole");
+    copy(&path.join("sled"), &whole.join("sled"), &|_| true).map_err(failed)?;
+    if path.join("mark").exists() {
+        fs::copy(path.join("mark"), whole.join("mark")).map_err(failed)?;
+    }
+    let looked = SledStore::look(&whole);
+    fs::remove_dir_all(&whole).map_err(failed)?;
+    Ok(looked)
+}
+
 /// A copy that sled opens: as it is; or without what sled can do without, its snapshot; or with a new file of settings.
 fn open_somehow(source: &Path, scratch: &Path) -> Result<(Pages, Option<&'static str>), StoreError> {
-    let failed = |error: io::Error| StoreError::io(format_args!("copying to {}", scratch.display()), &error);
+    let failed = |error: io::Error| copying(scratch, &error);
     let ways: [(Option<&'static str>, &[&str]); 4] = [
         (None, &[]),
         (Some("its snapshot"), &["snap."]),
@@ -231,11 +247,23 @@ fn open_somehow(source: &Path, scratch: &Path) -> Result<(Pages, Option<&'static
         let nothing = |pages: &Pages| !names.is_empty() && matches!(pages.get(&format::KEY.encode()), Ok(None));
         match Pages::open(&folder) {
             Ok(pages) if !nothing(&pages) => return Ok((pages, left_out)),
-            Ok(_) => {}
+            Ok(pages) => drop(pages),
             Err(error) => drop(refusal.get_or_insert(error)),
         }
+        fs::remove_dir_all(&folder).map_err(failed)?;
     }
-    Err(refusal.unwrap_or_else(|| StoreError::corrupt("sled finds nothing in it")))
+    Err(hopeless(refusal.as_ref()))
+}
+
+/// Nothing here helps any more, so that nothing here may be named as the remedy.
+fn hopeless(refusal: Option<&StoreError>) -> StoreError {
+    let why = refusal.map_or("sled finds nothing in it", StoreError::without_remedy);
+    StoreError::new(
+        StoreErrorKind::Corrupt,
+        format_args!(
+            "{why}. sled opens no copy of it in any way, so nothing can be read or saved here: put back a backup"
+        ),
+    )
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -279,7 +307,8 @@ impl Store for Wreck {
 
     fn size(&self) -> Result<u64, StoreError> {
         let failed = |error: io::Error| StoreError::io("measuring it", &error);
-        let sizes = entries(&self.scratch.0).map_err(failed)?.into_iter().map(|path| path.metadata().map(|m| m.len()));
+        let sizes =
+            entries(self.scratch.path()).map_err(failed)?.into_iter().map(|path| path.metadata().map(|m| m.len()));
         sizes.sum::<io::Result<u64>>().map_err(failed)
     }
 

@@ -46,7 +46,10 @@ async fn a_whole_store_is_well_and_is_saved_whole() {
     let salvage = doctor::salvage(&place.path(), &to).unwrap();
     assert_eq!((salvage.deliveries, salvage.left.len()), (7, 0));
     let store = outlast::store::SledStore::open(&to, outlast::store::SledOptions::default()).unwrap();
-    assert_eq!(crate::place::everything(&store).unwrap(), truth);
+    let (mut saved, mut truth) = (crate::place::everything(&store).unwrap(), truth);
+    let clock = Key::Meta(Meta::Clock); // what was read of a store does not count as one that was stopped cleanly
+    assert_ne!(saved.remove(&clock), truth.remove(&clock));
+    assert_eq!(saved, truth);
     drop(store);
     let engine = place.builder_on(&to).open().await.unwrap();
     assert_eq!(engine.list(Filter::default()).await.unwrap().len(), ids.len());
@@ -148,6 +151,10 @@ async fn a_gap_is_accepted_by_a_human_only() {
     assert!(remedies(&found, "file mark").len() == 1 && found.findings[0].what.contains("--accept-gap"), "{found:?}");
     let refused: Error = place.builder_on(&place.path()).open().await.err().unwrap();
     assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    // What is saved has no gap of its own: the salvage itself must tell of it.
+    let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
+    assert_eq!((salvage.deliveries, salvage.left.len()), (4, 1), "{salvage:?}");
+    assert!(salvage.left[0].key == "the end of the store" && salvage.left[0].why.contains("was acknowledged"));
     let gap = doctor::accept_gap(&place.path()).unwrap();
     assert!(gap.acknowledged.unwrap() > gap.commit, "{gap:?}");
     assert!(doctor::examine(&place.path()).unwrap().ok);
@@ -176,6 +183,62 @@ async fn a_store_in_use_is_left_alone() {
     assert_eq!(refused.kind(), ErrorKind::Caller);
     let nothing = doctor::examine(&place.beside("full")).err().unwrap();
     assert!(nothing.to_string().contains("there is no store at"), "{nothing}");
+}
+
+#[tokio::test]
+async fn a_salvage_tells_when_nobody_can_say_whether_it_is_all() {
+    let (place, _) = made(0).await;
+    let unwitnessed = place.copied();
+    fs::remove_file(unwitnessed.path().join("mark")).unwrap();
+    let salvage = doctor::salvage(&unwitnessed.path(), &unwitnessed.beside("saved")).unwrap();
+    assert!(salvage.left.len() == 1 && salvage.left[0].why.contains("the file mark does not say"), "{salvage:?}");
+    place.behind(|db| drop(db.remove(b"\0ledger").unwrap()));
+    let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
+    assert!(salvage.deliveries == 4 && salvage.left.iter().any(|left| left.key == "the ledger"), "{salvage:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_opens_in_no_way_is_not_told_to_be_saved() {
+    let (place, _) = made(0).await;
+    drop(place.store().unwrap());
+    fs::write(place.db(), "").unwrap();
+    for refused in [
+        doctor::examine(&place.path()).err().unwrap(),
+        doctor::salvage(&place.path(), &place.beside("saved")).err().unwrap(),
+        doctor::accept_gap(&place.path()).err().unwrap(),
+    ] {
+        let said = refused.to_string();
+        assert!(said.contains("put back a backup") && !said.contains("outlast doctor"), "{said}");
+    }
+    assert_eq!(place.litter(), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn copies_that_a_killed_doctor_left_go_with_the_next_one() {
+    let (place, _) = made(0).await;
+    let (left, saved) = (".outlast-doctor-1-0", place.beside("saved"));
+    for parent in [place.beside("."), saved.clone()] {
+        fs::create_dir_all(parent.join(left).join("try-0")).unwrap();
+        fs::write(parent.join(left).join("try-0/db"), "older").unwrap();
+    }
+    assert_eq!(doctor::salvage(&place.path(), &saved).unwrap().deliveries, 4);
+    let mut names: Vec<_> = fs::read_dir(&saved).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["mark", "sled"]);
+    fs::remove_dir_all(&saved).unwrap();
+    assert!(found(&place).ok);
+}
+
+#[tokio::test]
+async fn nothing_is_saved_into_the_store_itself() {
+    let (place, _) = made(0).await;
+    for inside in ["data/saved", "data/sled/saved", "data/sled/blobs", "other/../data/a/b"] {
+        fs::create_dir_all(place.beside("other")).unwrap();
+        let refused = doctor::salvage(&place.path(), &place.beside(inside)).err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Caller, "{inside}: {refused}");
+    }
+    assert_eq!(fs::read_dir(place.sled().join("blobs")).unwrap().count(), 0);
+    assert!(!place.path().join("saved").exists() && !place.path().join("a").exists());
 }
 
 /// A table of several pages with one that cannot be read: what lies before and behind it is saved.

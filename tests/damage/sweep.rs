@@ -98,6 +98,7 @@ impl Tally {
         let older = found.iter().any(|(key, value)| truth.get(key).is_some_and(|known| known != value));
         let told = !examined.ok && !examined.findings.is_empty();
         assert!(told || (written == deliveries && !older), "{damage}: {examined:?}");
+        assert!(!salvaged.left.is_empty() || (written == deliveries && !older), "{damage}: the salvage does not tell");
     }
 
     fn print(&self, what: &str) {

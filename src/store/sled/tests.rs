@@ -1,6 +1,8 @@
 use super::*;
 use crate::store::codec;
 use crate::store::conformance::{self, Subject, everything, id, puts};
+use crate::store::scratch::Scratch;
+use crate::store::wreck::Wreck;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
@@ -252,8 +254,14 @@ fn a_store_of_format_1_is_opened_and_raised() {
         db.insert(LAST, &mark::note(3)).unwrap();
         db.insert(format::KEY.encode(), codec::seal(&format::KEY, 1, &1_u32)).unwrap();
     });
+    let examined = |place: &Place| Wreck::open(&place.path(), Scratch::beside(&place.path()).unwrap()).unwrap();
+    fs::write(place.path().join("mark"), mark::note(3)).unwrap();
+    let whole = examined(&place);
+    assert!(whole.gap.is_none() && whole.refusal.is_none() && whole.is_counted(), "{:?}", whole.gap);
+    assert_eq!((whole.format, whole.commit()), (Some(1), Some(3)));
     let older = copied(&place);
     fs::write(older.path().join("mark"), mark::note(4)).unwrap();
+    assert!(examined(&older).gap.unwrap().to_string().contains("number 3, but number 4 was acknowledged"));
     assert!(refused(&older).contains("number 3, but number 4 was acknowledged"));
     let records = verified(&place).unwrap();
     assert_eq!(records.len(), 241);
