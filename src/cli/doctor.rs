@@ -14,8 +14,8 @@ use crate::error::ErrorKind;
   outlast doctor                           look, and change nothing
   outlast doctor --salvage saved-data      write what is whole to a new store
 
-No engine may run on the store meanwhile. A copy of it is read, which needs as much space beside it.
-Exit code 0 only if all is well.")]
+No engine may run on the store meanwhile. A copy of it is read, which needs as much space beside it,
+or in DIR. Exit code 0 only if all is well.")]
 pub(crate) struct Args {
     /// Write every delivery that is whole to a new store in DIR, and list the rest
     #[arg(long, value_name = "DIR")]
@@ -37,8 +37,7 @@ pub(crate) fn run(config: &Path, args: &Args) -> Result<(), Failure> {
                 _ => error.into(),
             })?;
             let shown = if args.json { print::json(&salvage) } else { saved(&salvage, to) };
-            shown?;
-            if salvage.left.is_empty() { Ok(()) } else { Err(Failure::told()) }
+            if salvage.left.is_empty() { shown } else { Err(worse(shown)) }
         }
         None if args.accept_gap => {
             let gap = doctor::accept_gap(&store)?;
@@ -47,10 +46,14 @@ pub(crate) fn run(config: &Path, args: &Args) -> Result<(), Failure> {
         None => {
             let found = doctor::examine(&store)?;
             let shown = if args.json { print::json(&found) } else { told(&found) };
-            shown?;
-            if found.ok { Ok(()) } else { Err(Failure::told()) }
+            if found.ok { shown } else { Err(worse(shown)) }
         }
     }
+}
+
+/// The exit code tells of what is wrong also where a reader such as `head` had enough.
+fn worse(shown: Result<(), Failure>) -> Failure {
+    shown.err().filter(|failure| failure.code() != 0).unwrap_or_else(Failure::told)
 }
 
 fn told(found: &Examination) -> Result<(), Failure> {

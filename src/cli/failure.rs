@@ -49,7 +49,6 @@ impl Failure {
         ExitCode::from(self.code)
     }
 
-    #[cfg(test)]
     pub(crate) fn code(&self) -> u8 {
         self.code
     }

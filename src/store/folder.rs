@@ -26,12 +26,14 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
 /// Keeps others from opening the store meanwhile, and changes nothing. Nothing to hold where it was never locked. Others
 /// may look as well, and who wants to open it can tell a look from an engine.
 pub(super) fn lock_to_look(path: &Path) -> Result<Option<File>, StoreError> {
-    let Ok(file) = File::open(path.join("lock")) else { return Ok(None) };
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Err(held(path, file)),
-        _ if !released(&path.join("sled")) => Err(StoreError::held(path, None)),
-        _ => Ok(Some(file)),
-    }
+    let looked = match File::open(path.join("lock")) {
+        Ok(file) => match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => return Err(held(path, file)),
+            _ => Some(file),
+        },
+        Err(_) => None,
+    };
+    if released(&path.join("sled")) { Ok(looked) } else { Err(StoreError::held(path, None)) }
 }
 
 fn held(path: &Path, mut lock: File) -> StoreError {

@@ -91,7 +91,8 @@ impl SledStore {
 
     /// Whether a copy of a store would open. It is left in the format that it has, and its witness as it is.
     pub(super) fn look(path: &Path) -> Result<(), StoreError> {
-        SledStore::open_to(path, &SledOptions::default(), false).and_then(|store| store.close())
+        SledStore::open_to(path, &SledOptions { cache_bytes: LOOKING, ..SledOptions::default() }, false)
+            .and_then(|store| store.close())
     }
 
     fn open_to(path: &Path, options: &SledOptions, write: bool) -> Result<SledStore, StoreError> {
@@ -318,6 +319,9 @@ fn create(path: &Path, folder: &Path, cache_bytes: u64) -> Result<(), StoreError
     sync_all(&begun).and_then(|()| fs::rename(&begun, folder)).and_then(|()| unix::sync_dir(path)).map_err(creating)
 }
 
+/// What sled may keep in memory of a store that is read once, from end to end.
+const LOOKING: u64 = 64 << 20;
+
 /// sled's pages, to read what a damaged store still has. On a copy: opening writes.
 pub(super) struct Pages {
     db: Option<sled::Db>,
@@ -326,7 +330,7 @@ pub(super) struct Pages {
 
 impl Pages {
     pub(super) fn open(folder: &Path) -> Result<Pages, StoreError> {
-        let db = guarded("opening it", || config(folder, SledOptions::default().cache_bytes).open())?;
+        let db = guarded("opening it", || config(folder, LOOKING).open())?;
         Ok(Pages { db: Some(db), folder: folder.to_owned() })
     }
 

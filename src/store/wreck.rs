@@ -78,10 +78,13 @@ impl Wreck {
 
         let read = |key: &[u8]| pages.get(key).ok().flatten();
         let format = read(&format::KEY.encode()).and_then(|record| format::check(&record).ok());
-        let ledger = read(ledger::KEY).and_then(|bytes| Ledger::decode(&bytes));
+        let written = read(ledger::KEY);
+        let ledger = written.as_deref().and_then(Ledger::decode);
         let numbered = || read(sled::LAST).and_then(|note| mark::number(&note)); // format 1
         let commit = ledger.as_ref().map(|ledger| ledger.commit).or_else(numbered);
-        let gap = mark::check(witness, commit.unwrap_or_default(), format == Some(1)).err();
+        // A ledger that is there and does not verify says nothing of the last commit.
+        let last = commit.or_else(|| written.is_none().then_some(0));
+        let gap = last.and_then(|last| mark::check(witness, last, format == Some(1)).err());
         let acknowledged = if let Witness::Reached(commit) = witness { Some(commit) } else { None };
         Ok(Wreck { pages, scratch, refusal, left_out, acknowledged, gap, format, commit, ledger, strays })
     }

@@ -192,6 +192,10 @@ async fn a_salvage_tells_when_nobody_can_say_whether_it_is_all() {
     fs::remove_file(unwitnessed.path().join("mark")).unwrap();
     let salvage = doctor::salvage(&unwitnessed.path(), &unwitnessed.beside("saved")).unwrap();
     assert!(salvage.left.len() == 1 && salvage.left[0].why.contains("the file mark does not say"), "{salvage:?}");
+    place.behind(|db| drop(db.insert(b"\0ledger", b"junk").unwrap()));
+    let examined = found(&place);
+    let subjects: Vec<&str> = examined.findings.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(subjects, ["the ledger"], "nobody knows the last commit: {examined:?}");
     place.behind(|db| drop(db.remove(b"\0ledger").unwrap()));
     let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
     assert!(salvage.deliveries == 4 && salvage.left.iter().any(|left| left.key == "the ledger"), "{salvage:?}");

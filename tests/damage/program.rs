@@ -43,6 +43,10 @@ async fn the_doctor_says_by_its_exit_code_whether_all_is_well() {
     let told: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &told["ok"], told["findings"].as_array().unwrap().len()), (1, &Value::Bool(false), 1));
 
+    // Also where a reader such as `head` has gone before.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(doctor(&place, &[]).stdout(writer).status().unwrap().code(), Some(1));
     let (code, out, _) = run(&place, &["--salvage", "saved", "--json"]);
     let told: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, told["deliveries"].as_u64()), (1, Some(3)), "what was left is told by the exit code too: {out}");
