@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use outlast_state::{Credential, CredentialState, CredentialWant, Held, Want};
+use outlast_state::{Credential, CredentialState, CredentialWant, DeliveryId, Held, Want};
 
 use super::{Examination, Finding, TableCount};
 use crate::records::{self, CredentialRecord, DeliveryRecord, OnceRecord};
@@ -18,7 +18,7 @@ pub(super) fn examine(wreck: &Wreck, path: &Path) -> Examination {
     let mut findings = Findings(Vec::new());
     findings.whole(wreck, &survey);
     for (key, damage) in survey.damaged() {
-        findings.add(key, damage, damaged(key));
+        findings.add(key, damage, damaged(wreck, key));
     }
     findings.deliveries(wreck);
     findings.parcels(wreck);
@@ -89,7 +89,9 @@ impl Findings {
             match records::decode::<DeliveryRecord>(&key, bytes) {
                 Ok(record) if record.delivery.wants() != Want::Nothing => live.push(record.delivery.id),
                 Ok(_) => {}
-                Err(damage @ (Damage::Payload { .. } | Damage::Version(_))) => self.add(&key, &damage, damaged(&key)),
+                Err(damage @ (Damage::Payload { .. } | Damage::Version(_))) => {
+                    self.add(&key, &damage, damaged(wreck, &key))
+                }
                 Err(_) => {} // its envelope told that already
             }
         });
@@ -99,8 +101,7 @@ impl Findings {
                 Ok(Err(why)) => why,
                 Err(error) => format!("its event cannot be read: {error}"),
             };
-            let remedy = format!("it is not sent; operator: `outlast cancel {id}`, and submit the event again");
-            self.add(&Key::Delivery(id), &why, remedy);
+            self.add(&Key::Delivery(id), &why, not_sent(id));
         }
     }
 
@@ -189,15 +190,30 @@ fn needed(name: &str, credential: &Credential) -> Vec<(Key, &'static str)> {
     needed
 }
 
+/// What to do about an event that cannot be read. Its idempotency key goes on to stand for the delivery that was cancelled.
+fn not_sent(id: DeliveryId) -> String {
+    format!(
+        "delivery {id} is not sent; operator: `outlast cancel {id}`, then submit the event again under another idempotency key or none (`outlast send FILE --once none`): under its own it is taken for a repeat"
+    )
+}
+
+fn has_ended(wreck: &Wreck, id: DeliveryId) -> bool {
+    let record = records::get::<DeliveryRecord>(wreck, &Key::Delivery(id));
+    matches!(record, Ok(Ok(Some(record))) if record.delivery.wants() == Want::Nothing)
+}
+
 /// What it means that a record does not verify.
-fn damaged(key: &Key) -> String {
+fn damaged(wreck: &Wreck, key: &Key) -> String {
     match key {
         Key::Delivery(id) => format!(
             "it is not acted on, and its lane stops; operator: `outlast doctor --salvage DIR` leaves {id} out, then submit its event again"
         ),
-        Key::Parcel(id) | Key::Body(id, _) => {
-            format!("delivery {id} is not sent; operator: `outlast cancel {id}`, and submit the event again")
+        Key::Parcel(id) | Key::Body(id, _) if has_ended(wreck, *id) => {
+            format!(
+                "delivery {id} has ended and does not need it: it holds up nothing; nobody, or `outlast doctor --salvage DIR` writes a store without it"
+            )
         }
+        Key::Parcel(id) | Key::Body(id, _) => not_sent(*id),
         Key::Credential(name) | Key::Grant(name) | Key::Token(name, _) => {
             format!("it counts as dead, and what needs it waits; operator: `outlast auth import {name} --file FILE`")
         }

@@ -8,7 +8,7 @@ use outlast::store::keys::Meta;
 use outlast::store::{Key, Table};
 use outlast::{Error, ErrorKind, Filter, Scope};
 
-use crate::place::{Place, made};
+use crate::place::{Place, event, grant, made};
 
 fn found(place: &Place) -> Examination {
     let before = fs::read(place.db()).unwrap();
@@ -231,6 +231,55 @@ async fn copies_that_a_killed_doctor_left_go_with_the_next_one() {
     assert_eq!(names, ["mark", "sled"]);
     fs::remove_dir_all(&saved).unwrap();
     assert!(found(&place).ok);
+}
+
+/// Each remedy, done as it is told, helps.
+#[tokio::test]
+async fn what_is_told_to_be_done_helps() {
+    let (place, ids) = made(0).await;
+    let pause = place.records().into_keys().find(|key| key.table() == Table::Pause).unwrap();
+    let event = |n: usize| outlast::Parcel::to("conversions").json(&event(&format!("order-{n}"), [0, 7_000][n / 3]));
+    for damaged in [
+        Key::Parcel(ids[0]),
+        Key::Body(ids[3], 0),
+        Key::Credential("acme".into()),
+        Key::Meta(Meta::Clock),
+        Key::Meta(Meta::Identity),
+        pause.clone(),
+    ] {
+        let place = place.copied();
+        spoil(&place, &damaged);
+        assert!(!found(&place).ok, "{damaged}");
+        let engine = place.open().await;
+        match &damaged {
+            Key::Parcel(id) | Key::Body(id, _) => {
+                assert_eq!(engine.cancel(*id).await.unwrap().state, "Failed");
+                let n = ids.iter().position(|known| known == id).unwrap();
+                let repeated = engine.submit(event(n).unwrap().once(format!("order-{n}"))).await.unwrap();
+                assert_eq!(repeated, *id, "the remedy says so");
+                let again = engine.submit(event(n).unwrap()).await.unwrap();
+                assert_eq!(engine.show(again).await.unwrap().summary.state, "Pending");
+            }
+            Key::Credential(name) => drop(engine.authorise(name, grant()).await.unwrap()),
+            Key::Pause(_) => {
+                for scope in engine.pauses().await.unwrap() {
+                    engine.resume(scope).await.unwrap();
+                }
+            }
+            _ => {}
+        }
+        engine.stop().await.unwrap();
+        drop(engine);
+        let after = found(&place);
+        match &damaged {
+            Key::Parcel(_) | Key::Body(..) => {
+                assert!(after.findings.iter().all(|finding| finding.remedy.contains("has ended")), "{after:?}");
+                let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
+                assert_eq!((salvage.deliveries, salvage.left.len()), (4, 2), "{salvage:?}");
+            }
+            _ => assert!(after.ok, "{damaged}: {after:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -120,12 +120,22 @@ pub(crate) fn everything(store: &SledStore) -> Result<Records, StoreError> {
     Ok(records)
 }
 
-fn event(name: &str, padding: usize) -> serde_json::Value {
+pub(crate) fn event(name: &str, padding: usize) -> serde_json::Value {
     serde_json::json!({
         "type": "track", "event": "Order Completed", "messageId": name, "timestamp": "2026-03-01T12:00:00Z",
         "traits": {"email": "ada@example.org", "note": "x".repeat(padding)},
         "properties": {"currency": "EUR", "revenue": 12.5}
     })
+}
+
+pub(crate) fn grant() -> Authorisation {
+    Authorisation {
+        access: Secret::new("an access token"),
+        refresh: Some(Secret::new("a refresh token")),
+        issued: None,
+        expires: None,
+        refresh_expires: None,
+    }
 }
 
 /// An engine's store: deliveries, two of them in a lane and one cancelled, a body in parts, a credential, a pause. As many
@@ -134,14 +144,7 @@ pub(crate) async fn made(more: usize) -> (Place, Vec<DeliveryId>) {
     quiet();
     let place = Place::new();
     let engine = place.open().await;
-    let grant = Authorisation {
-        access: Secret::new("an access token"),
-        refresh: Some(Secret::new("a refresh token")),
-        issued: None,
-        expires: None,
-        refresh_expires: None,
-    };
-    engine.authorise("acme", grant).await.unwrap();
+    engine.authorise("acme", grant()).await.unwrap();
     engine.pause(Scope::Lane { destination: "conversions".into(), lane: "b".into() }).await.unwrap();
     let mut ids = Vec::new();
     for (n, padding) in [0, 0, 0, 7_000].into_iter().chain(std::iter::repeat_n(0, more)).enumerate() {
