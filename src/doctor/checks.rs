@@ -90,7 +90,7 @@ impl Findings {
                 Ok(record) if record.delivery.wants() != Want::Nothing => live.push(record.delivery.id),
                 Ok(_) => {}
                 Err(damage @ (Damage::Payload { .. } | Damage::Version(_))) => {
-                    self.add(&key, &damage, damaged(wreck, &key))
+                    self.add(&key, &damage, damaged(wreck, &key));
                 }
                 Err(_) => {} // its envelope told that already
             }

@@ -115,9 +115,7 @@ pub fn accept_gap(path: &Path) -> Result<Gap, Error> {
 }
 
 fn beside(path: &Path) -> Result<Wreck, StoreError> {
-    if !path.join("sled").is_dir() {
-        return Err(wreck::none_at(path));
-    }
+    wreck::present(path)?;
     let scratch = Scratch::beside(path).map_err(|error| {
         StoreError::io(
             format_args!("making room for a copy of {}: copy it elsewhere and look there", path.display()),
@@ -132,12 +130,12 @@ fn beside(path: &Path) -> Result<Wreck, StoreError> {
 fn fit(path: &Path, to: &Path) -> Result<(), Error> {
     let refused = |why: &str| Err(Error::new(ErrorKind::Caller, format!("{}: {why}", to.display())));
     let foreign = |entry: std::io::Result<std::fs::DirEntry>| !entry.is_ok_and(|entry| is_scratch(&entry.path()));
-    if to.is_file() || std::fs::read_dir(to).is_ok_and(|entries| entries.map(foreign).any(|foreign| foreign)) {
+    if to.is_file() || std::fs::read_dir(to).is_ok_and(|entries| entries.into_iter().any(foreign)) {
         return refused("it is not empty; name a directory that is new or empty");
     }
-    let known = to.ancestors().find_map(|ancestor| match ancestor.as_os_str().is_empty() {
-        true => Path::new(".").canonicalize().ok(),
-        false => ancestor.canonicalize().ok(),
+    let known = to.ancestors().find_map(|ancestor| {
+        let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        ancestor.canonicalize().ok()
     });
     if path.canonicalize().is_ok_and(|path| known.is_some_and(|known| known.starts_with(path))) {
         return refused("it lies in the directory of the store itself; name one outside of it");

@@ -13,7 +13,7 @@ use crate::records::{
 };
 use crate::store::keys::Meta;
 use crate::store::wreck::{Unread, Wreck};
-use crate::store::{GOOD_WRITES, Key, SledOptions, SledStore, Store, StoreError, Table, Writes, settle};
+use crate::store::{GOOD_WRITES, Key, SledOptions, SledStore, Store, StoreError, Table, Writes, put_in_place};
 
 /// What was saved, and what was not.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -54,7 +54,7 @@ pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     writer.doubts(&survey);
     writer.flush()?;
     writer.store.close()?;
-    settle(&begun, to).map_err(|error| StoreError::io(format_args!("moving it to {}", to.display()), &error))?;
+    put_in_place(&begun, to).map_err(|error| StoreError::io(format_args!("moving it to {}", to.display()), &error))?;
     Ok(writer.told)
 }
 

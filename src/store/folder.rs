@@ -48,7 +48,7 @@ fn held(path: &Path, mut lock: File) -> StoreError {
 
 /// Gives a store that was written and closed in the directory `from` its place: the directory `to`, on the same disk. It is
 /// there whole or not at all, since there is no store without `sled`, the last name.
-pub(crate) fn settle(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
     sync_all(&from.join("sled"))?;
     for name in ["mark", "sled"] {
         fs::rename(from.join(name), to.join(name))?;

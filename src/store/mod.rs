@@ -23,7 +23,7 @@ pub(crate) mod wreck;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub(crate) use self::folder::settle;
+pub(crate) use self::folder::put_in_place;
 use self::sled::Pages;
 pub use self::sled::{SledOptions, SledStore};
 pub use error::{StoreError, StoreErrorKind};

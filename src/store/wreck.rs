@@ -64,9 +64,7 @@ impl Wreck {
     /// it in any way.
     pub(crate) fn open(path: &Path, scratch: Scratch) -> Result<Wreck, StoreError> {
         let source = path.join("sled");
-        if !source.join("db").is_file() {
-            return Err(none_at(path));
-        }
+        present(path)?;
         let lock = lock_to_look(path)?;
         let failed = |error: io::Error| copying(scratch.path(), &error);
         let mut strays = unfinished_snapshots(&source).map_err(failed)?;
@@ -204,9 +202,19 @@ impl Survey {
     }
 }
 
-pub(crate) fn none_at(path: &Path) -> StoreError {
-    let message = format_args!("there is no store at {}. Look at store.path in the configuration", path.display());
-    StoreError::new(StoreErrorKind::Io, message)
+/// Whether there is something to look into.
+pub(crate) fn present(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path.join("sled").join("db")) {
+        Ok(file) if file.is_file() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(StoreError::io(format_args!("looking for a store at {}", path.display()), &error))
+        }
+        _ => {
+            let message =
+                format_args!("there is no store at {}. Look at store.path in the configuration", path.display());
+            Err(StoreError::new(StoreErrorKind::Io, message))
+        }
+    }
 }
 
 fn copying(to: &Path, error: &io::Error) -> StoreError {
@@ -223,7 +231,7 @@ fn whole(path: &Path, scratch: &Scratch) -> Result<Result<(), StoreError>, Store
         fs::copy(path.join("mark"), whole.join("mark")).map_err(failed)?;
     }
     let looked = SledStore::look(&whole);
-    fs::remove_dir_all(&whole).map_err(failed)?;
+    let _ = fs::remove_dir_all(&whole); // what sled's last threads hold on to goes with the scratch
     Ok(looked)
 }
 
@@ -253,7 +261,7 @@ fn open_somehow(source: &Path, scratch: &Path) -> Result<(Pages, Option<&'static
             Ok(pages) => drop(pages),
             Err(error) => drop(refusal.get_or_insert(error)),
         }
-        fs::remove_dir_all(&folder).map_err(failed)?;
+        let _ = fs::remove_dir_all(&folder);
     }
     Err(hopeless(refusal.as_ref()))
 }
