@@ -14,6 +14,9 @@ pub(super) const FORMAT: u32 = 2;
 /// The oldest layout that this program can open. It raises a store to its own at once.
 const OLDEST: u32 = 1;
 
+/// Where the number of the last commit is in a store of format 1.
+pub(super) const LAST: &[u8] = b"\0last";
+
 pub(super) const KEY: Key = Key::Meta(Meta::Format);
 
 /// What a new store holds from the start.

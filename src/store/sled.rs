@@ -27,6 +27,7 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use super::codec::Damage;
 use super::error::{StoreError, StoreErrorKind};
 use super::folder::{lock, read_whole, refuse_spilled_pages, released, remove_unfinished_snapshots, sync_all};
+use super::format::LAST;
 use super::keys::{Key, Table};
 use super::ledger::{self, Ledger, Reading};
 use super::mark::{self, Mark, Witness};
@@ -60,9 +61,6 @@ pub struct SledStore {
     /// What did not verify when it was opened.
     damaged: Vec<(Key, Damage)>,
 }
-
-/// Where the number of the last commit is in a store of format 1.
-pub(super) const LAST: &[u8] = b"\0last";
 
 struct Opened {
     db: sled::Db,

@@ -16,7 +16,7 @@ use super::keys::{Key, Table};
 use super::ledger::{self, Ledger, Reading};
 use super::mark::{self, Mark, Witness};
 use super::scratch::Scratch;
-use super::{Durable, Pages, SledStore, Store, Writes, decoded, format, sled, span};
+use super::{Durable, Pages, SledStore, Store, Writes, decoded, format, span};
 use crate::unix;
 
 /// So many places between pages that cannot be read are tried for each table.
@@ -78,7 +78,7 @@ impl Wreck {
         let format = read(&format::KEY.encode()).and_then(|record| format::check(&record).ok());
         let written = read(ledger::KEY);
         let ledger = written.as_deref().and_then(Ledger::decode);
-        let numbered = || read(sled::LAST).and_then(|note| mark::number(&note)); // format 1
+        let numbered = || read(format::LAST).and_then(|note| mark::number(&note)); // format 1
         let commit = ledger.as_ref().map(|ledger| ledger.commit).or_else(numbered);
         // A ledger that is there and does not verify says nothing of the last commit.
         let last = commit.or_else(|| written.is_none().then_some(0));
