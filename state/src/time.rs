@@ -127,24 +127,57 @@ pub const fn jittered(span: Span, seed: u64, salt: u64) -> Span {
 mod tests {
     extern crate std;
 
-    use super::Span;
+    use super::{Span, hash, jittered};
     use std::string::ToString;
 
     #[test]
     fn spans_read_as_people_say_them() {
         let table = [
             (0, "0 s"),
+            (1, "1 ms"),
             (35, "35 ms"),
+            (999, "999 ms"),
             (1_000, "1 s"),
+            (1_099, "1 s"),
             (2_540, "2.5 s"),
+            (9_999, "9.9 s"),
+            (10_900, "10 s"),
             (12_900, "12 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (61_000, "1 min 1 s"),
             (599_277, "9 min 59 s"),
             (3_600_000, "1 h"),
+            (3_660_000, "1 h 1 min"),
+            (86_400_000, "1 d"),
             (259_199_068, "2 d 23 h"),
             (2_592_000_003, "30 d"),
         ];
         for (millis, text) in table {
             assert_eq!(Span::from_millis(millis).to_string(), text);
+        }
+    }
+
+    /// The first numbers of `SplitMix64` seeded with 0 and with 1234567, as its authors' code gives them.
+    #[test]
+    fn the_hash_is_what_it_says() {
+        assert_eq!(
+            [0, 1, 2].map(|salt| hash(0, salt)),
+            [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|salt| hash(1_234_567, salt)),
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
+    }
+
+    #[test]
+    fn jitter_is_any_length_up_to_a_quarter_and_no_other() {
+        for (millis, most) in [(0, 0), (3, 0), (4, 1), (7, 1), (8, 2), (43, 10)] {
+            let extras =
+                (0..1_000).map(|salt| jittered(Span::from_millis(millis), 7, salt).as_millis().saturating_sub(millis));
+            let extras: std::collections::BTreeSet<u64> = extras.collect();
+            assert_eq!(extras, (0..=most).collect(), "{millis} ms");
         }
     }
 }

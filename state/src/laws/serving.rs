@@ -81,8 +81,10 @@ pub fn death_has_a_cause(before: Credential, input: CredentialInput, now: Time) 
     let served = matches!(before.offer(now), Offer::Token(_));
     let ended = match (is_refreshing(&before), said, input) {
         (_, _, CredentialInput::Revoked) => is_dead(&after),
-        (true, Some(cause), _) if served => after.grant == Grant::Ended { cause } && !is_refreshing(&after),
-        (true, Some(_), _) => is_dead(&after),
+        (true, Some(cause), _) => {
+            let goes_on = if served { !is_refreshing(&after) } else { is_dead(&after) };
+            after.grant == Grant::Ended { cause } && goes_on
+        }
         _ => true,
     };
     hold(died && ended, "L2 Work behind a dead credential waits", || told(&before, &input, now))
