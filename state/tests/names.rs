@@ -1,6 +1,6 @@
 //! Ids and times, as people and stores see them.
 
-use outlast_state::{Attempt, Batch, CredentialState, DeliveryId, Epoch, NotAnId, Span, State, Time, table};
+use outlast_state::{Attempt, Batch, CredentialState, DeliveryId, Epoch, NotAnId, Span, State, Time, Token, table};
 use proptest::prelude::*;
 
 proptest! {
@@ -84,6 +84,13 @@ fn spans_saturate() {
     assert_eq!(Span::from_secs(10).times(3).part(4), Span::from_millis(7_500));
     assert_eq!(Span::from_secs(10).part(0), Span::from_secs(10));
     assert_eq!(Span::from_secs(u64::MAX).times(2), Span::from_millis(u64::MAX));
+}
+
+#[test]
+fn a_token_is_as_old_as_the_time_since_it_was_minted() {
+    let token = Token::minted(Epoch::from_number(1), Time::from_millis(5), Time::NEVER);
+    assert_eq!(token.age(Time::from_millis(12)), Span::from_millis(7));
+    assert_eq!(token.age(Time::from_millis(4)), Span::ZERO);
 }
 
 /// Its name is the first word of how a state is written.

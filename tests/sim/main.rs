@@ -6,6 +6,7 @@
 //! | `OUTLAST_SIM_FIRST` | the first seed | 1 |
 //! | `OUTLAST_SIM_DELIVERIES` | deliveries in each world | 120 |
 //! | `OUTLAST_SIM_SECONDS` | no new world is begun after so many seconds | unbounded |
+//! | `OUTLAST_SIM_HASTE` | 1: the first failure ends it and is told as it is, neither made smaller nor kept | 0 |
 //! | `OUTLAST_SIM_REPLAY` | a line of `tests/seeds.txt` to replay, instead of all of them | |
 
 #![expect(
@@ -42,8 +43,16 @@ fn number(variable: &str, default: u64) -> u64 {
     }
 }
 
+/// Whether it is enough to know that something fails, as for a mutant.
+fn is_hasty() -> bool {
+    number("OUTLAST_SIM_HASTE", 0) > 0
+}
+
 /// Prints how to see a failure again, and keeps it.
 fn report(plan: &Plan, failure: &str) -> String {
+    if is_hasty() {
+        return format!("{failure}\n  {}", line(plan));
+    }
     let (small, told) = shrunk(plan, failure);
     let kept = line(&small);
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds.txt");
@@ -79,7 +88,7 @@ fn no_world_breaks_an_invariant() {
     let (began, most) = (wall(), number("OUTLAST_SIM_SECONDS", 1 << 30));
     let lasted = || wall().since(began).as_millis() / 1000;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let total = swarm(first, seeds, deliveries, threads, &|| lasted() > most);
+    let total = swarm(first, seeds, deliveries, threads, &|failures| lasted() > most || (failures > 0 && is_hasty()));
     println!(
         "sim: {} worlds from seed {first}, {} deliveries, {} checks, {} violations, in {} s",
         total.seeds,

@@ -65,13 +65,14 @@ impl Total {
     }
 }
 
-/// Runs `seeds` worlds from `first` on, on `threads` threads, for at most `until` (as the caller says when that is).
+/// Runs `seeds` worlds from `first` on, on `threads` threads; no new one once it `is_over`, given how many
+/// failed.
 pub(crate) fn swarm(
     first: u64,
     seeds: u64,
     deliveries: u64,
     threads: usize,
-    is_over: &(dyn Fn() -> bool + Sync),
+    is_over: &(dyn Fn(usize) -> bool + Sync),
 ) -> Total {
     let (next, total) = (AtomicU64::new(first), Mutex::new(Total::default()));
     std::thread::scope(|scope| {
@@ -79,7 +80,8 @@ pub(crate) fn swarm(
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds || is_over() {
+                    let failures = total.lock().unwrap().failures.len();
+                    if seed >= first + seeds || is_over(failures) {
                         return;
                     }
                     let plan = Plan::of(seed, deliveries);

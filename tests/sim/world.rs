@@ -126,6 +126,8 @@ pub(crate) struct World {
     unheard: Vec<Event>,
     pub(crate) store: MemoryStore,
     pub(crate) running: Option<Running>,
+    /// Whether the last engine that ran died.
+    died: bool,
     lives: u64,
     keys: u64,
     pub(crate) provider: Provider,
@@ -172,6 +174,7 @@ impl World {
             unheard: Vec::new(),
             store: MemoryStore::new(),
             running: None,
+            died: false,
             lives: 0,
             keys: 0,
             provider,

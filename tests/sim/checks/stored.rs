@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use outlast::state::{Credential, CredentialState, Delivery, DeliveryId, Held, Span, State, Time, Token};
+use outlast::state::{Credential, CredentialState, Delivery, DeliveryId, Held, Span, State, Then, Time, Token};
 use outlast::store::Writes;
 use outlast::verify::{Raw, RawDelivery};
 
@@ -40,6 +40,28 @@ impl Checks {
         }
         self.hold(missing.is_empty(), "S1 No loss", || format!("{missing:?} were durable and are gone"));
         self.credentials_stored(raw);
+    }
+
+    /// A store whose engine had died was opened again: whatever was in the air then, the opening has told.
+    pub(crate) fn recovered(&mut self, raw: &Raw<'_>) {
+        for (name, before) in self.credentials.clone() {
+            let after = raw.credential(name).map(|after| after.state);
+            let remembered = matches!(after, Some(CredentialState::Refreshing { interrupted: true, .. }));
+            let holds = remembered || !matches!(before.state, CredentialState::Refreshing { .. });
+            self.hold(holds, "S7 No forgetting", || {
+                format!("{name}: a token request may have been out when the engine died; {before:?}\nbecame {after:?}")
+            });
+        }
+        let sending = |known: &&RawDelivery| matches!(known.delivery.state, State::Sending { .. });
+        let in_the_air: Vec<Delivery> = self.known.values().filter(sending).map(|known| known.delivery).collect();
+        for before in in_the_air {
+            let Some(after) = raw.delivery(before.id).map(|after| after.delivery) else { continue };
+            let told = || format!("{before:?}\nbecame {after:?} when its engine had died");
+            let stops = matches!(before.state, State::Sending { then: Then::Stop { .. }, .. });
+            let spent = before.spent + u32::from(!stops);
+            self.hold(after.spent == spent, "S8 Honest counting", told);
+            self.hold(after.doubt, "S1 No loss", told);
+        }
     }
 
     fn stored(&mut self, after: &RawDelivery) {

@@ -77,6 +77,9 @@ impl World {
                     line: begins,
                     ticked,
                 });
+                if self.died {
+                    self.checks.recovered(&Raw(&self.store));
+                }
                 self.checks.read_anew(&Raw(&self.store));
                 self.step();
             }
@@ -102,6 +105,7 @@ impl World {
     /// The engine ends without a word; what its disk had not confirmed has one of three fates.
     pub(crate) fn die(&mut self, _why: &str) {
         if let Some(running) = self.running.take() {
+            self.died = true;
             self.marks.add(running.life.marks());
             for key in running.renews.keys() {
                 self.checks.call_ended(*key, false);
@@ -269,6 +273,7 @@ impl World {
             self.store.close()
         });
         let mut running = self.running.take().expect("an engine runs");
+        self.died = false;
         self.marks.add(running.life.marks());
         let failed = closed.is_err();
         running.life.told_stopped(closed);
