@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use outlast_state::{Epoch, State, rule, table};
+use outlast_state::{Epoch, Proof, State, rule, table};
 
 /// The token that the request of a delivery carries, where it has one in the air.
 fn sent(state: &State) -> Epoch {
@@ -48,6 +48,22 @@ fn every_row_of_the_credential_is_what_the_code_does() {
 fn every_ruling_is_what_the_code_rules() {
     for row in table::ruling() {
         assert_eq!(rule(row.sent, row.seen, row.now), row.ruling, "{row:?}");
+    }
+}
+
+/// The first row that fits counts. The samples show it where they can: they fit rows after their own too.
+#[test]
+fn rulings_stand_in_the_order_in_which_they_count() {
+    let rows = table::ruling();
+    let samples: BTreeSet<String> = rows.iter().map(|row| format!("{:?}", row.seen)).collect();
+    assert_eq!(samples.len(), rows.len(), "two rows have one sample");
+    for row in rows {
+        let young = row.now < row.seen.settles;
+        if row.seen.expired {
+            assert!(young && matches!(row.seen.proof, Proof::Accepted { later: true, .. }), "{row:?}");
+        } else if young {
+            assert!(matches!(row.seen.proof, Proof::Accepted { later: false, refusals: 3.. }), "{row:?}");
+        }
     }
 }
 
