@@ -202,3 +202,26 @@ fn rulings() -> String {
 fn put(text: &mut String, more: fmt::Arguments<'_>) {
     text.write_fmt(more).expect("a String takes everything");
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::super::{Row, Sample};
+    use super::label;
+    use crate::time::Time;
+
+    fn row(fact: &'static str, to: &'static str) -> Row<(), ()> {
+        let sample = Sample { before: (), input: (), now: Time::ZERO };
+        Row { from: "Sending, to stop", fact, guard: "", to: Some(to), sample }
+    }
+
+    #[test]
+    fn an_arrow_says_what_it_is_not_where_five_facts_of_six_take_it() {
+        let mut rows = Vec::from(["a", "b", "c", "d", "e"].map(|fact| row(fact, "Failed")));
+        rows.push(row("Answered: Accepted", "Done"));
+        assert_eq!(label("Sending, to stop", "a", "Failed", &rows), "to stop, and not Accepted");
+        rows.remove(0);
+        assert_eq!(label("Sending, to stop", "b", "Failed", &rows), "b");
+    }
+}
