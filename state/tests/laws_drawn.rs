@@ -154,3 +154,23 @@ fn repeated_waits_are_merged() {
     assert_eq!(repeats, [0, 4]);
     assert_eq!(journal.snapshot(), fresh());
 }
+
+/// A journal tells which token was refused. And a token before the last one may be admitted after a wait that it could not
+/// be admitted without: merged, the journal would not fold.
+#[test]
+fn waits_with_different_tokens_are_kept_apart() {
+    use outlast_state::{Batch, Choice, DeliveryJournal, Seen, Serving, State, Verdict};
+    let start = Delivery { state: State::Refreshing { rejected: Epoch::from_number(2) }, ..fresh() };
+    let (mut journal, mut delivery) = (DeliveryJournal::new(start), start);
+    let seen = Seen { serving: Serving::Epoch(Epoch::from_number(2)), settles: Time::NEVER, ..Seen::NONE };
+    for (now, number) in [(1, 3), (2, 2)] {
+        let (now, epoch, attempt) = (Time::from_millis(now), Epoch::from_number(number), delivery.attempt.next());
+        let (by, batch) = (Time::NEVER, Batch::from_number(1));
+        delivery = journal.apply(delivery, Input::Admitted { attempt, epoch, by, batch, index: 0, of: 1 }, now, 64);
+        let (verdict, choice) = (Verdict::TokenRefused, Choice::Again { at: now });
+        delivery = journal.apply(delivery, Input::Answered { attempt, verdict, seen, choice }, now, 64);
+    }
+    assert!(matches!(delivery.state, State::AwaitingPropagation { .. }), "{delivery:?}");
+    assert_eq!(journal.fold(), delivery);
+    assert_eq!(journal.entries().count(), 4);
+}
