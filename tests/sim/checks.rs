@@ -25,6 +25,10 @@ pub(crate) struct Checks {
     redriven: HashSet<DeliveryId>,
     tokens: HashMap<String, Spread>,
     not_before: HashMap<u64, u64>,
+    /// The same of answers that were heard and are in no commit yet, and of those whose commit is under way: what a crash
+    /// takes is not known.
+    heard: Vec<(u64, u64)>,
+    heard_unsynced: Vec<(u64, u64)>,
     spenders: HashMap<u64, u64>,
     crashes: u64,
     calls: HashMap<u64, String>,
@@ -64,6 +68,8 @@ impl Checks {
             redriven: HashSet::new(),
             tokens: HashMap::new(),
             not_before: HashMap::new(),
+            heard: Vec::new(),
+            heard_unsynced: Vec::new(),
             spenders: HashMap::new(),
             crashes: 0,
             calls: HashMap::new(),

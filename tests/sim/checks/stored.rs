@@ -12,10 +12,12 @@ use crate::world::CREDENTIALS;
 impl Checks {
     pub(crate) fn written(&mut self, writes: &Writes) {
         self.unsynced.extend(RawDelivery::written(writes));
+        self.heard_unsynced.append(&mut self.heard);
     }
 
     /// A commit has passed its barrier.
     pub(crate) fn synced(&mut self, raw: &Raw<'_>) {
+        self.not_before.extend(self.heard_unsynced.drain(..));
         for after in std::mem::take(&mut self.unsynced) {
             self.stored(&after);
         }
@@ -26,6 +28,7 @@ impl Checks {
     pub(crate) fn crashed(&mut self) {
         self.crashes += 1;
         self.unsynced.clear();
+        (self.heard, self.heard_unsynced) = (Vec::new(), Vec::new());
         for token in self.tokens.values_mut() {
             token.crashes += 1;
         }

@@ -151,7 +151,7 @@ impl Checks {
         }
         for n in items {
             if let Some(asked) = asked.filter(|_| status >= 400) {
-                self.not_before.insert(*n, now + asked.as_millis());
+                self.heard.push((*n, now + asked.as_millis()));
             }
         }
     }
