@@ -183,7 +183,9 @@ pub fn refusal_is_ruled(before: Delivery, input: Input, now: Time) -> Law {
             (State::AwaitingPropagation { epoch, until }, Choice::Again { at }) => {
                 epoch == sent && until == at.max(now)
             }
-            (State::AwaitingPropagation { epoch, until }, Choice::GiveUp) => epoch == sent && until > now,
+            (State::AwaitingPropagation { epoch, until }, Choice::GiveUp) => {
+                epoch == sent && (until > now || now == Time::NEVER)
+            }
             _ => now == Time::NEVER,
         },
         Serving::Dead if choice == Choice::GiveUp => {
