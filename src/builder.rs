@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::oauth::Profile;
 use crate::secret::Secret;
-use crate::store::Store;
+use crate::store::{Store, StoreKind};
 use crate::vault::VaultKey;
 
 /// Describes an engine, then opens it.
@@ -22,6 +22,7 @@ use crate::vault::VaultKey;
 pub struct Builder {
     pub(crate) path: PathBuf,
     pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) store_kind: StoreKind,
     pub(crate) cache_bytes: Option<u64>,
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) policy: Arc<dyn Policy>,
@@ -118,6 +119,7 @@ impl Builder {
         Builder {
             path,
             store: None,
+            store_kind: StoreKind::default(),
             cache_bytes: None,
             clock: None,
             policy: Arc::new(Standard::default()),
@@ -155,13 +157,19 @@ impl Builder {
         self
     }
 
-    /// Uses this store instead of sled in the engine's directory.
+    /// Which embedded store keeps the records in the engine's directory: sled where nothing is said.
+    pub fn store_kind(mut self, kind: StoreKind) -> Self {
+        self.store_kind = kind;
+        self
+    }
+
+    /// Uses this store instead of one in the engine's directory.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// How many bytes of memory sled may use as its cache, roughly.
+    /// How many bytes of memory the store may use as its cache, roughly.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = Some(bytes);
         self

@@ -12,6 +12,7 @@ use crate::builder::Builder;
 use crate::driver::{Ask, Call, Look};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
+use crate::store::StoreFigures;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 /// A durable delivery engine over one store. Cheap to clone; all clones are the same engine.
@@ -112,6 +113,14 @@ impl Engine {
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn counts(&self) -> Result<Counts, Error> {
         self.ask(|reply| Ask::Look(Look::Counts { reply })).await
+    }
+
+    /// What the store has done since the engine was opened.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stopped`] when the engine has stopped.
+    pub async fn store_figures(&self) -> Result<StoreFigures, Error> {
+        self.ask(|reply| Ask::Look(Look::Figures { reply })).await
     }
 
     /// The credentials and how they stand.

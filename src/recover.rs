@@ -26,7 +26,7 @@ use crate::oauth::{Client, Profile};
 use crate::parcel;
 use crate::records::{self, CredentialRecord, DeliveryRecord, IdentityRecord, PauseRecord};
 use crate::store::keys::Meta;
-use crate::store::{Durable, Key, SledOptions, SledStore, Store, Table};
+use crate::store::{DiskOptions, DiskStore, Durable, Key, Store, Table};
 use crate::vault::Vault;
 use crate::view::Counts;
 
@@ -125,9 +125,10 @@ async fn open_store(builder: &mut Builder) -> Result<Arc<dyn Store>, Error> {
         return Ok(store);
     }
     let path = builder.path.clone();
-    let mut options = SledOptions::default();
+    let mut options = DiskOptions::default();
+    options.kind = builder.store_kind;
     options.cache_bytes = builder.cache_bytes.unwrap_or(options.cache_bytes);
-    let opened = tokio::task::spawn_blocking(move || SledStore::open(Path::new(&path), options)).await;
+    let opened = tokio::task::spawn_blocking(move || DiskStore::open(Path::new(&path), &options)).await;
     let store = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     Ok(Arc::new(store))
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind};
 use crate::store::scratch::{Scratch, is_scratch};
 use crate::store::wreck::{self, Wreck};
-use crate::store::{SledOptions, SledStore, Store, StoreError};
+use crate::store::{DiskOptions, DiskStore, Store, StoreError};
 use crate::unix;
 
 pub use salvage::{Left, Salvage};
@@ -110,7 +110,10 @@ pub fn accept_gap(path: &Path) -> Result<Gap, Error> {
     let before = beside(path)?;
     let gap = Gap { commit: before.commit().unwrap_or_default(), acknowledged: before.acknowledged };
     drop(before);
-    SledStore::open(path, SledOptions { accept_gap: true, ..SledOptions::default() })?.close()?;
+    let mut options = DiskOptions::default();
+    options.kind = wreck::present(path)?;
+    options.accept_gap = true;
+    DiskStore::open(path, &options)?.close()?;
     Ok(gap)
 }
 

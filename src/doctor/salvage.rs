@@ -13,7 +13,7 @@ use crate::records::{
 };
 use crate::store::keys::Meta;
 use crate::store::wreck::{Unread, Wreck};
-use crate::store::{GOOD_WRITES, Key, SledOptions, SledStore, Store, StoreError, Table, Writes, put_in_place};
+use crate::store::{DiskOptions, DiskStore, GOOD_WRITES, Key, Store, StoreError, Table, Writes, put_in_place};
 
 /// What was saved, and what was not.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -37,7 +37,7 @@ pub struct Left {
 
 pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     let begun = wreck.scratch().join("begun");
-    let store = SledStore::open(&begun, SledOptions::default())?;
+    let store = DiskStore::open(&begun, &DiskOptions { kind: wreck.kind, ..DiskOptions::default() })?;
     let mut writer = Writer { store, writes: Writes::new(), told: Salvage::default() };
     writer.gap(wreck);
     let saved = writer.deliveries(wreck)?;
@@ -54,12 +54,13 @@ pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     writer.doubts(&survey);
     writer.flush()?;
     writer.store.close()?;
-    put_in_place(&begun, to).map_err(|error| StoreError::io(format_args!("moving it to {}", to.display()), &error))?;
+    put_in_place(&begun, wreck.kind, to)
+        .map_err(|error| StoreError::io(format_args!("moving it to {}", to.display()), &error))?;
     Ok(writer.told)
 }
 
 struct Writer {
-    store: SledStore,
+    store: DiskStore,
     writes: Writes,
     told: Salvage,
 }

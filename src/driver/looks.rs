@@ -47,6 +47,12 @@ impl Heart {
                     let _ = reply.send(counts);
                 });
             }
+            Look::Figures { reply } => {
+                let store = Arc::clone(&self.store);
+                turn.acts.push(Act::Beside(Box::new(move || {
+                    let _ = reply.send(store.figures());
+                })));
+            }
             Look::Credentials { reply } => {
                 let names = self.machines.credentials.keys();
                 let views = names.filter_map(|name| self.machines.credential_view(name, turn.now)).collect();

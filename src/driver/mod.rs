@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::http::Http;
 use crate::parcel::Parcel;
-use crate::store::{Durable, Store, StoreError, StoreErrorKind};
+use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
 use crate::vault::Vault;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
@@ -64,6 +64,7 @@ pub(crate) enum Look {
     Show { id: DeliveryId, reply: oneshot::Sender<Result<Details, Error>> },
     Why { id: DeliveryId, reply: oneshot::Sender<Result<Vec<String>, Error>> },
     Counts { reply: oneshot::Sender<Counts> },
+    Figures { reply: oneshot::Sender<StoreFigures> },
     Credentials { reply: oneshot::Sender<Vec<CredentialView>> },
     Pauses { reply: oneshot::Sender<Vec<Scope>> },
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::base::StoreKind;
 use super::error::StoreError;
 use crate::unix;
 
@@ -47,10 +48,13 @@ fn held(path: &Path, mut lock: File) -> StoreError {
 }
 
 /// Gives a store that was written and closed in the directory `from` its place: the directory `to`, on the same disk. It is
-/// there whole or not at all, since there is no store without `sled`, the last name.
-pub(crate) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
-    sync_all(&from.join("sled"))?;
-    for name in ["mark", "sled"] {
+/// there whole or not at all, since there is no store without its base, the last name.
+pub(crate) fn put_in_place(from: &Path, kind: StoreKind, to: &Path) -> io::Result<()> {
+    let base = from.join(kind.place());
+    if base.is_dir() {
+        sync_all(&base)?;
+    }
+    for name in ["mark", kind.place()] {
         fs::rename(from.join(name), to.join(name))?;
         unix::sync_dir(to)?;
     }

@@ -9,7 +9,9 @@ use super::keys::{Key, Meta};
 ///
 /// - 1: commits are numbered under a key of their own.
 /// - 2: commits carry a ledger (module [`ledger`](super::ledger)), which holds the number too.
-pub(super) const FORMAT: u32 = 2;
+/// - 3: commits are in a journal, and the base holds records in blocks (modules [`journal`](super::journal) and
+///   [`blocks`](super::blocks)), this one included.
+pub(super) const FORMAT: u32 = 3;
 
 /// The oldest layout that this program can open. It raises a store to its own at once.
 const OLDEST: u32 = 1;

@@ -1,8 +1,8 @@
 //! How far a store had come, noted outside of it: its witness.
 //!
-//! When the tail of its log is damaged or cut, sled opens with what comes before, and says nothing: acknowledged commits
-//! are gone. So each commit carries a number, and after the barrier the number is noted in a small file beside the store.
-//! A store that is behind its mark has a gap and is not opened.
+//! When the tail of a log is damaged or cut, what comes before it is whole, and says nothing: acknowledged commits are gone.
+//! So each commit carries a number, and after the barrier the number is noted in a small file beside the store. A store that
+//! is behind its mark has a gap and is not opened.
 //!
 //! The note of each commit is written and not synced: it survives a kill. It is synced when the store is opened, every
 //! [`CHECKPOINT`] commits, and at a clean close. After a power failure it is so at most a checkpoint older than the store,
@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{StoreError, StoreErrorKind};
 use crate::unix;
@@ -20,7 +21,10 @@ use crate::unix;
 pub(super) const CHECKPOINT: u64 = 64;
 
 /// The file beside the store.
-pub(super) struct Mark(File);
+pub(super) struct Mark {
+    file: File,
+    syncs: AtomicU64,
+}
 
 /// What the mark says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ impl Mark {
     pub(super) fn open(path: &Path) -> io::Result<Mark> {
         let file = unix::private_file(&name(path))?;
         unix::sync_dir(path)?;
-        Ok(Mark(file))
+        Ok(Mark { file, syncs: AtomicU64::new(0) })
     }
 
     /// What the mark in the directory `path` says. Changes nothing.
@@ -54,21 +58,27 @@ impl Mark {
 
     /// Notes that the commit with this number is durable.
     pub(super) fn reached(&self, commit: u64) -> io::Result<()> {
-        self.0.write_all_at(&note(commit), 0)?;
+        self.file.write_all_at(&note(commit), 0)?;
         if commit.is_multiple_of(CHECKPOINT) { self.sync() } else { Ok(()) }
     }
 
     /// Makes this note the only and a durable one.
     pub(super) fn set(&self, commit: u64) -> io::Result<()> {
         let note = note(commit);
-        self.0.write_all_at(&note, 0)?;
-        self.0.set_len(u64::try_from(note.len()).unwrap_or_default())?;
+        self.file.write_all_at(&note, 0)?;
+        self.file.set_len(u64::try_from(note.len()).unwrap_or_default())?;
         self.sync()
     }
 
     /// Makes the last note durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.file.sync_data()
+    }
+
+    /// How often it was synced.
+    pub(super) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
     }
 }
 
@@ -88,12 +98,17 @@ pub(super) fn check(witness: Witness, last: u64, early: bool) -> Result<(), Stor
             "its last commit is number {last}, and the file mark beside it, which would say whether that is all, does not verify"
         ),
     };
-    Err(StoreError::new(
+    Err(gap(what))
+}
+
+/// What a store is refused with that may not hold all.
+pub(super) fn gap(what: impl std::fmt::Display) -> StoreError {
+    StoreError::new(
         StoreErrorKind::Corrupt,
         format_args!(
             "the store may lack acknowledged commits: {what}. Put back the newest copy of the whole directory; or, to go on with what is there, run `outlast doctor --accept-gap`"
         ),
-    ))
+    )
 }
 
 fn name(path: &Path) -> PathBuf {

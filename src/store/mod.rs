@@ -2,19 +2,29 @@
 //! and has passed a barrier when it returns, so that it survives a crash of the process, of the kernel, and a power
 //! failure on a disk that keeps what it confirmed.
 //!
-//! Two stores pass the same conformance suite: [`SledStore`] on disk, and [`memory::MemoryStore`], whose crashes and
+//! They pass the same conformance suite: [`DiskStore`] on each kind of base, and [`memory::MemoryStore`], whose crashes and
 //! faults are driven by tests.
 
+mod base;
+mod block;
+mod blocks;
 pub mod codec;
 #[cfg(test)]
 mod conformance;
+mod convert;
+mod disk;
 mod error;
 mod folder;
 mod format;
+mod journal;
 pub mod keys;
+mod layers;
 mod ledger;
 mod mark;
 pub mod memory;
+mod opening;
+#[cfg(feature = "redb")]
+mod redb;
 pub(crate) mod scratch;
 mod sled;
 mod waker;
@@ -24,13 +34,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub(crate) use self::folder::put_in_place;
-use self::sled::Pages;
-pub use self::sled::{SledOptions, SledStore};
+pub use base::StoreKind;
+pub use disk::{DiskOptions, DiskStore};
 pub use error::{StoreError, StoreErrorKind};
 pub use keys::{Key, Table};
 
 /// The largest record, envelope included, in bytes. Larger ones are cut into several keys ([`Key::Body`]). sled moves
-/// pages above 128 KiB into files that it never syncs, and a page holds up to 16 records: 4 KiB stays well below.
+/// pages above 128 KiB into files that it never syncs, and a page holds up to 16 blocks of such records: they stay well
+/// below.
 pub const MAX_VALUE: usize = 4096;
 
 /// The longest key in bytes. Only names that people choose can come near it.
@@ -185,11 +196,28 @@ pub trait Store: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What the store has done since it was opened.
+    fn figures(&self) -> StoreFigures {
+        StoreFigures::default()
+    }
+
     /// The clean end: a last barrier, then others may open the store. Closing what is closed does nothing.
     ///
     /// # Errors
     /// When the last barrier fails, or the store had ended with an error before. It is given up in either case.
     fn close(&self) -> Result<(), StoreError>;
+}
+
+/// What a store has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreFigures {
+    /// How many commits were acknowledged.
+    pub commits: u64,
+    /// How often it waited for the disk to make something durable on behalf of a commit.
+    pub syncs: u64,
+    /// What its directory takes, in bytes.
+    pub bytes: u64,
 }
 
 /// The bytes between which the keys of a scan lie: from inclusive, to exclusive.

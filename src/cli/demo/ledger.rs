@@ -10,7 +10,7 @@ use outlast_state::{CredentialState, DeliveryJournal, Input, State, Time, Verdic
 use super::CREDENTIAL;
 use crate::cli::failure::Failure;
 use crate::records::{self, CredentialRecord, DeliveryRecord};
-use crate::store::{Key, SledOptions, SledStore, Store, StoreError, Table};
+use crate::store::{DiskOptions, DiskStore, Key, Store, StoreError, Table};
 
 /// What a store says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,14 +47,14 @@ impl Ledger {
     /// Reads a store that no process has open.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |why: StoreError| Failure::new(format!("the store {} cannot be read: {why}", path.display()));
-        let store = SledStore::open(path, SledOptions::default()).map_err(failed)?;
+        let store = DiskStore::open(path, &DiskOptions::default()).map_err(failed)?;
         let read = Ledger::of(&store).map_err(failed);
         store.close().map_err(failed)?;
         let size = size(path)?;
         read.map(|ledger| Ledger { size, ..ledger })
     }
 
-    fn of(store: &SledStore) -> Result<Self, StoreError> {
+    fn of(store: &DiskStore) -> Result<Self, StoreError> {
         let mut ledger = Ledger::default();
         let mut flights = Flights::default();
         records::each::<DeliveryRecord>(store, Table::Delivery, |_, record| {

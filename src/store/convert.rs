@@ -1,0 +1,101 @@
+//! A base written anew: from the layout of an older format.
+//!
+//! The new one is made under another name, and takes the old one's place when it is whole. A crash in between leaves the
+//! old one, or the new one.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::base::{Base, StoreKind};
+use super::blocks::{Blocks, Changes};
+use super::error::StoreError;
+use super::folder::sync_all;
+use super::ledger::Ledger;
+use super::{block, format, opening};
+use crate::unix;
+
+/// The directory in which the new one is made.
+const RAISED: &str = "raised";
+
+/// So many bytes of records are gathered for one merge.
+const PORTION: usize = 8 << 20;
+
+/// What the name of a base is followed by when another is to take its place.
+const OLD: &str = ".old";
+
+/// Makes up for what a crash interrupted.
+pub(super) fn finish(path: &Path) -> io::Result<()> {
+    for kind in StoreKind::ALL {
+        let (place, old) = (path.join(kind.place()), path.join(format!("{}{OLD}", kind.place())));
+        match (place.exists(), old.exists()) {
+            (_, false) => {}
+            (true, true) => remove(&old)?,
+            (false, true) => {
+                fs::rename(&old, &place)?;
+                unix::sync_dir(path)?;
+            }
+        }
+    }
+    remove(&path.join(RAISED))
+}
+
+/// Writes the records of a base in which each has a key of its own into one in blocks, which takes its place.
+pub(super) fn raise(
+    path: &Path,
+    kind: StoreKind,
+    older: Box<dyn Base>,
+    ledger: &Ledger,
+    cache_bytes: u64,
+) -> Result<Box<dyn Base>, StoreError> {
+    let failed = |error: io::Error| StoreError::io("raising it to this version's format", &error);
+    let begun = path.join(RAISED);
+    remove(&begun).and_then(|()| unix::private_dir(&begun)).map_err(failed)?;
+    let blocks = Blocks::new(opening::base(&begun, kind, cache_bytes)?, Ledger::default());
+    copy(older.as_ref(), &blocks, ledger.commit)?;
+    blocks.release();
+    older.release();
+
+    let (place, old) = (path.join(kind.place()), path.join(format!("{}{OLD}", kind.place())));
+    let made = begun.join(kind.place());
+    let take_place = || {
+        if made.is_dir() {
+            sync_all(&made)?;
+        }
+        fs::rename(&place, &old)?;
+        fs::rename(&made, &place)?;
+        unix::sync_dir(path)?;
+        remove(&old)?;
+        remove(&begun)
+    };
+    take_place().map_err(failed)?;
+    opening::base(path, kind, cache_bytes)
+}
+
+fn copy(older: &dyn Base, blocks: &Blocks, through: u64) -> Result<(), StoreError> {
+    // Keys below the first table's are the store's own.
+    let mut from = vec![b'A'];
+    loop {
+        let (mut changes, mut bytes) = (Changes::new(), 0);
+        older.forward(&from, &[u8::MAX], &mut |key, value| {
+            bytes += block::cost(key, value);
+            changes.insert(key.to_vec(), Some(value.to_vec()));
+            bytes < PORTION
+        })?;
+        let Some((last, _)) = changes.last_key_value() else { break };
+        from = [last.as_slice(), &[0]].concat();
+        if let Some(record) = changes.get_mut(&format::KEY.encode()) {
+            *record = Some(format::record());
+        }
+        blocks.merge(&changes, 0)?;
+    }
+    blocks.merge(&Changes::new(), through)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
