@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -26,9 +26,6 @@ use super::mark::Mark;
 use super::opening::{self, Opening};
 use super::{Durable, Store, StoreFigures, Writes, decoded, span};
 
-/// With so much in the journal it is time to merge. What is in memory and not in the base is twice as much at most.
-const TURN_OVER: u64 = 32 << 20;
-
 /// So many blocks are read at a time by the thread that reads everything. Merges wait for it meanwhile.
 const SLICE: usize = 64;
 
@@ -40,6 +37,9 @@ pub struct DiskOptions {
     pub kind: StoreKind,
     /// How many bytes of pages the base keeps in memory, roughly: 64 MiB by default. It is no hard limit.
     pub cache_bytes: u64,
+    /// With so many bytes in the journal it is merged into the base: 32 MiB by default. Up to twice as much is in memory, and
+    /// read again when the store is opened.
+    pub journal_bytes: u64,
     /// Opens a store that lacks acknowledged commits, or whose witness says nothing: what it holds is the truth from then
     /// on. Only a human can know that.
     pub accept_gap: bool,
@@ -47,7 +47,7 @@ pub struct DiskOptions {
 
 impl Default for DiskOptions {
     fn default() -> Self {
-        DiskOptions { kind: StoreKind::default(), cache_bytes: 64 << 20, accept_gap: false }
+        DiskOptions { kind: StoreKind::default(), cache_bytes: 64 << 20, journal_bytes: 32 << 20, accept_gap: false }
     }
 }
 
@@ -76,7 +76,8 @@ struct Shared {
     merged: AtomicU64,
     /// Held until the base has let go of its files.
     lock: Mutex<Option<File>>,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    journal_bytes: u64,
 }
 
 /// What only one commit at a time touches.
@@ -102,10 +103,10 @@ impl DiskStore {
     /// [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it does not hold what was committed. Records that do
     /// not verify are no reason: [`Store::damaged`] names them.
     pub fn open(path: &Path, options: &DiskOptions) -> Result<DiskStore, StoreError> {
-        Ok(DiskStore::start(path, opening::open(path, options)?))
+        Ok(DiskStore::start(path, options.journal_bytes, opening::open(path, options)?))
     }
 
-    fn start(path: &Path, opening: Opening) -> DiskStore {
+    fn start(path: &Path, journal_bytes: u64, opening: Opening) -> DiskStore {
         let Opening { blocks, newest, last, journal, mark, damaged, unread, lock } = opening;
         let shared = Arc::new(Shared {
             blocks: RwLock::new(Some(blocks)),
@@ -117,6 +118,7 @@ impl DiskStore {
             merged: AtomicU64::new(0),
             lock: Mutex::new(Some(lock)),
             path: path.to_owned(),
+            journal_bytes,
         });
         let spawn = |name: &str, work: fn(&Shared)| {
             let shared = Arc::clone(&shared);
@@ -257,13 +259,13 @@ impl Shared {
         writer.last = number;
         writer.commits = writer.commits.saturating_add(1);
         self.layers.write().unwrap_or_else(PoisonError::into_inner).take(batch);
-        if bytes >= TURN_OVER { self.turn_over(&mut writer, bytes) } else { Ok(()) }
+        if bytes >= self.journal_bytes { self.turn_over(&mut writer, bytes) } else { Ok(()) }
     }
 
     /// Hands what has gathered to the thread that merges. When that is behind, commits wait for it before memory fills.
     fn turn_over(&self, writer: &mut Writer, bytes: u64) -> Result<(), StoreError> {
         let mut waiting = self.waiting();
-        if waiting.merging && bytes < TURN_OVER.saturating_mul(2) {
+        if waiting.merging && bytes < self.journal_bytes.saturating_mul(2) {
             return Ok(());
         }
         while waiting.merging {

@@ -34,6 +34,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub(crate) use self::folder::put_in_place;
+#[cfg(feature = "verify")]
+pub(crate) use self::opening::tamper;
 pub use base::StoreKind;
 pub use disk::{DiskOptions, DiskStore};
 pub use error::{StoreError, StoreErrorKind};

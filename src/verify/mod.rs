@@ -9,9 +9,11 @@
 pub mod fuzz;
 mod life;
 mod raw;
+mod tampering;
 mod wire;
 
 pub use crate::driver::marks::{Machine, Marks};
 pub use life::{Deed, Life, Renewing, Reply, Sending, Step};
 pub use raw::{Raw, RawDelivery};
+pub use tampering::tamper;
 pub use wire::{Outgoing, answered, steady_time, waking_time};
