@@ -13,6 +13,7 @@ mod init;
 mod list;
 mod log;
 mod pause;
+mod plot;
 mod print;
 mod progress;
 mod redrive;

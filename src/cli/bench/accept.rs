@@ -49,7 +49,7 @@ pub(super) async fn steady(ground: &Ground, figures: &mut Figures) -> Result<(),
     let endpoint = Endpoint::new(Post::new(sink::url(address, "/")).record(&record)).concurrency(AT_ONCE);
     let engine = ground.kind.builder(&store).destination("sink", endpoint).open().await?;
     arrivals(&engine, "sink", 0..count, PER_SECOND, &record).await?;
-    load::all_done(&engine, &record, count).await?;
+    load::all_done(&engine, &record).await?;
     let (accepting, delivering) = (Sorted::millis(record.accepting()), Sorted::millis(record.delivering()));
     for (name, share) in [("p50", 0.5), ("max", 1.0)] {
         figures.number(&format!("accept_{name}_ms"), accepting.at(share));

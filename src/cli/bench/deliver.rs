@@ -1,7 +1,9 @@
 //! Durable deliveries beside the same client without durability: the throughput, with and without latency; the processor;
 //! the syncs.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use super::ground::{Ground, Kind};
 use super::load::{self, Load};
 use super::post::{Post, Record};
 use super::sink;
-use super::spread::{Spread, float, rate};
+use super::spread::{Sorted, Spread, float, rate};
+use super::svg::{self, Picture};
 use super::target::{CPU, RATIO_20MS, RATIO_SLED};
 use super::task;
 use crate::Endpoint;
@@ -62,8 +65,8 @@ impl Pairs {
     }
 }
 
-/// The row `deliver`. Gives the middle run, for the picture.
-pub(super) async fn throughput(ground: &Ground, figures: &mut Figures) -> Result<Option<Run>, Failure> {
+/// The row `deliver`, and its middle run as a picture.
+pub(super) async fn throughput(ground: &Ground, figures: &mut Figures, picture: Option<&Path>) -> Result<(), Failure> {
     let mut pairs = pairs(ground, "/", load(ground)).await?;
     let (delivered, baseline) = pairs.rates();
     figures.spread("deliver_per_s", delivered);
@@ -83,8 +86,27 @@ pub(super) async fn throughput(ground: &Ground, figures: &mut Figures) -> Result
         format!("{:.1} µs with the engine, {:.1} µs without", engine.median, client.median),
     );
     pairs.runs.sort_by_key(|run| run.took);
-    let middle = pairs.runs.len() / 2;
-    Ok(pairs.runs.into_iter().nth(middle))
+    match (picture, pairs.runs.get(pairs.runs.len() / 2)) {
+        (Some(path), Some(run)) => draw(path, ground, &pairs.load, run, baseline.median),
+        _ => Ok(()),
+    }
+}
+
+fn draw(path: &Path, ground: &Ground, load: &Load, run: &Run, baseline: f64) -> Result<(), Failure> {
+    let latency = Sorted::millis(run.record.delivering());
+    let subtitle = format!(
+        "{} events of {SIZE} bytes, {AT_ONCE} at once, {:.0} per second; the client alone: {baseline:.0} per second. Submit to \
+         delivery: median {:.1} ms, 99th percentile {:.1} ms.",
+        load.events.end,
+        rate(load.events.end, run.took),
+        latency.at(0.5),
+        latency.at(0.99)
+    );
+    let title = format!("Durable deliveries, accepted and delivered at once, store {}", ground.kind.name());
+    let deliveries = run.record.deliveries();
+    let picture = Picture { title: &title, subtitle: &subtitle, deliveries: &deliveries, baseline };
+    fs::write(path, svg::draw(&picture))
+        .map_err(|why| Failure::usage(format!("--svg: {} cannot be written: {why}", path.display())))
 }
 
 /// The row `latency`.
@@ -136,7 +158,7 @@ async fn with_engine(ground: &Ground, address: SocketAddr, path: &str, load: &Lo
     let (watch, cpu) = (record.watch, cpu::used());
     let begun = watch.elapsed();
     load::submit(&engine, "sink", load, &record).await?;
-    load::all_done(&engine, &record, load.events.end).await?;
+    load::all_done(&engine, &record).await?;
     let took = watch.elapsed().saturating_sub(begun);
     let cpu = cpu::since(cpu);
     engine.stop().await?;

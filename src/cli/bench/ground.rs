@@ -5,13 +5,15 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::scale::Scale;
 use crate::cli::failure::Failure;
 use crate::clock;
 use crate::{Builder, Engine, Limits};
 
 /// Which store is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Sled,
 }
@@ -30,6 +32,11 @@ impl Kind {
         match self {
             Kind::Sled => builder,
         }
+    }
+
+    /// That, for an engine that keeps nothing of a delivery once it is done.
+    pub(super) fn keeping_nothing(self, path: &Path) -> Builder {
+        self.builder(path)
     }
 }
 

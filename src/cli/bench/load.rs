@@ -162,24 +162,46 @@ impl Failed {
     }
 }
 
-/// Waits until the API has all events of the record and the engine knows of so many in all that they are `Done`.
-pub(super) async fn all_done(engine: &Engine, record: &Record, done: u64) -> Result<(), Failure> {
+/// Waits until the API has all events of the record.
+pub(super) async fn all_delivered(engine: &Engine, record: &Record) -> Result<(), Failure> {
     tokio::select! {
-        () = record.all_delivered() => {}
-        why = engine.ended() => return Err(why.into()),
+        () = record.all_delivered() => Ok(()),
+        why = engine.ended() => Err(why.into()),
         () = pause_for(PATIENCE) => {
             let left = record.left();
-            return Err(Failure::new(format!("{left} events were not delivered within {} s", PATIENCE.as_secs())));
+            Err(Failure::new(format!("{left} events were not delivered within {} s", PATIENCE.as_secs())))
         }
     }
-    // The last answers are in; their commits are a matter of milliseconds.
+}
+
+/// Waits until the API has so many events of the record.
+pub(super) async fn delivered(engine: &Engine, record: &Record, count: u64) -> Result<(), Failure> {
+    let enough = async {
+        while record.count().saturating_sub(record.left()) < count {
+            pause(1).await;
+        }
+    };
+    tokio::select! {
+        () = enough => Ok(()),
+        why = engine.ended() => Err(why.into()),
+    }
+}
+
+/// Waits until the API has all events of the record and nothing is live: the last answers are then durable.
+pub(super) async fn all_done(engine: &Engine, record: &Record) -> Result<(), Failure> {
+    all_delivered(engine, record).await?;
+    none_live(engine).await
+}
+
+/// Waits until nothing is live. None may have failed.
+pub(super) async fn none_live(engine: &Engine) -> Result<(), Failure> {
     loop {
         let counts = engine.counts().await?;
-        if counts.done >= done {
-            return Ok(());
-        }
         if counts.failed > 0 {
             return Err(Failure::new(format!("{} deliveries failed, and none should", counts.failed)));
+        }
+        if counts.live() == 0 {
+            return Ok(());
         }
         pause(1).await;
     }

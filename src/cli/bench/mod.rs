@@ -5,18 +5,26 @@
 
 mod accept;
 mod cpu;
+mod credentials;
 mod deliver;
+mod disk;
 mod event;
 mod figures;
+mod flow;
+mod grant;
 mod ground;
 mod load;
 mod machine;
+mod parked;
 mod post;
 mod process;
+mod release;
+mod restart;
 mod scale;
 mod sink;
 mod spread;
 mod steady;
+mod svg;
 mod target;
 mod task;
 
@@ -56,6 +64,9 @@ pub(crate) struct Args {
     /// Everything as one JSON object
     #[arg(long)]
     json: bool,
+    /// Draw throughput and latency over the time of a run of `deliver` to this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Where the bench makes its directory, which is removed at the end [default: the system's for such things]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -103,7 +114,7 @@ async fn measure(args: &Args) -> Result<(), Failure> {
     let mut progress =
         std::io::stderr().is_terminal().then(|| Progress::new("rows measured", u64::try_from(rows.len()).ok()));
     for (done, row) in (1..).zip(rows) {
-        measure_row(row, &ground, &mut figures).await?;
+        measure_row(row, args, &ground, &mut figures).await?;
         if let Some(progress) = &mut progress {
             progress.reach(done);
         }
@@ -115,12 +126,18 @@ async fn measure(args: &Args) -> Result<(), Failure> {
     figures.tell(args, &ground.scale, &machine)
 }
 
-async fn measure_row(row: Row, ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
+async fn measure_row(row: Row, args: &Args, ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
     match row {
-        Row::Deliver => deliver::throughput(ground, figures).await.map(drop),
+        Row::Deliver => deliver::throughput(ground, figures, args.svg.as_deref()).await,
         Row::Latency => deliver::latency(ground, figures).await,
         Row::Accept => accept::only(ground, figures).await,
         Row::Submit => accept::steady(ground, figures).await,
         Row::Steady => steady::run(ground, figures).await,
+        Row::Parked => parked::run(ground, figures).await,
+        Row::Restart => restart::run(ground, figures).await,
+        Row::Release => release::run(ground, figures).await,
+        Row::Disk => disk::run(ground, figures).await,
+        Row::Credentials => credentials::run(ground, figures).await,
+        Row::Flow => flow::run(ground, figures).await,
     }
 }

@@ -127,6 +127,11 @@ impl Record {
         }
     }
 
+    /// How many there are in all.
+    pub(super) fn count(&self) -> u64 {
+        u64::try_from(self.events.len()).unwrap_or(u64::MAX)
+    }
+
     /// How many are not delivered yet.
     pub(super) fn left(&self) -> u64 {
         self.left.load(Ordering::Acquire)
@@ -148,6 +153,13 @@ impl Record {
     /// How long it took from when each was due until the API had it.
     pub(super) fn delivering(&self) -> Vec<Duration> {
         self.spans(|moments| &moments.delivered)
+    }
+
+    /// That, for those that were due between these moments.
+    pub(super) fn delivering_due(&self, from: Duration, to: Duration) -> Vec<Duration> {
+        let (from, to) = (nanos(from), nanos(to));
+        let within = self.ended(|moments| &moments.delivered).filter(|(due, _)| (from..to).contains(due));
+        within.map(|(due, end)| Duration::from_nanos(end.saturating_sub(due))).collect()
     }
 
     fn spans(&self, until: impl Fn(&Moments) -> &AtomicU64) -> Vec<Duration> {

@@ -32,7 +32,7 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     load::pause_for(accept::SETTLE).await;
     let before = cpu::used();
     accept::arrivals(&engine, "sink", 0..count, PER_SECOND, &record).await?;
-    load::all_done(&engine, &record, count).await?;
+    load::all_done(&engine, &record).await?;
     let cost = per_1000(cpu::since(before), count);
     let delivering = Sorted::millis(record.delivering());
     engine.stop().await?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::process::{self, Worker};
 use super::sink::Sink;
+use super::{parked, restart};
 use crate::cli::failure::Failure;
 use crate::cli::print;
 
@@ -15,6 +16,10 @@ use crate::cli::print;
 pub(crate) enum Task {
     /// Take what is posted until the parent is gone.
     Sink,
+    /// Park deliveries, and measure.
+    Parked(parked::Order),
+    /// Fill a store and be killed, or open what was left.
+    Restart(restart::Order),
 }
 
 impl std::str::FromStr for Task {
@@ -34,6 +39,8 @@ pub(super) async fn run(task: Task) -> Result<(), Failure> {
             process::parent_gone().await;
             Ok(())
         }
+        Task::Parked(order) => parked::child(order).await,
+        Task::Restart(order) => restart::child(order).await,
     }
 }
 

@@ -1,0 +1,155 @@
+//! One dead, one mute, one slow and one healthy destination in one engine: what the sick ones take from the healthy one, and
+//! what they hold (L4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::accept;
+use super::cpu;
+use super::deliver::AT_ONCE;
+use super::event::SIZE;
+use super::figures::{Figures, number};
+use super::grant;
+use super::ground::Ground;
+use super::load::{self, Load};
+use super::post::{Post, Record};
+use super::sink::{self, Sink};
+use super::spread::{Sorted, float, rate};
+use super::target::FLOW;
+use crate::cli::failure::Failure;
+use crate::{Endpoint, Engine};
+
+/// The steady rate of the healthy destination.
+const PER_SECOND: u32 = 300;
+
+/// How many requests each destination may have in flight.
+const CONCURRENCY: u32 = 64;
+
+/// The sick ones: nobody listens, nobody answers, an answer takes two seconds.
+const SICK: [&str; 3] = ["dead", "mute", "slow"];
+
+/// The APIs. In this process, so that their connections can be counted.
+struct Apis {
+    healthy: Sink,
+    mute: Sink,
+    slow: Sink,
+    dead: Url,
+}
+
+impl Apis {
+    async fn start() -> std::io::Result<Self> {
+        // A port that was free a moment ago and that nobody listens on.
+        let dead = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
+        Ok(Apis {
+            healthy: Sink::start().await?,
+            mute: Sink::start().await?,
+            slow: Sink::start().await?,
+            dead: sink::url(dead, "/"),
+        })
+    }
+
+    fn url(&self, name: &str) -> Url {
+        match name {
+            "dead" => self.dead.clone(),
+            "mute" => sink::url(self.mute.address, "/never"),
+            "slow" => sink::url(self.slow.address, "/after/2000"),
+            _ => sink::url(self.healthy.address, "/"),
+        }
+    }
+}
+
+/// How the healthy destination fared.
+struct Fared {
+    per_s: f64,
+    delivering: Sorted,
+}
+
+/// What the sick destinations held at most.
+#[derive(Default)]
+struct Held {
+    mute: u64,
+    slow: u64,
+    resident: u64,
+}
+
+/// The row `flow`.
+pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
+    let (alone, before) = with(ground, &[]).await?;
+    let (beside, held) = with(ground, &SICK).await?;
+    let grown = held.resident.saturating_sub(before.resident);
+    figures.number("flow_alone_per_s", alone.per_s);
+    figures.number("flow_beside_per_s", beside.per_s);
+    figures.number("flow_alone_p99_ms", alone.delivering.at(0.99));
+    figures.number("flow_beside_p99_ms", beside.delivering.at(0.99));
+    figures.number("flow_mute_connections", float(held.mute));
+    figures.number("flow_slow_connections", float(held.slow));
+    figures.number("flow_memory_bytes", float(grown));
+    let [p99, p99_alone] = [beside.delivering.at(0.99), alone.delivering.at(0.99)].map(number);
+    let beside_words = format!(
+        "{:.0}/s beside {:.0}/s alone; at the API after {p99} ms, p99, {p99_alone} ms alone; connections of {CONCURRENCY}: mute \
+         {}, slow {}; {} MiB more",
+        beside.per_s,
+        alone.per_s,
+        held.mute,
+        held.slow,
+        grown >> 20
+    );
+    figures.line(FLOW, beside.per_s / alone.per_s.max(1e-9), beside_words);
+    Ok(())
+}
+
+/// Measures the healthy one while these have more to do than they can.
+async fn with(ground: &Ground, sick: &[&str]) -> Result<(Fared, Held), Failure> {
+    let apis = Apis::start().await.map_err(|why| Failure::new(format!("the sink cannot listen: {why}")))?;
+    let (store, scale) = (ground.store(), &ground.scale);
+    let steady = scale.steady_s.saturating_mul(u64::from(PER_SECOND));
+    let record = Record::of(steady.saturating_add(scale.deliveries));
+    let mut builder = grant::builder(ground.kind, &store)?;
+    for name in sick.iter().copied().chain(["healthy"]) {
+        let api = apis.url(name);
+        let post = Post::new(api.clone()).bearer();
+        let post = if name == "healthy" { post.record(&record) } else { post };
+        let endpoint = Endpoint::new(post).credential(name).concurrency(CONCURRENCY);
+        builder = builder.credential(name, grant::oauth(&api)).destination(name, endpoint);
+    }
+    let engine = builder.open().await?;
+    grant::authorise(&engine, sick.iter().copied().chain(["healthy"]).map(str::to_owned)).await?;
+    for name in sick {
+        let load = Load { events: 0..scale.released.div_ceil(5), size: SIZE, at_once: AT_ONCE };
+        load::submit(&engine, name, &load, &Record::of(0)).await?;
+    }
+    let over = CancellationToken::new();
+    let (fared, held) = tokio::join!(fare(&engine, &record, steady, over.clone()), hold(&apis, over));
+    engine.stop_within(outlast_state::Span::ZERO).await?;
+    Ground::remove(&store)?;
+    Ok((fared?, held))
+}
+
+/// A steady rate first, for the latency; then as many as there can be, for the throughput.
+async fn fare(engine: &Engine, record: &Arc<Record>, steady: u64, over: CancellationToken) -> Result<Fared, Failure> {
+    let _over = over.drop_guard();
+    accept::arrivals(engine, "healthy", 0..steady, PER_SECOND, record).await?;
+    load::delivered(engine, record, steady).await?;
+    let delivering = Sorted::millis(record.delivering());
+    let begun = record.watch.elapsed();
+    let load = Load { events: steady..record.count(), size: SIZE, at_once: AT_ONCE };
+    load::submit(engine, "healthy", &load, record).await?;
+    load::all_delivered(engine, record).await?;
+    let took = record.watch.elapsed().saturating_sub(begun);
+    Ok(Fared { per_s: rate(record.count().saturating_sub(steady), took), delivering })
+}
+
+/// Looks now and then what is held.
+async fn hold(apis: &Apis, over: CancellationToken) -> Held {
+    let mut held = Held::default();
+    while crate::clock::wait(Duration::from_millis(50), &over).await {
+        held.mute = held.mute.max(apis.mute.open());
+        held.slow = held.slow.max(apis.slow.open());
+        held.resident = held.resident.max(cpu::resident().unwrap_or(0));
+    }
+    held
+}
