@@ -36,7 +36,6 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     let one = measure(ground, address, 1, per_second).await?;
     let all = measure(ground, address, many, per_second).await?;
     figures.number("one_credential_cpu_percent", one.busy);
-    figures.number("one_credential_idle_percent", one.idle);
     figures.number("idle_cpu_percent", all.idle);
     figures.number("credentials_delivered_p99_ms", all.delivering.at(0.99));
     let [busy, alone, idle] = [all.busy, one.busy, all.idle].map(number);
@@ -60,7 +59,8 @@ async fn measure(ground: &Ground, address: SocketAddr, credentials: u64, per_sec
     }
     let engine = builder.open().await?;
     grant::authorise(&engine, (0..credentials).map(name)).await?;
-    let idle = at_rest(Duration::from_secs(ground.scale.steady_s)).await;
+    let idle =
+        at_rest(if credentials == 1 { Duration::ZERO } else { Duration::from_secs(ground.scale.steady_s) }).await;
     let failed = Failed::default();
     let (watch, before) = (Stopwatch::start(), cpu::used());
     load::steadily(0..count, per_second, &record, |number| {
@@ -78,6 +78,7 @@ async fn measure(ground: &Ground, address: SocketAddr, credentials: u64, per_sec
     .await;
     failed.into_result()?;
     load::all_done(&engine, &record).await?;
+    load::pause_for(Duration::from_secs(ground.scale.steady_s).saturating_sub(watch.elapsed())).await;
     let busy = percent(cpu::since(before), watch.elapsed());
     engine.stop().await?;
     Ground::remove(&store)?;

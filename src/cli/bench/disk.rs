@@ -35,7 +35,9 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
         let load = Load { events: from..to, size: SIZE, at_once: AT_ONCE };
         load::submit(&engine, "sink", &load, &record).await?;
         load::none_live(&engine).await?;
-        load::pause(SETTLE_MS).await;
+        if number == 0 || number.saturating_add(1) == ROUNDS {
+            load::pause(SETTLE_MS).await;
+        }
         sizes.push(size(&store)?);
     }
     engine.stop().await?;

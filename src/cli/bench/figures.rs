@@ -90,8 +90,8 @@ impl Figures {
 fn cells(line: &Line) -> [String; 6] {
     let unit = line.target.unit;
     let bound = |bound: Bound| match bound {
-        Bound::AtLeast(value) => format!("≥ {}{unit}", number(value)),
-        Bound::AtMost(value) => format!("≤ {}{unit}", number(value)),
+        Bound::AtLeast(_) => format!("≥ {}{unit}", number(bound.value())),
+        Bound::AtMost(_) => format!("≤ {}{unit}", number(bound.value())),
     };
     [
         line.target.what.to_owned(),
@@ -138,6 +138,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "these are written exactly")]
     fn the_table_shows_no_more_digits_than_are_worth_it() {
         assert_eq!([0.5544, 5.55, 55.55, 5555.5].map(number), ["0.55", "5.55", "55.5", "5556"]);
         assert_eq!(rounded(1.0 / 3.0), 0.3333);

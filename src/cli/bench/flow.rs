@@ -1,10 +1,9 @@
 //! One dead, one mute, one slow and one healthy destination in one engine: what the sick ones take from the healthy one, and
-//! what they hold (L4).
+//! what they hold (L4). All begin healthy, so that each credential's gate is wide open when three fall sick.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -17,7 +16,7 @@ use super::grant;
 use super::ground::Ground;
 use super::load::{self, Load};
 use super::post::{Post, Record};
-use super::sink::{self, Sink};
+use super::sink::{self, Manner, Sink};
 use super::spread::{Sorted, float, rate};
 use super::target::FLOW;
 use crate::cli::failure::Failure;
@@ -35,30 +34,33 @@ const SICK: [&str; 3] = ["dead", "mute", "slow"];
 /// The APIs. In this process, so that their connections can be counted.
 struct Apis {
     healthy: Sink,
+    dead: Sink,
     mute: Sink,
     slow: Sink,
-    dead: Url,
 }
 
 impl Apis {
     async fn start() -> std::io::Result<Self> {
-        // A port that was free a moment ago and that nobody listens on.
-        let dead = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
-        Ok(Apis {
-            healthy: Sink::start().await?,
-            mute: Sink::start().await?,
-            slow: Sink::start().await?,
-            dead: sink::url(dead, "/"),
-        })
+        let [healthy, dead, mute, slow] =
+            [Sink::start().await?, Sink::start().await?, Sink::start().await?, Sink::start().await?];
+        Ok(Apis { healthy, dead, mute, slow })
     }
 
     fn url(&self, name: &str) -> Url {
-        match name {
-            "dead" => self.dead.clone(),
-            "mute" => sink::url(self.mute.address, "/never"),
-            "slow" => sink::url(self.slow.address, "/after/2000"),
-            _ => sink::url(self.healthy.address, "/"),
-        }
+        let sink = match name {
+            "dead" => &self.dead,
+            "mute" => &self.mute,
+            "slow" => &self.slow,
+            _ => &self.healthy,
+        };
+        sink::url(sink.address, "/")
+    }
+
+    /// Three fall sick.
+    fn fall_sick(&self) {
+        self.dead.close();
+        self.mute.turn(Manner::Never);
+        self.slow.turn(Manner::After(Duration::from_secs(2)));
     }
 }
 
@@ -67,6 +69,12 @@ struct Fared {
     per_s: f64,
     delivering: Sorted,
 }
+
+/// From here on event numbers are beyond every record.
+const UNNOTED: u64 = 900_000_000_000;
+
+/// So many deliveries each credential has behind it when it begins.
+const FIRST: u64 = 500;
 
 /// What the sick destinations held at most.
 #[derive(Default)]
@@ -108,19 +116,24 @@ async fn with(ground: &Ground, sick: &[&str]) -> Result<(Fared, Held), Failure> 
     let (store, scale) = (ground.store(), &ground.scale);
     let steady = scale.steady_s.saturating_mul(u64::from(PER_SECOND));
     let record = Record::of(steady.saturating_add(scale.deliveries));
+    let names = || sick.iter().copied().chain(["healthy"]);
     let mut builder = grant::builder(ground.kind, &store)?;
-    for name in sick.iter().copied().chain(["healthy"]) {
+    for name in names() {
         let api = apis.url(name);
-        let post = Post::new(api.clone()).bearer();
-        let post = if name == "healthy" { post.record(&record) } else { post };
+        let post = Post::new(api.clone()).bearer().record(&record);
         let endpoint = Endpoint::new(post).credential(name).concurrency(CONCURRENCY);
         builder = builder.credential(name, grant::oauth(&api)).destination(name, endpoint);
     }
     let engine = builder.open().await?;
-    grant::authorise(&engine, sick.iter().copied().chain(["healthy"]).map(str::to_owned)).await?;
+    grant::authorise(&engine, names().map(str::to_owned)).await?;
+    let unnoted = |count: u64| Load { events: UNNOTED..UNNOTED.saturating_add(count), size: SIZE, at_once: AT_ONCE };
+    for name in names() {
+        load::submit(&engine, name, &unnoted(FIRST), &record).await?;
+    }
+    load::none_live(&engine).await?;
+    apis.fall_sick();
     for name in sick {
-        let load = Load { events: 0..scale.released.div_ceil(5), size: SIZE, at_once: AT_ONCE };
-        load::submit(&engine, name, &load, &Record::of(0)).await?;
+        load::submit(&engine, name, &unnoted(scale.released.div_ceil(5)), &record).await?;
     }
     let over = CancellationToken::new();
     let (fared, held) = tokio::join!(fare(&engine, &record, steady, over.clone()), hold(&apis, over));

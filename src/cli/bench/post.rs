@@ -166,10 +166,12 @@ impl Record {
         self.ended(until).map(|(due, end)| Duration::from_nanos(end.saturating_sub(due))).collect()
     }
 
-    /// When each delivered event was delivered, and how long that took from when it was due.
+    /// When each delivered event was delivered, counted from when the first was due, and how long it had been under way.
     pub(super) fn deliveries(&self) -> Vec<(Duration, Duration)> {
-        let span = |(due, end): (u64, u64)| (Duration::from_nanos(end), Duration::from_nanos(end.saturating_sub(due)));
-        self.ended(|moments| &moments.delivered).map(span).collect()
+        let all: Vec<(u64, u64)> = self.ended(|moments| &moments.delivered).collect();
+        let first = all.iter().map(|(due, _)| *due).min().unwrap_or(0);
+        let since = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
+        all.into_iter().map(|(due, end)| (since(first, end), since(due, end))).collect()
     }
 
     fn ended(&self, until: impl Fn(&Moments) -> &AtomicU64) -> impl Iterator<Item = (u64, u64)> {

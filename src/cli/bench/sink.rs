@@ -1,6 +1,6 @@
 //! The API that is delivered to: it takes whatever is posted and says 201. HTTP/1.1 with connections that stay open.
 //!
-//! The path says how it behaves: `/` answers at once, `/after/20` after 20 ms, `/never` not at all.
+//! The path says when it answers: `/after/20` after 20 ms, any other at once, or as the sink was turned.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,7 +37,12 @@ struct Seen {
     requests: AtomicU64,
     first: Notify,
     open: AtomicU64,
+    /// How it answers where the path does not say: after so many milliseconds, or never.
+    after_ms: AtomicU64,
 }
+
+/// What is no number of milliseconds.
+const NEVER: u64 = u64::MAX;
 
 impl Sink {
     /// Listens on a free port of this machine.
@@ -59,6 +64,21 @@ impl Sink {
         self.seen.open.load(Ordering::Relaxed)
     }
 
+    /// From now on nobody listens, and its connections are closed.
+    pub(super) fn close(&self) {
+        self.cancel.cancel();
+    }
+
+    /// From now on it answers in this manner where the path does not say otherwise.
+    pub(super) fn turn(&self, manner: Manner) {
+        let after = match manner {
+            Manner::AtOnce => 0,
+            Manner::After(span) => u64::try_from(span.as_millis()).unwrap_or(NEVER),
+            Manner::Never => NEVER,
+        };
+        self.seen.after_ms.store(after, Ordering::Relaxed);
+    }
+
     /// Waits until a first request has arrived.
     pub(super) async fn first(&self) {
         let notified = self.seen.first.notified();
@@ -70,7 +90,7 @@ impl Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        self.cancel.cancel();
+        self.close();
     }
 }
 
@@ -119,7 +139,7 @@ async fn answer(
     if seen.requests.fetch_add(1, Ordering::Relaxed) == 0 {
         seen.first.notify_waiters();
     }
-    let manner = Manner::of(request.uri().path());
+    let manner = Manner::of(request.uri().path(), seen.after_ms.load(Ordering::Relaxed));
     // What is cut off in the middle gets an answer that nobody reads.
     drop(request.into_body().collect().await);
     match manner {
@@ -133,19 +153,20 @@ async fn answer(
     Ok(response)
 }
 
+/// When a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+pub(super) enum Manner {
     AtOnce,
     After(Duration),
     Never,
 }
 
 impl Manner {
-    fn of(path: &str) -> Self {
-        match path.strip_prefix("/after/").map(str::parse) {
-            Some(Ok(ms)) => Manner::After(Duration::from_millis(ms)),
-            _ if path == "/never" => Manner::Never,
-            _ => Manner::AtOnce,
+    fn of(path: &str, otherwise_ms: u64) -> Self {
+        match path.strip_prefix("/after/").and_then(|ms| ms.parse().ok()).unwrap_or(otherwise_ms) {
+            0 => Manner::AtOnce,
+            NEVER => Manner::Never,
+            ms => Manner::After(Duration::from_millis(ms)),
         }
     }
 }
@@ -155,11 +176,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_says_how_it_answers() {
-        assert_eq!(Manner::of("/"), Manner::AtOnce);
-        assert_eq!(Manner::of("/after/20"), Manner::After(Duration::from_millis(20)));
-        assert_eq!(Manner::of("/after/soon"), Manner::AtOnce);
-        assert_eq!(Manner::of("/never"), Manner::Never);
+    fn the_path_says_when_it_answers_and_else_the_sink() {
+        let after = |ms| Manner::After(Duration::from_millis(ms));
+        assert_eq!([Manner::of("/", 0), Manner::of("/after/0", 7)], [Manner::AtOnce; 2]);
+        assert_eq!([Manner::of("/after/20", 0), Manner::of("/after/20", NEVER)], [after(20); 2]);
+        assert_eq!([Manner::of("/after/soon", 7), Manner::of("/", NEVER)], [after(7), Manner::Never]);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 4711));
         assert_eq!(url(address, "/after/20").as_str(), "http://127.0.0.1:4711/after/20");
     }

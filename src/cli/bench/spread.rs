@@ -69,6 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "these are written exactly")]
     fn percentiles_are_values_that_were_measured() {
         let hundred = Sorted::of((1..=100_u32).rev().map(f64::from));
         let at = |share: f64| hundred.at(share);
@@ -86,6 +87,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "these are written exactly")]
     fn rates_count_a_second() {
         assert_eq!(rate(500_u32, Duration::from_millis(250)), 2000.0);
         assert!(rate(1_u32, Duration::ZERO).is_finite());

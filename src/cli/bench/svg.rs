@@ -138,10 +138,7 @@ fn bars(svg: &mut String, columns: &[Column], top: f64) {
     for (place, column) in (0_u32..).zip(columns).filter(|(_, column)| column.rate > 0.0) {
         let (left, above) = (LEFT + width * f64::from(place), RATES.y(column.rate, top));
         let (bar, height) = (width - 0.8, RATES.bottom - above);
-        add(
-            svg,
-            format_args!("<rect x=\"{left:.1}\" y=\"{above:.1}\" width=\"{bar:.1}\" height=\"{height:.1}\"/>\n"),
-        );
+        add(svg, format_args!("<rect x=\"{left:.1}\" y=\"{above:.1}\" width=\"{bar:.1}\" height=\"{height:.1}\"/>\n"));
     }
     svg.push_str("</g>\n");
 }
@@ -163,10 +160,7 @@ fn times(svg: &mut String, length: Duration) {
     // Tenths of a second are the least that is marked: shorter runs show that they are too short.
     let every = step(seconds * 10.0, 10.0) / 10.0;
     let (bottom, text, words) = (LATENCIES.bottom, LATENCIES.bottom + 19.0, LATENCIES.bottom + 38.0);
-    add(
-        svg,
-        format_args!("<line x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{RIGHT}\" y2=\"{bottom}\" stroke=\"#52606d\"/>\n"),
-    );
+    add(svg, format_args!("<line x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{RIGHT}\" y2=\"{bottom}\" stroke=\"#52606d\"/>\n"));
     let mut second = 0.0;
     while second <= seconds {
         let (place, label) = (LEFT + (RIGHT - LEFT) * second / seconds, number_of((second * 10.0_f64).round() / 10.0));
