@@ -112,6 +112,32 @@ pub fn wall() -> Time {
     Time::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// How long it is since it was started, on the machine's steady clock: for those who measure, never for the rules.
+#[cfg(feature = "cli")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+#[cfg(feature = "cli")]
+impl Stopwatch {
+    /// Starts one.
+    pub(crate) fn start() -> Self {
+        Stopwatch(monotonic())
+    }
+
+    /// How long ago that was.
+    pub(crate) fn elapsed(self) -> Duration {
+        monotonic().saturating_duration_since(self.0)
+    }
+
+    /// Blocks the thread until that was `at` ago. A thread wakes within some 50 µs, where the runtime's timer has a grain
+    /// of a millisecond.
+    pub(crate) fn block_until(self, at: Duration) {
+        if let Some(left) = at.checked_sub(self.elapsed()) {
+            std::thread::sleep(left);
+        }
+    }
+}
+
 /// Waits for `span` or until `cancelled`; says whether the span passed.
 #[expect(clippy::disallowed_methods, reason = "this module is the one that waits")]
 pub async fn wait(span: Duration, cancelled: &CancellationToken) -> bool {

@@ -60,6 +60,13 @@ impl Request {
         self.header("content-type", "application/json")
     }
 
+    /// Sets a body that is sent as it is, and its content type.
+    #[must_use]
+    pub fn content(mut self, kind: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header("content-type", kind)
+    }
+
     /// Asks the engine to write `authorization: Bearer …` with the token of the epoch that the delivery was admitted with.
     #[must_use]
     pub fn bearer(mut self) -> Self {

@@ -1,6 +1,7 @@
 //! The program: one file a command. Commands speak with a running engine over its control socket, or with the store.
 
 mod auth;
+mod bench;
 mod cancel;
 mod check;
 mod completions;
@@ -12,6 +13,7 @@ mod init;
 mod list;
 mod log;
 mod pause;
+mod plot;
 mod print;
 mod progress;
 mod redrive;
@@ -51,6 +53,7 @@ const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which
 
 const EXAMPLES: &str = "Examples:
   outlast demo                             watch it survive a dead token and a crash
+  outlast bench --quick                    what it costs on this machine, in under a minute
   outlast init                             write outlast.toml and a key file
   outlast check                            verify the configuration
   outlast auth import acme --file t.json   give a credential its tokens
@@ -65,6 +68,7 @@ Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Bench(bench::Args),
     Init(init::Args),
     Check(check::Args),
     Send(send::Args),
@@ -113,6 +117,7 @@ fn run_command(cli: Cli) -> Result<(), Failure> {
 async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Init(args) => init::run(config, &args),
         Command::Check(args) => check::run(config, &args),
         Command::Send(args) => send::run(config, args).await,

@@ -9,6 +9,8 @@ mod admission;
 mod batches;
 #[cfg(test)]
 mod bench;
+#[cfg(all(test, feature = "cli"))]
+mod bench_command;
 #[cfg(test)]
 mod calls;
 #[cfg(all(test, feature = "cli"))]

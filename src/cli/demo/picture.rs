@@ -1,6 +1,7 @@
 //! The timeline in letters, for a terminal.
 
-use super::timeline::{Timeline, grouped, step};
+use super::timeline::{Timeline, grouped};
+use crate::cli::plot::step;
 
 /// With what a picture is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! The timeline as an SVG file.
 
-use std::fmt::Write as _;
-
 use super::picture::seconds;
-use super::timeline::{Mark, Timeline, What, number, step};
+use super::timeline::{Mark, Timeline, What, number};
+use crate::cli::plot::{STYLE, add, escaped, step};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 460.0;
@@ -15,10 +14,6 @@ const BOTTOM: f64 = 382.0;
 
 /// How many bars there are.
 const COLUMNS: u32 = 144;
-
-const STYLE: &str = "text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2933}\
-.title{font-size:19px;font-weight:600}.sub{font-size:13px;fill:#52606d}.axis{font-size:12px;fill:#52606d}\
-.mark{font-size:12.5px;font-weight:600}";
 
 const GREEN: &str = "#2f855a";
 const RED: &str = "#c53030";
@@ -193,48 +188,16 @@ fn legend(timeline: &Timeline) -> String {
     svg
 }
 
-fn add(svg: &mut String, text: std::fmt::Arguments<'_>) {
-    svg.write_fmt(text).expect("writing to a string cannot fail");
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::timeline::tests::example;
     use super::*;
-
-    /// Each tag that is opened is closed, in order, and no text or attribute holds a bare `<` or `&`.
-    fn well_formed(svg: &str) -> bool {
-        let mut open: Vec<&str> = Vec::new();
-        for tag in svg.split('<').skip(1) {
-            let Some((inside, text)) = tag.split_once('>') else { return false };
-            let name = inside.trim_start_matches('/').split([' ', '/']).next().unwrap_or_default();
-            let quotes = inside.matches('"').count();
-            let entities = ["&amp;", "&lt;", "&gt;", "&quot;"];
-            let bare =
-                text.match_indices('&').any(|(at, _)| !entities.iter().any(|entity| text[at..].starts_with(entity)));
-            if quotes % 2 != 0 || bare {
-                return false;
-            }
-            if inside.starts_with('/') {
-                if open.pop() != Some(name) {
-                    return false;
-                }
-            } else if !inside.ends_with('/') {
-                open.push(name);
-            }
-        }
-        open.is_empty()
-    }
+    use crate::cli::plot::tests::well_formed;
 
     #[test]
     fn the_picture_is_well_formed_and_says_what_it_shows() {
         let svg = draw(&example(), "2 < 3 & \"so on\".");
         assert!(well_formed(&svg), "{svg}");
-        assert!(!well_formed("<a><b></a></b>") && !well_formed("<a x=\"></a>") && !well_formed("<a>&</a>"));
         for text in ["<title", "<desc", "role=\"img\"", "An &lt;example&gt; &amp;", "engine killed (SIGKILL) 12.0 s"] {
             assert!(svg.contains(text), "{text}");
         }

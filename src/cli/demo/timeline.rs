@@ -108,19 +108,6 @@ pub(super) fn number(value: u64) -> f64 {
     f64::from(u32::try_from(value).unwrap_or(u32::MAX))
 }
 
-/// The least of 1, 2 or 5 times a power of ten with which at most `parts` steps reach `value`.
-pub(super) fn step(value: f64, parts: f64) -> f64 {
-    let mut scale = 1.0;
-    loop {
-        for factor in [1.0, 2.0, 5.0] {
-            if factor * scale * parts >= value {
-                return factor * scale;
-            }
-        }
-        scale *= 10.0;
-    }
-}
-
 /// Thousands set apart.
 pub(super) fn grouped(value: u64) -> String {
     let digits = value.to_string();
@@ -176,10 +163,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn scales_are_round() {
-        for (value, parts, expected) in [(3.0, 5.0, 1.0), (1_400.0, 4.0, 500.0), (17.0, 8.0, 5.0), (90.0, 9.0, 10.0)] {
-            assert!((step(value, parts) - expected).abs() < f64::EPSILON, "{value}: {}", step(value, parts));
-        }
+    fn thousands_are_set_apart() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
     }
 }

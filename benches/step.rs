@@ -1,0 +1,62 @@
+//! The rules: one step of a delivery and of a credential, and a life folded from its journal.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use outlast_state::{
+    Attempt, Batch, Choice, Delivery, DeliveryId, DeliveryJournal, Epoch, Input, Load, Receipt, Seen, Span, State,
+    Time, Verdict,
+};
+
+const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+fn fresh() -> Delivery {
+    Delivery {
+        id: DeliveryId::from_u128(7),
+        state: State::Pending { due: NOW },
+        attempt: Attempt::NONE,
+        spent: 0,
+        budget: 72,
+        deadline: NOW.after(Span::from_secs(3600)),
+        at_most: 1,
+        doubt: false,
+    }
+}
+
+/// One request, admitted and answered.
+fn request(attempt: Attempt, verdict: Verdict) -> [Input; 2] {
+    let (epoch, by, batch) = (Epoch::NONE.next(), NOW.after(Span::from_secs(30)), Batch::from_number(1));
+    let choice = Choice::Again { at: NOW.after(Span::from_secs(1)) };
+    [
+        Input::Admitted { attempt, epoch, by, batch, index: 0, of: 1 },
+        Input::Answered { attempt, verdict, seen: Seen::NONE, choice },
+    ]
+}
+
+/// Busy, then accepted.
+fn life() -> Vec<Input> {
+    let (first, second) = (Attempt::NONE.next(), Attempt::NONE.next().next());
+    let busy = Verdict::Busy { after: Span::ZERO, load: Load::Failing };
+    let accepted = Verdict::Accepted { receipt: Receipt { status: 201 } };
+    [request(first, busy), request(second, accepted)].concat()
+}
+
+fn step(criterion: &mut Criterion) {
+    let life = life();
+    let end = life.iter().fold(fresh(), |delivery, input| delivery.step(*input, NOW));
+    assert!(matches!(end.state, State::Done { .. }), "what is measured is a delivery that arrives: {end:?}");
+    criterion.bench_function("step/life of two attempts", |bencher| {
+        bencher.iter(|| black_box(&life).iter().fold(black_box(fresh()), |delivery, input| delivery.step(*input, NOW)));
+    });
+    criterion.bench_function("step/the same with its journal", |bencher| {
+        bencher.iter(|| {
+            let mut journal = DeliveryJournal::new(fresh());
+            let apply = |delivery, input: &Input| journal.apply(delivery, *input, NOW, 64);
+            let end = black_box(&life).iter().fold(fresh(), apply);
+            (end, journal)
+        });
+    });
+}
+
+criterion_group!(benches, step);
+criterion_main!(benches);
