@@ -110,9 +110,7 @@ pub fn accept_gap(path: &Path) -> Result<Gap, Error> {
     let before = beside(path)?;
     let gap = Gap { commit: before.commit().unwrap_or_default(), acknowledged: before.acknowledged };
     drop(before);
-    let mut options = DiskOptions::default();
-    options.kind = wreck::present(path)?;
-    options.accept_gap = true;
+    let options = DiskOptions { kind: wreck::present(path)?, accept_gap: true, ..DiskOptions::default() };
     DiskStore::open(path, &options)?.close()?;
     Ok(gap)
 }

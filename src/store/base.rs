@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::Batch;
 use super::error::StoreError;
+use super::{Batch, Pair};
 
 /// An ordered map of bytes on disk.
 pub(super) trait Base: Send + Sync {
@@ -12,7 +12,7 @@ pub(super) trait Base: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The last pair whose key lies between `from` and `to`, both inclusive.
-    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, StoreError>;
 
     /// The pairs whose keys lie between `from` (inclusive) and `to`, in key order, until `take` says that it has enough.
     fn forward(&self, from: &[u8], to: &[u8], take: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError>;

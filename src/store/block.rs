@@ -7,6 +7,8 @@
 //! Numbers are little-endian. The checksum says which records a block holds; each record's own envelope says whether its
 //! value is whole. So a flipped bit of a value costs that record, and one of the directory the block.
 
+use super::Pair;
+
 /// A block is closed when it has so many bytes. One record more, of the largest size, may stand in it alone.
 pub(super) const FULL: usize = 4032;
 
@@ -16,16 +18,13 @@ pub(super) const SPARSE: usize = FULL / 3;
 const HEAD: usize = 6;
 const LINE: usize = 4;
 
-/// A record of a block.
-pub(super) type Entry = (Vec<u8>, Vec<u8>);
-
 /// What one record takes.
 pub(super) fn cost(key: &[u8], value: &[u8]) -> usize {
     LINE.saturating_add(key.len()).saturating_add(value.len())
 }
 
 /// The bytes of these records, which come in key order.
-pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn encode(entries: &[Pair]) -> Vec<u8> {
     let short = |length: usize| u16::try_from(length).expect("a store refuses larger keys and values");
     let size: usize = entries.iter().map(|(key, value)| cost(key, value)).sum();
     let mut bytes = Vec::with_capacity(size.saturating_add(HEAD));
@@ -35,9 +34,13 @@ pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
         bytes.extend(short(key.len()).to_le_bytes());
         bytes.extend(short(value.len()).to_le_bytes());
     }
-    entries.iter().for_each(|(key, _)| bytes.extend_from_slice(key));
+    for (key, _) in entries {
+        bytes.extend_from_slice(key);
+    }
     let sum = checksum(&bytes);
-    entries.iter().for_each(|(_, value)| bytes.extend_from_slice(value));
+    for (_, value) in entries {
+        bytes.extend_from_slice(value);
+    }
     if let Some(place) = bytes.get_mut(2..HEAD) {
         place.copy_from_slice(&sum.to_le_bytes());
     }
@@ -101,17 +104,16 @@ impl<'a> Block<'a> {
 }
 
 /// Cuts records, which come in key order, into blocks: each full, but for the last.
-pub(super) fn pack(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
-    let mut blocks: Vec<Vec<Entry>> = Vec::new();
+pub(super) fn pack(entries: Vec<Pair>) -> Vec<Vec<Pair>> {
+    let mut blocks: Vec<Vec<Pair>> = Vec::new();
     let mut room = 0;
     for (key, value) in entries {
         let cost = cost(&key, &value);
-        match blocks.last_mut().filter(|_| cost <= room) {
-            Some(block) => block.push((key, value)),
-            None => {
-                blocks.push(vec![(key, value)]);
-                room = FULL;
-            }
+        if let Some(block) = blocks.last_mut().filter(|_| cost <= room) {
+            block.push((key, value));
+        } else {
+            blocks.push(vec![(key, value)]);
+            room = FULL;
         }
         room = room.saturating_sub(cost);
     }
@@ -119,7 +121,7 @@ pub(super) fn pack(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
 }
 
 /// What these records take together.
-pub(super) fn weight(entries: &[Entry]) -> usize {
+pub(super) fn weight(entries: &[Pair]) -> usize {
     entries.iter().map(|(key, value)| cost(key, value)).sum()
 }
 
@@ -129,7 +131,7 @@ mod tests {
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
 
-    fn records() -> impl Strategy<Value = Vec<Entry>> {
+    fn records() -> impl Strategy<Value = Vec<Pair>> {
         btree_map(vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..4096), 0..30).prop_map(|map| map.into_iter().collect())
     }
 
@@ -138,7 +140,7 @@ mod tests {
         fn a_block_reads_as_it_was_written(entries in records()) {
             let bytes = encode(&entries);
             let block = Block::read(&bytes).unwrap();
-            let read: Vec<Entry> = block.entries().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+            let read: Vec<Pair> = block.entries().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
             prop_assert_eq!(&read, &entries);
             for (key, value) in &entries {
                 prop_assert_eq!(block.get(key), Some(value.as_slice()));

@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::base::Base;
-use super::block::{self, Block, Entry};
+use super::block::{self, Block};
 use super::error::StoreError;
 use super::keys::Key;
 use super::ledger::{self, Ledger, Reading};
-use super::{Batch, GOOD_WRITES};
+use super::{Batch, Change, GOOD_WRITES, Pair};
 
 /// What the base's key of a block begins with.
 const BLOCK: u8 = 1;
+
+/// What comes behind the last block.
+const BEHIND: u8 = 2;
 
 /// Records changed since: a value is put, `None` deletes.
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -65,7 +68,7 @@ impl Blocks {
     }
 
     /// The block that holds `key`, if any does.
-    fn holder(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn holder(&self, key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let table = key.get(..1).unwrap_or_default();
         self.base.last(&block_key(table), &block_key(key))
     }
@@ -141,7 +144,7 @@ impl Blocks {
     }
 
     /// The block that is to hold `key`, with its records: one that is there, or a new one.
-    fn opened(&self, key: &[u8]) -> Result<(Vec<u8>, Vec<Entry>), StoreError> {
+    fn opened(&self, key: &[u8]) -> Result<(Vec<u8>, Vec<Pair>), StoreError> {
         match self.holder(key)? {
             None => Ok((block_key(key), Vec::new())),
             Some((at, bytes)) => {
@@ -177,7 +180,7 @@ impl Blocks {
         // A block may have taken in the next one since: what was read of it is passed over.
         let seen = check.cursor.clone();
         let from = self.holder(&seen)?.map_or_else(|| block_key(&seen), |(at, _)| at);
-        self.base.forward(&from, &[BLOCK + 1], &mut |at, bytes| {
+        self.base.forward(&from, &[BEHIND], &mut |at, bytes| {
             if left == 0 {
                 more = true;
                 check.cursor = at.get(1..).unwrap_or_default().to_vec();
@@ -227,25 +230,32 @@ pub(super) fn read_everything(base: &dyn Base, reading: &mut Reading) -> Result<
 struct Merge<'a> {
     blocks: &'a Blocks,
     batch: Batch,
-    /// What changed for each record, for those who count: key, old, new.
-    moved: Vec<(Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>)>,
-    /// The block that was made last, and the key of the one behind it. It may take that one in.
-    left: Option<(Vec<u8>, Vec<Entry>, Option<Vec<u8>>)>,
+    /// What changed for each record, for those who count: the old value, and the new one.
+    moved: Vec<(Change, Option<Vec<u8>>)>,
+    left: Option<Left>,
+}
+
+/// The block that was made last. It may take in the one behind it.
+struct Left {
+    at: Vec<u8>,
+    records: Vec<Pair>,
+    /// The key of the block behind it.
+    behind: Option<Vec<u8>>,
 }
 
 impl Merge<'_> {
-    fn block(&mut self, at: Vec<u8>, entries: Vec<Entry>, due: Vec<(Vec<u8>, Option<Vec<u8>>)>, end: Option<Vec<u8>>) {
+    fn block(&mut self, at: Vec<u8>, entries: Vec<Pair>, due: Vec<Change>, end: Option<Vec<u8>>) {
         let mut merged = self.merged(entries, due);
         let mut first = at;
-        if let Some((left, mut records, _)) = self.left.take_if(|(_, records, behind)| {
-            let weight = block::weight(records);
-            behind.as_deref() == Some(first.as_slice())
+        if let Some(mut left) = self.left.take_if(|left| {
+            let weight = block::weight(&left.records);
+            left.behind.as_deref() == Some(first.as_slice())
                 && weight < block::SPARSE
                 && weight.saturating_add(block::weight(&merged)) <= block::FULL
         }) {
-            records.append(&mut merged);
-            merged = records;
-            self.batch.push((std::mem::replace(&mut first, left), None));
+            left.records.append(&mut merged);
+            merged = left.records;
+            self.batch.push((std::mem::replace(&mut first, left.at), None));
         }
         self.emit();
         let mut blocks = block::pack(merged);
@@ -254,10 +264,10 @@ impl Merge<'_> {
             let key = std::mem::take(&mut first);
             self.batch.push((named(key, &records), Some(block::encode(&records))));
         }
-        self.left = Some((named(first, &last), last, end));
+        self.left = Some(Left { at: named(first, &last), records: last, behind: end });
     }
 
-    fn merged(&mut self, entries: Vec<Entry>, due: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Vec<Entry> {
+    fn merged(&mut self, entries: Vec<Pair>, due: Vec<Change>) -> Vec<Pair> {
         let mut merged = Vec::with_capacity(entries.len().saturating_add(due.len()));
         let mut entries = entries.into_iter().peekable();
         for (key, value) in due {
@@ -268,7 +278,7 @@ impl Merge<'_> {
             if let Some(value) = &value {
                 merged.push((key.clone(), value.clone()));
             }
-            self.moved.push((key, old, value));
+            self.moved.push(((key, old), value));
         }
         merged.extend(entries);
         merged
@@ -276,7 +286,7 @@ impl Merge<'_> {
 
     /// Puts the last block, or takes it away if it is empty.
     fn emit(&mut self) {
-        if let Some((at, records, _)) = self.left.take() {
+        if let Some(Left { at, records, .. }) = self.left.take() {
             let bytes = (!records.is_empty()).then(|| block::encode(&records));
             self.batch.push((at, bytes));
         }
@@ -288,7 +298,7 @@ impl Merge<'_> {
         let mut batch = std::mem::take(&mut self.batch);
         let mut ledger = self.blocks.ledger();
         let mut checking = self.blocks.check.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, old, new) in self.moved.drain(..) {
+        for ((key, old), new) in self.moved.drain(..) {
             ledger.change(&key, old.as_deref(), new.as_deref());
             if let Some(check) = checking.as_mut().filter(|check| key < check.cursor) {
                 check.reading.found.change(&key, old.as_deref(), new.as_deref());
@@ -304,7 +314,7 @@ impl Merge<'_> {
 }
 
 /// The key of a block that was cut off another: its first record's. The first part keeps the key that it had.
-fn named(key: Vec<u8>, records: &[Entry]) -> Vec<u8> {
+fn named(key: Vec<u8>, records: &[Pair]) -> Vec<u8> {
     if key.is_empty() { records.first().map_or_else(Vec::new, |(first, _)| block_key(first)) } else { key }
 }
 

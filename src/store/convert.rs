@@ -78,7 +78,7 @@ fn copy(older: &dyn Base, blocks: &Blocks, through: u64) -> Result<(), StoreErro
     loop {
         let (mut changes, mut bytes) = (Changes::new(), 0);
         older.forward(&from, &[u8::MAX], &mut |key, value| {
-            bytes += block::cost(key, value);
+            bytes = block::cost(key, value).saturating_add(bytes);
             changes.insert(key.to_vec(), Some(value.to_vec()));
             bytes < PORTION
         })?;

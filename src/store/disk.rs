@@ -120,21 +120,17 @@ impl DiskStore {
             path: path.to_owned(),
             journal_bytes,
         });
-        let spawn = |name: &str, work: fn(&Shared)| {
-            let shared = Arc::clone(&shared);
-            let started = thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared));
-            started.map_err(|error| StoreError::io("starting a thread", &error))
-        };
         let mut threads = Vec::new();
-        let mut works: Vec<(&str, fn(&Shared))> = vec![("outlast-merge", Shared::merge_as_it_comes)];
-        if unread {
-            works.push(("outlast-check", Shared::read_everything));
-        }
-        for (name, work) in works {
-            match spawn(name, work) {
+        let mut spawn = |name: &str, work: fn(&Shared)| {
+            let worker = Arc::clone(&shared);
+            match thread::Builder::new().name(name.to_owned()).spawn(move || work(&worker)) {
                 Ok(thread) => threads.push(thread),
-                Err(error) => shared.end(&error),
+                Err(error) => shared.end(&StoreError::io("starting a thread", &error)),
             }
+        };
+        spawn("outlast-merge", Shared::merge_as_it_comes);
+        if unread {
+            spawn("outlast-check", Shared::read_everything);
         }
         DiskStore { shared, threads: Mutex::new(threads), damaged, sequence: AtomicU64::new(0) }
     }

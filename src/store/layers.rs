@@ -26,6 +26,7 @@ impl Layers {
     }
 
     /// What these layers say of a key: a value, that it is deleted, or nothing.
+    #[expect(clippy::option_option, reason = "known to be gone, and not known, are two things")]
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
         let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.changes.get(key));
         self.newest.get(key).or_else(frozen).map(Option::as_deref)

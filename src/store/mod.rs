@@ -58,7 +58,13 @@ pub const MAX_WRITES: usize = 16_384;
 pub const GOOD_WRITES: usize = 256;
 
 /// A commit as the stores see it: at most one value, or a deletion, for each encoded key, in key order.
-type Batch = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+type Batch = Vec<Change>;
+
+/// A key's bytes and what it shall hold: a value, or nothing.
+type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// A key's bytes and a value's.
+type Pair = (Vec<u8>, Vec<u8>);
 
 /// What one commit writes: puts and deletes, at most one per key; the later wins.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -117,6 +117,7 @@ fn read_whole(blocks: &Blocks) -> Result<Vec<(Key, Damage)>, StoreError> {
 }
 
 /// What a base holds.
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
 enum State {
     /// Nothing at all.
     New(Box<dyn Base>),
@@ -215,7 +216,7 @@ pub(super) fn size(path: &Path) -> io::Result<u64> {
 
 /// Changes records of a closed store behind its back: no ledger counts them. Keys that begin with 0 are the store's own.
 #[cfg(any(test, feature = "verify"))]
-pub(crate) fn tamper(path: &Path, kind: StoreKind, changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StoreError> {
+pub(crate) fn tamper(path: &Path, kind: StoreKind, changes: Vec<super::Change>) -> Result<(), StoreError> {
     let base = base(path, kind, READ_BEFORE)?;
     let counted = base.get(ledger::KEY)?;
     let ledger = counted.as_deref().and_then(Ledger::decode).unwrap_or_default();

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 
-use super::Batch;
 use super::base::{Base, StoreKind};
 use super::error::{StoreError, StoreErrorKind};
+use super::{Batch, Pair};
 use crate::unix;
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blocks");
@@ -65,7 +65,7 @@ impl Base for Table {
         self.read(|table| Ok(table.get(key)?.map(|value| value.value().to_vec())))
     }
 
-    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, StoreError> {
         self.read(|table| {
             let last = table.range(from..=to)?.next_back().transpose()?;
             Ok(last.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))

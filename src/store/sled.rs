@@ -20,11 +20,11 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::Batch;
 use super::base::Base;
 use super::error::{StoreError, StoreErrorKind};
 use super::folder::{read_whole, refuse_spilled_pages, released, remove_unfinished_snapshots, sync_all};
 use super::waker::Waker;
+use super::{Batch, Pair};
 use crate::unix;
 
 /// sled's pages.
@@ -76,7 +76,7 @@ impl Base for Pages {
         Ok(found.map(|value| value.to_vec()))
     }
 
-    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Pair>, StoreError> {
         let found = guarded("reading", || self.db()?.range(from..=to).next_back().transpose())?;
         Ok(found.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
