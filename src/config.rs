@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::oauth::Profile;
 use crate::parcel::LARGEST_BODY;
 use crate::secret::Secret;
+use crate::store::StoreKind;
 use crate::vault::VaultKey;
 
 pub use table::Fault;
@@ -32,6 +33,7 @@ use table::{Document, Section, suggestion};
 pub struct Config {
     pub(crate) file: PathBuf,
     pub(crate) store: PathBuf,
+    pub(crate) kind: StoreKind,
     pub(crate) cache_mib: Option<u64>,
     pub(crate) vault: Option<KeySource>,
     pub(crate) limits: Limits,
@@ -43,6 +45,7 @@ pub struct Config {
 /// What a command must know of a configuration to speak with a running engine.
 pub(crate) struct Outline {
     pub(crate) store: PathBuf,
+    pub(crate) kind: StoreKind,
     pub(crate) destinations: Vec<String>,
 }
 
@@ -128,9 +131,10 @@ impl Config {
         let document = document(path, &text, &environment);
         let table = parse(&document)?;
         let mut root = Section::root(&document, &table);
-        let store = store_path(path, &mut root.section("store"));
+        let mut section = root.section("store");
+        let (store, kind) = (store_path(path, &mut section), store_kind(&mut section));
         let destinations = root.named("destination").into_iter().map(|(name, _)| name).collect();
-        finish(&document).map(|()| Outline { store, destinations })
+        finish(&document).map(|()| Outline { store, kind, destinations })
     }
 
     pub(crate) fn read(
@@ -141,7 +145,7 @@ impl Config {
         let document = document(path, text, environment);
         let table = parse(&document)?;
         let mut root = Section::root(&document, &table);
-        let (store, cache_mib) = read_store(path, root.section("store"));
+        let (store, kind, cache_mib) = read_store(path, root.section("store"));
         let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         let vault = read_vault(path, root.section("vault"), !names.is_empty());
         let limits = read_limits(root.section("limits"));
@@ -152,7 +156,17 @@ impl Config {
         root.close();
         finish(&document)?;
         let allow_loopback = allow_loopback.unwrap_or(false);
-        Ok(Config { file: path.to_owned(), store, cache_mib, vault, limits, allow_loopback, credentials, destinations })
+        Ok(Config {
+            file: path.to_owned(),
+            store,
+            kind,
+            cache_mib,
+            vault,
+            limits,
+            allow_loopback,
+            credentials,
+            destinations,
+        })
     }
 
     /// Describes the engine.
@@ -160,7 +174,8 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the key of the vault is not where it is said to be.
     pub fn builder(&self) -> Result<Builder, Error> {
-        let mut builder = Engine::builder(&self.store).limits(self.limits).allow_loopback(self.allow_loopback);
+        let mut builder =
+            Engine::builder(&self.store).store_kind(self.kind).limits(self.limits).allow_loopback(self.allow_loopback);
         if let Some(mib) = self.cache_mib {
             builder = builder.cache_bytes(mib.saturating_mul(1024 * 1024));
         }
@@ -264,8 +279,19 @@ fn store_path(file: &Path, section: &mut Section<'_>) -> PathBuf {
     beside(file, section.text("path").as_deref().unwrap_or("outlast-data"))
 }
 
-fn read_store(file: &Path, mut section: Section<'_>) -> (PathBuf, Option<u64>) {
-    let read = (store_path(file, &mut section), section.count("cache_mib", 1..=65_536));
+/// Which embedded store keeps the records.
+fn store_kind(section: &mut Section<'_>) -> StoreKind {
+    let Some(named) = section.text("kind") else { return StoreKind::default() };
+    let known = StoreKind::ALL.iter().copied().find(|kind| kind.name() == named);
+    known.unwrap_or_else(|| {
+        let names: Vec<&str> = StoreKind::ALL.iter().map(|kind| kind.name()).collect();
+        section.fault("kind", format!("{named:?} is none that this program has: {}", names.join(", ")));
+        StoreKind::default()
+    })
+}
+
+fn read_store(file: &Path, mut section: Section<'_>) -> (PathBuf, StoreKind, Option<u64>) {
+    let read = (store_path(file, &mut section), store_kind(&mut section), section.count("cache_mib", 1..=65_536));
     section.close();
     read
 }

@@ -1,5 +1,6 @@
 //! Deliveries that outlast crashes, dead tokens and slow propagation.
 
+pub mod backup;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! The program: one file a command. Commands speak with a running engine over its control socket, or with the store.
 
 mod auth;
+mod backup;
 mod bench;
 mod cancel;
 mod check;
@@ -82,6 +83,8 @@ enum Command {
     Resume(pause::ResumeArgs),
     Auth(auth::Args),
     Doctor(doctor::Args),
+    Export(backup::ExportArgs),
+    Import(backup::ImportArgs),
     Sandbox(sandbox::Args),
     Completions(completions::Args),
 }
@@ -130,6 +133,8 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Pause(args) => pause::pause(config, args).await,
         Command::Resume(args) => pause::resume(config, args).await,
         Command::Auth(args) => auth::run(config, args).await,
+        Command::Export(args) => backup::export(config, &args),
+        Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Completions(args) => completions::run(&args),

@@ -84,7 +84,7 @@ const FAULTS: [(&str, &str, &str); 24] = [
         "29: destination.conversions.bacth_size: unknown key; did you mean batch_size?",
     ),
     ("[network]", "[netwrok]", "14: netwrok: unknown key; did you mean network?"),
-    ("cache_mib = 64", "colour = 64", "4: store.colour: unknown key; known are path, cache_mib"),
+    ("cache_mib = 64", "colour = 64", "4: store.colour: unknown key; known are path, kind, cache_mib"),
     ("cache_mib = 64", "cache_mib = \"64\"", "4: store.cache_mib: must be a whole number from 1 to 65536"),
     ("cache_mib = 64", "cache_mib = 0", "4: store.cache_mib: must be a whole number from 1 to 65536"),
     ("path = \"data\"", "path = 7", "3: store.path: is a number; write it in quotes"),

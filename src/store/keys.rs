@@ -143,6 +143,11 @@ impl Key {
         }
     }
 
+    /// Whether it names the fate of a parcel.
+    pub(crate) const fn is_delivery(&self) -> bool {
+        matches!(self, Key::Delivery(_))
+    }
+
     /// The key as bytes, which compare as the keys do.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

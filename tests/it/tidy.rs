@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 10] = [
     &["records"],
     &["admission", "driver"],
     &["builder", "engine", "recover"],
-    &["config", "doctor", "sandbox"],
+    &["backup", "config", "doctor", "sandbox"],
     &["cli", "demo"],
     &["verify"],
 ];
@@ -146,6 +146,7 @@ fn functions_are_short() {
 fn each_foreign_thing_is_named_in_one_file() {
     let owners = [
         ("sled::", "src/store/sled.rs"),
+        ("redb::", "src/store/redb.rs"),
         ("reqwest::", "src/http.rs"),
         ("bincode::", "src/store/codec.rs"),
         ("SystemTime", "src/clock.rs"),
