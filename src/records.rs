@@ -2,7 +2,6 @@
 //! adds a type and a conversion, and keeps the old ones.
 
 use outlast_state::{Credential, CredentialJournal, Delivery, DeliveryId, DeliveryJournal, KEPT, Time};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::parcel::Parcel;
@@ -11,7 +10,14 @@ use crate::store::keys::Meta;
 use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
 use crate::view::Scope;
 
-pub(crate) const VERSION: u8 = 1;
+mod ended;
+mod versions;
+
+pub(crate) use self::ended::{CountsRecord, each_delivery, stored};
+pub(crate) use self::versions::Record;
+
+/// The version of every record that has no later one.
+const VERSION: u8 = 1;
 
 /// How much of a body stands in the parcel's own record; the rest is cut into chunks of the same size. Names take at most
 /// 3 × 256 bytes of the record.
@@ -31,17 +37,27 @@ pub(crate) struct ParcelRecord {
     pub(crate) start: Vec<u8>,
 }
 
-/// A delivery: where it stands, how it came there, and what is needed to queue it without reading its parcel.
+/// A delivery: where it stands, how it came there, and what is needed to queue it without reading its parcel. The first
+/// three are all that opening reads of one that stands alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DeliveryRecord {
     pub(crate) delivery: Delivery,
-    pub(crate) journal: DeliveryJournal,
     pub(crate) destination: String,
     pub(crate) lane: Option<String>,
     pub(crate) once: Option<String>,
     pub(crate) accepted: Time,
+    /// What its body is. Only deliveries that were accepted by version 1 do not say.
+    pub(crate) content: Option<Content>,
     /// What the last answer said, for people.
     pub(crate) note: String,
+    pub(crate) journal: DeliveryJournal,
+}
+
+/// What is known of a body without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Content {
+    pub(crate) size: u32,
+    pub(crate) digest: [u8; 32],
 }
 
 /// A credential, without its tokens.
@@ -85,16 +101,23 @@ pub(crate) struct IdentityRecord {
     pub(crate) incarnation: u32,
 }
 
+impl Content {
+    pub(crate) fn of(body: &[u8], digest: [u8; 32]) -> Self {
+        Content { size: u32::try_from(body.len()).unwrap_or(u32::MAX), digest }
+    }
+}
+
 impl DeliveryRecord {
     pub(crate) fn accepted(delivery: Delivery, destination: String, now: Time) -> Self {
         DeliveryRecord {
             delivery,
-            journal: DeliveryJournal::new(delivery),
             destination,
             lane: None,
             once: None,
             accepted: now,
+            content: None,
             note: String::new(),
+            journal: DeliveryJournal::new(delivery),
         }
     }
 
@@ -103,9 +126,13 @@ impl DeliveryRecord {
         set_note(&mut self.note, text);
     }
 
-    /// Puts the record, with as much of its journal as fits.
+    /// Puts the record of a live delivery, with as much of its journal as fits.
     pub(crate) fn put(&self, writes: &mut Writes) {
-        put_fitting(Key::Delivery(self.delivery.id), self, |record, kept| record.journal.trim(kept), writes);
+        self.put_under(Key::Delivery(self.delivery.id), writes);
+    }
+
+    pub(crate) fn put_under(&self, key: Key, writes: &mut Writes) {
+        put_fitting(key, self, |record, kept| record.journal.trim(kept), writes);
     }
 }
 
@@ -133,14 +160,14 @@ impl CredentialRecord {
 
 /// Puts a record whose journal may make it too large: then its oldest inputs are given up to its snapshot, half of them at
 /// a time.
-fn put_fitting<T: Clone + Serialize>(key: Key, record: &T, trim: impl Fn(&mut T, usize), writes: &mut Writes) {
-    let mut sealed = codec::seal(&key, VERSION, record);
+fn put_fitting<T: Clone + Record>(key: Key, record: &T, trim: impl Fn(&mut T, usize), writes: &mut Writes) {
+    let mut sealed = codec::seal(&key, T::VERSION, record);
     let mut kept = KEPT;
     while sealed.len() > MAX_VALUE && kept > 0 {
         kept /= 2;
         let mut shorter = record.clone();
         trim(&mut shorter, kept);
-        sealed = codec::seal(&key, VERSION, &shorter);
+        sealed = codec::seal(&key, T::VERSION, &shorter);
     }
     writes.put(key, sealed);
 }
@@ -189,9 +216,9 @@ pub(crate) fn body(store: &dyn Store, id: DeliveryId) -> Result<Result<Vec<u8>, 
     Ok(Ok(body))
 }
 
-/// How many records beside its own hold a parcel's body.
-pub(crate) fn chunks(parcel: &ParcelRecord) -> u16 {
-    let rest = usize::try_from(parcel.size).unwrap_or(usize::MAX).saturating_sub(parcel.start.len());
+/// How many records beside the parcel's own hold a body of this size.
+pub(crate) fn chunks(size: u32) -> u16 {
+    let rest = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(INLINE);
     u16::try_from(rest.div_ceil(INLINE)).unwrap_or(u16::MAX)
 }
 
@@ -243,20 +270,18 @@ pub(crate) fn put<T: Serialize + ?Sized>(key: Key, record: &T, writes: &mut Writ
 }
 
 /// Reads a record, of whatever version this one understands.
-pub(crate) fn get<T: DeserializeOwned>(store: &dyn Store, key: &Key) -> Result<Result<Option<T>, Damage>, StoreError> {
+pub(crate) fn get<T: Record>(store: &dyn Store, key: &Key) -> Result<Result<Option<T>, Damage>, StoreError> {
     Ok(store.get(key)?.map_or(Ok(None), |bytes| decode(key, &bytes).map(Some)))
 }
 
 /// Decodes a record, of whatever version this one understands.
-pub(crate) fn decode<T: DeserializeOwned>(key: &Key, bytes: &[u8]) -> Result<T, Damage> {
-    match codec::open(key, bytes)? {
-        (VERSION, payload) => payload.decode(),
-        (other, _) => Err(Damage::Version(other)),
-    }
+pub(crate) fn decode<T: Record>(key: &Key, bytes: &[u8]) -> Result<T, Damage> {
+    let (version, payload) = codec::open(key, bytes)?;
+    T::read(version, payload)
 }
 
 /// Reads a table in pages and gives each record, or its damage, to `each`. Stops when `each` says so.
-pub(crate) fn each<T: DeserializeOwned>(
+pub(crate) fn each<T: Record>(
     store: &dyn Store,
     table: Table,
     mut each: impl FnMut(Key, Result<T, Damage>) -> bool,
@@ -266,8 +291,9 @@ pub(crate) fn each<T: DeserializeOwned>(
     loop {
         let page = store.scan(table, from.as_ref(), PAGE)?;
         let full = page.len() == PAGE;
-        // The first of a page is the last of the one before.
-        let fresh = page.into_iter().skip(usize::from(from.is_some()));
+        // The first of a page is the last of the one before, unless that was deleted meanwhile.
+        let seen = page.first().is_some_and(|(first, _)| Some(first) == from.as_ref());
+        let fresh = page.into_iter().skip(usize::from(seen));
         let mut last = None;
         for (key, bytes) in fresh {
             let record = decode(&key, &bytes);
@@ -284,10 +310,7 @@ pub(crate) fn each<T: DeserializeOwned>(
 }
 
 /// Reads one of the store's own records; `T::default()` before the first commit.
-pub(crate) fn meta<T: DeserializeOwned + Default>(
-    store: &dyn Store,
-    which: Meta,
-) -> Result<Result<T, Damage>, StoreError> {
+pub(crate) fn meta<T: Record + Default>(store: &dyn Store, which: Meta) -> Result<Result<T, Damage>, StoreError> {
     Ok(get::<T>(store, &Key::Meta(which))?.map(Option::unwrap_or_default))
 }
 

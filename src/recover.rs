@@ -5,31 +5,33 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use outlast_state::{Credential, CredentialInput, CredentialWant, Epoch, Span, Terms, Time, Want};
+use outlast_state::{Credential, CredentialInput, CredentialWant, Epoch, Span, Terms, Time};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::admission::{Agenda, Attention};
 use crate::authorisation::Authorisation;
 use crate::builder::{Builder, OAuth};
 use crate::clock::{self, Clock, SystemClock};
 use crate::driver::acts::Turn;
 use crate::driver::heart::Heart;
 use crate::driver::ids::Ids;
-use crate::driver::machines::{Keeper, Machines, Outlet, Settings};
+use crate::driver::machines::{Keeper, Machines, Name, Outlet, Settings};
 use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
 use crate::http::{Http, HttpOptions};
 use crate::oauth::{Client, Profile};
 use crate::parcel;
-use crate::records::{self, CredentialRecord, DeliveryRecord, IdentityRecord, PauseRecord};
+use crate::records::{self, CredentialRecord, IdentityRecord};
 use crate::store::keys::Meta;
-use crate::store::{DiskOptions, DiskStore, Durable, Key, Store, Table};
+use crate::store::{DiskOptions, DiskStore, Durable, Key, Store};
 use crate::vault::Vault;
 use crate::view::Counts;
 
+mod load;
 mod quarantine;
 
 use quarantine::Quarantine;
@@ -165,17 +167,23 @@ fn machines(
         profiles.insert(name, Arc::new(profile));
     }
     let endpoints = std::mem::take(&mut builder.destinations).into_iter();
+    let mut needed_by: BTreeMap<String, Vec<Name>> = BTreeMap::new();
     let outlets = endpoints.map(|(name, endpoint)| {
+        let name = Name::from(name);
+        if let Some(credential) = &endpoint.credential {
+            needed_by.entry(credential.clone()).or_default().push(Name::clone(&name));
+        }
         let outlet = Outlet {
             batch_size: endpoint.destination.batch_size().max(1),
             destination: endpoint.destination,
-            credential: endpoint.credential,
+            credential: endpoint.credential.map(Name::from),
             concurrency: endpoint.concurrency,
         };
         (name, outlet)
     });
     let settings = Settings {
         outlets: outlets.collect(),
+        needed_by,
         profiles,
         policy: Arc::clone(&builder.policy),
         limits: builder.limits,
@@ -186,18 +194,24 @@ fn machines(
         settings,
         live: HashMap::new(),
         queues: BTreeMap::new(),
+        attention: Attention::default(),
+        renewals: BTreeSet::new(),
         pauses: BTreeMap::new(),
-        deadlines: BTreeSet::new(),
+        deadlines: Agenda::default(),
         counts: Counts::default(),
+        counted: None,
+        in_flight: 0,
+        bodies: 0,
         ids: Ids::new(identity.store, identity.incarnation),
         opened: now,
+        began: now,
         turned: now,
         watched: HashSet::new(),
         stopping: false,
         #[cfg(feature = "verify")]
         marks: crate::driver::marks::Marks::default(),
     };
-    load(&mut machines, store, now, quarantine)?;
+    load::load(&mut machines, store, now, quarantine)?;
     quarantine.stop_lanes(&mut machines, store)?;
     quarantine::raise_epochs(&mut machines, store)?;
     quarantine.report(&mut machines);
@@ -226,7 +240,7 @@ fn credentials(
                 CredentialRecord::new(Credential::unauthorised(terms, now))
             }
         };
-        keepers.insert(name.clone(), Keeper { record, gate: None, calling: false, served: String::new(), quarantined });
+        keepers.insert(name.clone(), Keeper::new(record, quarantined));
     }
     Ok(keepers)
 }
@@ -259,47 +273,6 @@ fn try_key(machines: &mut Machines, store: &dyn Store, vault: &Vault, turn: &mut
     Ok(())
 }
 
-/// Reads every delivery and every pause. A record that does not verify is reported and left alone (S14).
-fn load(machines: &mut Machines, store: &dyn Store, now: Time, quarantine: &mut Quarantine) -> Result<(), Error> {
-    records::each::<DeliveryRecord>(store, Table::Delivery, |key, record| {
-        if let Key::Delivery(id) = key {
-            machines.ids.skip(id);
-        }
-        match record {
-            Ok(record) => {
-                machines.counts.moved(None, &record.delivery);
-                if record.delivery.wants() == Want::Nothing {
-                    machines.remember_lane(&record, now);
-                } else {
-                    machines.adopt(record, now);
-                }
-            }
-            Err(damage) => quarantine.add(key, damage),
-        }
-        true
-    })?;
-    let mut unknown = None;
-    records::each::<PauseRecord>(store, Table::Pause, |key, record| {
-        match record {
-            Ok(record) => drop(machines.pauses.insert(record.scope, record.since)),
-            Err(damage) => {
-                match records::paused_by(&key) {
-                    Some(scope) => drop(machines.pauses.insert(scope, now)),
-                    None => unknown = Some(key.clone()),
-                }
-                quarantine.add(key, damage);
-            }
-        }
-        unknown.is_none()
-    })?;
-    unknown.map_or(Ok(()), |key| {
-        let message = format!(
-            "{key}: it does not verify and does not tell what is paused. `outlast doctor --salvage DIR` writes a store without it, in which nothing is paused by it; or put back a backup"
-        );
-        Err(Error::new(ErrorKind::Corrupt, message))
-    })
-}
-
 /// Tells every machine what the opening means for it, and writes that in commits of bounded size.
 fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Turn) -> Result<Durable, Error> {
     let _span = tracing::info_span!("recovery").entered();
@@ -309,13 +282,16 @@ fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Tu
         machines.credential(&name, CredentialInput::ConfigurationChanged { terms: Terms { settle } }, &mut turn);
     }
     machines.recover(clean, &mut turn);
+    for name in machines.settings.profiles.keys().cloned().collect::<Vec<_>>() {
+        machines.schedule_renewal(&name);
+    }
     let recovered = turn.changed.len();
     let mut durable = None;
     for part in turn.parts(LARGEST_RECOVERY) {
         durable = Some(store.commit(machines.close(part, false).writes)?);
     }
     let durable = durable.expect("a turn has at least one part");
-    let live = machines.live.len();
+    let live = machines.live_in_all();
     info!(live, interrupted = recovered, clean, damaged = machines.counts.damaged, "recovered");
     Ok(durable)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use outlast_state::{Credential, CredentialState, CredentialWant, DeliveryId, Held, Want};
 
+use super::salvage::is_gone;
 use super::{Examination, Finding, TableCount};
 use crate::records::{self, CredentialRecord, DeliveryRecord, OnceRecord};
 use crate::store::codec::Damage;
@@ -85,16 +86,18 @@ impl Findings {
     /// Live deliveries that could not be sent.
     fn deliveries(&mut self, wreck: &Wreck) {
         let mut live = Vec::new();
-        wreck.each(Table::Delivery, |key, bytes| {
-            match records::decode::<DeliveryRecord>(&key, bytes) {
-                Ok(record) if record.delivery.wants() != Want::Nothing => live.push(record.delivery.id),
-                Ok(_) => {}
-                Err(damage @ (Damage::Payload { .. } | Damage::Version(_))) => {
-                    self.add(&key, &damage, damaged(wreck, &key));
+        for table in [Table::Delivery, Table::Ended] {
+            wreck.each(table, |key, bytes| {
+                match records::decode::<DeliveryRecord>(&key, bytes) {
+                    Ok(record) if record.delivery.wants() != Want::Nothing => live.push(record.delivery.id),
+                    Ok(_) => {}
+                    Err(damage @ (Damage::Payload { .. } | Damage::Version(_))) => {
+                        self.add(&key, &damage, damaged(wreck, &key));
+                    }
+                    Err(_) => {} // its envelope told that already
                 }
-                Err(_) => {} // its envelope told that already
-            }
-        });
+            });
+        }
         for id in live {
             let why = match records::body(wreck, id) {
                 Ok(Ok(_)) => continue,
@@ -118,7 +121,7 @@ impl Findings {
             });
         }
         for (key, id) in seen {
-            let lost = matches!(wreck.get(&Key::Delivery(id)), Ok(None));
+            let lost = is_gone(wreck, id);
             let parcel = matches!(key, Key::Body(..)) && matches!(wreck.get(&Key::Parcel(id)), Ok(None));
             if lost || parcel {
                 let whose = if lost { "delivery" } else { "parcel" };
@@ -134,7 +137,7 @@ impl Findings {
             known.extend(records::decode::<OnceRecord>(&key, bytes).map(|record| (key, record.id)));
         });
         for (key, id) in known {
-            if matches!(wreck.get(&Key::Delivery(id)), Ok(None)) {
+            if is_gone(wreck, id) {
                 let what = format!("it stands for delivery {id}, which is not there");
                 self.add(&key, &what, format!("an event with that key is taken for a repeat and not sent; {SALVAGE}"));
             }
@@ -198,7 +201,7 @@ fn not_sent(id: DeliveryId) -> String {
 }
 
 fn has_ended(wreck: &Wreck, id: DeliveryId) -> bool {
-    let record = records::get::<DeliveryRecord>(wreck, &Key::Delivery(id));
+    let record = records::stored(wreck, id);
     matches!(record, Ok(Ok(Some(record))) if record.delivery.wants() == Want::Nothing)
 }
 
@@ -207,6 +210,9 @@ fn damaged(wreck: &Wreck, key: &Key) -> String {
     match key {
         Key::Delivery(id) => format!(
             "it is not acted on, and its lane stops; operator: `outlast doctor --salvage DIR` leaves {id} out, then submit its event again"
+        ),
+        Key::Ended(id) => format!(
+            "delivery {id} has ended, and how is not told any more: it holds up nothing; nobody, or `outlast doctor --salvage DIR` writes a store without it"
         ),
         Key::Parcel(id) | Key::Body(id, _) if has_ended(wreck, *id) => {
             format!(

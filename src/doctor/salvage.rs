@@ -5,11 +5,10 @@ use std::path::Path;
 
 use outlast_state::DeliveryId;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::records::{
-    self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord, PauseRecord,
+    self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
 };
 use crate::store::keys::Meta;
 use crate::store::wreck::{Unread, Wreck};
@@ -91,16 +90,15 @@ impl Writer {
     }
 
     fn deliveries(&mut self, wreck: &Wreck) -> Result<BTreeSet<DeliveryId>, StoreError> {
-        let mut ids = Vec::new();
-        let unread = wreck.each(Table::Delivery, |key, _| {
-            if let Key::Delivery(id) = key {
-                ids.push(id);
-            }
-        });
-        self.unread(unread);
+        let mut keys = Vec::new();
+        for table in [Table::Delivery, Table::Ended] {
+            let unread = wreck.each(table, |key, _| keys.push(key));
+            self.unread(unread);
+        }
         let mut saved = BTreeSet::new();
-        for id in ids {
-            match whole(wreck, id) {
+        for key in keys {
+            let (Key::Delivery(id) | Key::Ended(id)) = key else { continue };
+            match whole(wreck, id, key.clone()) {
                 Ok(records) => {
                     for (key, value) in records {
                         self.put(key, value);
@@ -109,7 +107,7 @@ impl Writer {
                     self.told.deliveries = self.told.deliveries.saturating_add(1);
                     self.settle()?;
                 }
-                Err(why) => self.leave(&Key::Delivery(id), &why),
+                Err(why) => self.leave(&key, &why),
             }
         }
         Ok(saved)
@@ -125,7 +123,7 @@ impl Writer {
         });
         self.unread(unread);
         for id in ids {
-            if matches!(wreck.get(&Key::Delivery(id)), Ok(None)) {
+            if is_gone(wreck, id) {
                 self.leave(&Key::Parcel(id), &"its delivery is not there: whether it was sent, nobody knows");
             }
         }
@@ -147,7 +145,7 @@ impl Writer {
     }
 
     /// A table whose records stand alone and verify.
-    fn plain<T: DeserializeOwned>(&mut self, wreck: &Wreck, table: Table) -> Result<(), StoreError> {
+    fn plain<T: Record>(&mut self, wreck: &Wreck, table: Table) -> Result<(), StoreError> {
         let mut found = Vec::new();
         let unread = wreck.each(table, |key, bytes| found.push((key, bytes.to_vec())));
         self.unread(unread);
@@ -177,12 +175,7 @@ impl Writer {
     }
 
     /// One of the store's own records. That the old store's stop was clean says nothing about what could be read of it.
-    fn own<T: Serialize + DeserializeOwned>(
-        &mut self,
-        wreck: &Wreck,
-        which: Meta,
-        change: impl FnOnce(&mut T),
-    ) -> Result<(), StoreError> {
+    fn own<T: Record>(&mut self, wreck: &Wreck, which: Meta, change: impl FnOnce(&mut T)) -> Result<(), StoreError> {
         let key = Key::Meta(which);
         match wreck.get(&key) {
             Ok(Some(bytes)) => match records::decode::<T>(&key, &bytes) {
@@ -234,15 +227,24 @@ impl Writer {
     }
 }
 
-/// All records of a delivery, each verified, or why it is not whole.
-fn whole(wreck: &Wreck, id: DeliveryId) -> Result<Vec<(Key, Vec<u8>)>, String> {
+/// Whether there is no record of the delivery at all.
+pub(super) fn is_gone(wreck: &Wreck, id: DeliveryId) -> bool {
+    [Key::Delivery(id), Key::Ended(id)].iter().all(|key| matches!(wreck.get(key), Ok(None)))
+}
+
+/// All records of a delivery, each verified, or why it is not whole. One that was delivered has no event any more.
+fn whole(wreck: &Wreck, id: DeliveryId, key: Key) -> Result<Vec<(Key, Vec<u8>)>, String> {
     let read = |key: Key| match wreck.get(&key) {
         Ok(Some(bytes)) => Ok((key, bytes)),
         Ok(None) => Err(format!("{key} is missing")),
         Err(error) => Err(format!("{key} cannot be read: {error}")),
     };
-    let (key, bytes) = read(Key::Delivery(id))?;
-    records::decode::<DeliveryRecord>(&key, &bytes).map_err(|damage| format!("it does not verify: {damage}"))?;
+    let (key, bytes) = read(key)?;
+    let delivery =
+        records::decode::<DeliveryRecord>(&key, &bytes).map_err(|damage| format!("it does not verify: {damage}"))?;
+    if delivery.let_go_of_body() {
+        return Ok(vec![(key, bytes)]);
+    }
     let (parcel, start) = read(Key::Parcel(id))?;
     let record: ParcelRecord = records::decode(&parcel, &start).map_err(|damage| format!("{parcel}: {damage}"))?;
     match records::body(wreck, id) {
@@ -251,7 +253,7 @@ fn whole(wreck: &Wreck, id: DeliveryId) -> Result<Vec<(Key, Vec<u8>)>, String> {
         Err(error) => return Err(format!("its body cannot be read: {error}")),
     }
     let mut whole = vec![(key, bytes), (parcel, start)];
-    for number in 0..records::chunks(&record) {
+    for number in 0..records::chunks(record.size) {
         whole.push(read(Key::Body(id, number))?);
     }
     Ok(whole)

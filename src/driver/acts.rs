@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use outlast_state::{Batch, DeliveryId, Epoch, Time};
 
+use super::machines::Name;
 use crate::records::DeliveryRecord;
 use crate::secret::Secret;
 use crate::store::{Durable, Writes};
@@ -47,10 +48,12 @@ pub(crate) enum Act {
 #[derive(Clone)]
 pub(crate) struct Shipment {
     pub(crate) batch: Batch,
-    pub(crate) destination: String,
-    pub(crate) credential: Option<String>,
+    pub(crate) destination: Name,
+    pub(crate) credential: Option<Name>,
     pub(crate) epoch: Epoch,
     pub(crate) items: Vec<(DeliveryId, outlast_state::Attempt)>,
+    /// Their bodies, of those that were accepted a moment ago; the others are in the store.
+    pub(crate) bodies: Vec<Option<Vec<u8>>>,
     pub(crate) sent: Time,
     pub(crate) by: Time,
 }

@@ -83,6 +83,9 @@ impl Heart {
             let state = record.delivery.state.name();
             return Err(Error::caller(format!("{id}: it has ended already ({state}), so there is nothing to cancel")));
         }
+        if !self.machines.live.contains_key(&id) {
+            self.machines.woken(record);
+        }
         self.machines.cancel(id, turn);
         self.record(id, turn).map(|record| self.summary(&record))
     }
@@ -93,7 +96,9 @@ impl Heart {
         }
         let settings = &self.machines.settings;
         let known = match scope {
-            Scope::Destination(name) | Scope::Lane { destination: name, .. } => settings.outlets.contains_key(name),
+            Scope::Destination(name) | Scope::Lane { destination: name, .. } => {
+                settings.outlets.contains_key(name.as_str())
+            }
             Scope::Credential(name) => settings.profiles.contains_key(name),
         };
         if known {

@@ -22,12 +22,12 @@ pub(super) async fn carry(world: Arc<World>, shipment: Shipment, spoken_to: Spok
         attempt = first.map(|(_, attempt)| attempt.count()), epoch = shipment.epoch.number(),
         batch = shipment.batch.number(), items = shipment.items.len()
     );
-    let owed = Owed { shipment, heard: world.heard.clone(), ended: None };
+    let mut owed = Owed { shipment, heard: world.heard.clone(), ended: None };
     let by = owed.shipment.by.after(SLACK);
     let ended = tokio::select! {
         biased;
         () = world.abandon.cancelled() => Ended::GivenUp,
-        ended = converse(&world, &owed.shipment, spoken_to).instrument(span) => ended,
+        ended = converse(&world, &mut owed.shipment, spoken_to).instrument(span) => ended,
         () = world.clock.wait(by) => Ended::alike(Verdict::Unknown, "no answer in time; the request may have arrived"),
     };
     owed.pay(ended);
@@ -56,7 +56,7 @@ impl Drop for Owed {
     }
 }
 
-async fn converse(world: &World, shipment: &Shipment, spoken_to: SpokenTo) -> Ended {
+async fn converse(world: &World, shipment: &mut Shipment, spoken_to: SpokenTo) -> Ended {
     let begun = Talk::begin(world.store.as_ref(), world.vault.as_deref(), shipment, spoken_to);
     let mut talk = match begun {
         Ok(talk) => talk,

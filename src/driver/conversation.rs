@@ -72,11 +72,16 @@ impl Talk {
     pub(crate) fn begin(
         store: &dyn Store,
         vault: Option<&Vault>,
-        shipment: &Shipment,
+        shipment: &mut Shipment,
         spoken_to: SpokenTo,
     ) -> Result<Talk, Ended> {
         let mut bodies = Vec::with_capacity(shipment.items.len());
-        for (id, _) in &shipment.items {
+        let kept = std::mem::take(&mut shipment.bodies).into_iter().chain(std::iter::repeat(None));
+        for ((id, _), kept) in shipment.items.iter().zip(kept) {
+            if let Some(body) = kept {
+                bodies.push((*id, body));
+                continue;
+            }
             match records::body(store, *id) {
                 Ok(Ok(body)) => bodies.push((*id, body)),
                 // Doubt is not acted on (S14), and a batch whose member is in doubt is not sent without it: alone, the

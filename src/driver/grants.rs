@@ -44,6 +44,7 @@ impl Machines {
     pub(crate) fn renewal_ended(&mut self, name: &str, from: Epoch, ending: RenewalEnding, turn: &mut Turn) {
         let Some(keeper) = self.credentials.get_mut(name) else { return };
         keeper.calling = false;
+        self.in_flight = self.in_flight.saturating_sub(1);
         let tries = match keeper.record.credential.wants() {
             CredentialWant::Renewal { tries, .. } => tries,
             CredentialWant::Nothing | CredentialWant::Authorisation => 0,
@@ -82,6 +83,7 @@ impl Machines {
                 self.credential(name, CredentialInput::Interrupted, turn);
             }
         }
+        self.schedule_renewal(name);
     }
 
     fn note_credential(&mut self, name: &str, note: &str, turn: &mut Turn) {

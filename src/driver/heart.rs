@@ -4,23 +4,28 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Span, Time};
+use outlast_state::{DeliveryId, Span, Time, Want};
 use tokio::sync::{broadcast, oneshot};
 use tracing::info;
 
 use super::acts::Turn;
 use super::machines::Machines;
+use super::sleep::Known;
 use super::{Ask, Heard, answers, shown};
 use crate::error::Error;
 use crate::parcel::Parcel;
-use crate::records::{self, OnceRecord};
-use crate::store::Store;
+use crate::records::{self, DeliveryRecord, OnceRecord};
+use crate::store::{Key, Store, StoreError};
 use crate::vault::Vault;
 use crate::view::Summary;
 
 /// A turn takes in no more once it has about so many keys to write. With the largest submission, the largest batch and
 /// what admission adds, a turn stays below what a store takes in one commit.
 const LARGEST_GATHERING: usize = 2_000;
+
+/// So many sleeping deliveries are woken at most for the deadlines of a turn, and as many for its admission: each is read from
+/// the store, and others wait for the turn.
+const WOKEN: usize = 256;
 
 /// So many watchers are kept before anybody looks who is still there.
 const FIRST_SWEEP: usize = 64;
@@ -90,7 +95,10 @@ impl Heart {
     }
 
     /// One turn. What it writes is to be durable before any of its acts is done.
-    pub(crate) fn turn(&mut self, gathering: Gathering, now: Time) -> Turn {
+    ///
+    /// # Errors
+    /// The store cannot be read, which ends the engine.
+    pub(crate) fn turn(&mut self, gathering: Gathering, now: Time) -> Result<Turn, StoreError> {
         let mut turn = Turn::at(now);
         for heard in gathering.heard {
             match heard {
@@ -103,10 +111,26 @@ impl Heart {
         for ask in gathering.calls {
             self.answer(ask, &mut turn);
         }
+        for (id, known) in self.machines.overdue(now, WOKEN) {
+            self.wake(id, &known)?;
+        }
         self.machines.expire(&mut turn);
+        for (name, id, place) in self.machines.summoned(now, WOKEN) {
+            self.wake(id, &Known::Standing(name, place))?;
+        }
         self.machines.admit(&mut turn);
         self.machines.renew(&mut turn);
-        self.machines.close(turn, false)
+        Ok(self.machines.close(turn, false))
+    }
+
+    /// Reads the record of a delivery that sleeps.
+    fn wake(&mut self, id: DeliveryId, known: &Known) -> Result<(), StoreError> {
+        match records::get::<DeliveryRecord>(self.store.as_ref(), &Key::Delivery(id))? {
+            Ok(Some(record)) if record.delivery.wants() != Want::Nothing => self.machines.woken(record),
+            Ok(_) => self.machines.not_woken(id, known, None),
+            Err(damage) => self.machines.not_woken(id, known, Some(damage)),
+        }
+        Ok(())
     }
 
     /// The last turn of a clean stop.
@@ -117,7 +141,7 @@ impl Heart {
     /// From here on nothing new leaves; what is in the air has `grace`.
     pub(crate) fn begin_stop(&mut self, grace: Span, reply: Option<oneshot::Sender<Result<(), Error>>>, now: Time) {
         let until = now.after(grace);
-        info!(grace = %grace, in_the_air = self.machines.in_flight(), "stopping");
+        info!(grace = %grace, in_the_air = self.machines.in_flight, "stopping");
         self.machines.stopping = true;
         let stop = self.stop.get_or_insert_with(|| Stop { until, replies: Vec::new() });
         stop.until = stop.until.min(until);
@@ -131,7 +155,7 @@ impl Heart {
 
     /// Whether a stop has run its course: everything is answered, or was given up and has said so.
     pub(crate) fn has_stopped(&self) -> bool {
-        self.stop.is_some() && self.machines.in_flight() == 0
+        self.stop.is_some() && self.machines.in_flight == 0
     }
 
     /// Those who wait for the stop.
@@ -172,7 +196,7 @@ impl Heart {
     }
 
     /// A delivery's record: the live one, the one that ended in this turn, or the stored one.
-    pub(super) fn record(&self, id: DeliveryId, turn: &Turn) -> Result<records::DeliveryRecord, Error> {
+    pub(super) fn record(&self, id: DeliveryId, turn: &Turn) -> Result<DeliveryRecord, Error> {
         let live = self.machines.live.get(&id).map(|live| &live.record);
         match live.or_else(|| turn.ended.get(&id)) {
             Some(record) => Ok(record.clone()),

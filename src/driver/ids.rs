@@ -33,6 +33,11 @@ impl Ids {
         DeliveryId::from_u128(self.last)
     }
 
+    /// The newest name.
+    pub(crate) fn last(&self) -> DeliveryId {
+        DeliveryId::from_u128(self.last)
+    }
+
     pub(crate) fn batch(&mut self) -> Batch {
         self.batches = self.batches.saturating_add(1);
         Batch::from_number(self.batches)

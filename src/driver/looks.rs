@@ -13,8 +13,8 @@ use super::heart::Heart;
 use super::machines::{Keeper, Machines};
 use super::shown::{self, damaged, unknown};
 use crate::error::Error;
-use crate::records::{self, DeliveryRecord};
-use crate::store::{Key, Store, Table};
+use crate::records::{self, Content, DeliveryRecord};
+use crate::store::{Key, Store};
 use crate::view::{CredentialView, Details, Filter, Scope, Summary};
 
 /// So many changes are kept for a watcher that is slow.
@@ -86,8 +86,14 @@ impl Heart {
 
     /// Reads the whole table beside the driver, so that a long listing delays nothing.
     fn list(&self, filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>>, turn: &mut Turn) {
-        let parked =
-            self.machines.settings.outlets.keys().filter(|name| self.machines.is_parked(name)).cloned().collect();
+        let parked = self
+            .machines
+            .settings
+            .outlets
+            .keys()
+            .filter(|name| self.machines.is_parked(name))
+            .map(ToString::to_string)
+            .collect();
         let (store, now) = (Arc::clone(&self.store), turn.now);
         let work = move || drop(reply.send(list(store.as_ref(), &filter, &parked, now)));
         turn.acts.push(Act::Beside(Box::new(work)));
@@ -95,13 +101,17 @@ impl Heart {
 
     fn show(&self, record: &DeliveryRecord) -> Result<Details, Error> {
         let id = record.delivery.id;
-        let key = Key::Parcel(id);
-        let parcel = records::get::<records::ParcelRecord>(self.store.as_ref(), &key)?;
-        let parcel = parcel.map_err(|damage| damaged(id, &damage))?.ok_or_else(|| unknown(id))?;
+        let content = if let Some(content) = record.content.filter(|_| record.let_go_of_body()) {
+            content
+        } else {
+            let parcel = records::get::<records::ParcelRecord>(self.store.as_ref(), &Key::Parcel(id))?;
+            let parcel = parcel.map_err(|damage| damaged(id, &damage))?.ok_or_else(|| unknown(id))?;
+            Content { size: parcel.size, digest: parcel.digest }
+        };
         Ok(Details {
             summary: self.summary(record),
-            body_bytes: u64::from(parcel.size),
-            body_sha256: records::hex(&parcel.digest),
+            body_bytes: u64::from(content.size),
+            body_sha256: records::hex(&content.digest),
             budget: record.delivery.budget,
             journal: shown::journal(record),
         })
@@ -150,7 +160,7 @@ fn list(store: &dyn Store, filter: &Filter, parked: &BTreeSet<String>, now: Time
     }
     let mut found = Vec::new();
     let limit = filter.limit.unwrap_or(usize::MAX);
-    records::each::<DeliveryRecord>(store, Table::Delivery, |key, record| {
+    records::each_delivery(store, |_, key, record| {
         match record {
             Ok(record) if matches(filter, &record, now) => {
                 found.push(shown::summary(&record, parked.contains(&record.destination)));

@@ -14,11 +14,11 @@ use tracing::{debug, error, info, warn};
 use super::acts::{Act, Renewal, Shipment, Turn};
 use super::ids::Ids;
 use super::shown::summary;
-use crate::admission::{Queue, Standing};
+use crate::admission::{Agenda, Attention, Place, Queue, Standing};
 use crate::destination::Destination;
 use crate::limits::Limits;
 use crate::oauth::Profile;
-use crate::records::{self, ClockRecord, CredentialRecord, DeliveryRecord};
+use crate::records::{self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord};
 use crate::store::Key;
 use crate::store::keys::Meta;
 use crate::view::{Counts, Scope};
@@ -27,19 +27,34 @@ use crate::view::{Counts, Scope};
 /// wrong, and a delivery that nobody looks at again is lost.
 pub(crate) const LONGEST_WAIT: Span = Span::from_secs(24 * 3600);
 
+/// The name of a destination or of a credential, as many hold it.
+pub(crate) type Name = Arc<str>;
+
 /// Everything that the driver owns.
 #[derive(Clone)]
 pub(crate) struct Machines {
     pub(crate) settings: Settings,
+    /// The live deliveries that are awake; of the others only their places and deadlines are known.
     pub(crate) live: HashMap<DeliveryId, Live>,
     pub(crate) credentials: BTreeMap<String, Keeper>,
-    pub(crate) queues: BTreeMap<String, Queue>,
+    pub(crate) queues: BTreeMap<Name, Queue>,
+    pub(crate) attention: Attention,
+    /// Credentials that want a token request, by its time.
+    pub(crate) renewals: BTreeSet<(Time, String)>,
     pub(crate) pauses: BTreeMap<Scope, Time>,
-    pub(crate) deadlines: BTreeSet<(Time, DeliveryId)>,
+    pub(crate) deadlines: Agenda,
     pub(crate) counts: Counts,
+    /// What the store says the counts are.
+    pub(crate) counted: Option<CountsRecord>,
+    /// How many requests are in the air, those to token endpoints included.
+    pub(crate) in_flight: u64,
+    /// How many bytes of bodies are kept for the first attempt.
+    pub(crate) bodies: usize,
     pub(crate) ids: Ids,
     /// When the store was opened, or engine time last leapt: a deadline that passed before gives its delivery one chance.
     pub(crate) opened: Time,
+    /// When the store was opened.
+    pub(crate) began: Time,
     /// When the last turn was.
     pub(crate) turned: Time,
     /// Deliveries that somebody watches.
@@ -54,7 +69,9 @@ pub(crate) struct Machines {
 /// What does not change while the engine runs.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) outlets: BTreeMap<String, Outlet>,
+    pub(crate) outlets: BTreeMap<Name, Outlet>,
+    /// Which destinations need a credential.
+    pub(crate) needed_by: BTreeMap<String, Vec<Name>>,
     pub(crate) profiles: BTreeMap<String, Arc<Profile>>,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) limits: Limits,
@@ -65,7 +82,7 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Outlet {
     pub(crate) destination: Arc<dyn Destination>,
-    pub(crate) credential: Option<String>,
+    pub(crate) credential: Option<Name>,
     pub(crate) concurrency: u32,
     /// Asked once: the driver never calls the host's code where a panic would be its own.
     pub(crate) batch_size: u32,
@@ -78,12 +95,14 @@ pub(crate) struct SpokenTo {
     pub(crate) profile: Option<Arc<Profile>>,
 }
 
-/// A delivery that has not ended.
+/// A delivery that has not ended, awake.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) record: DeliveryRecord,
     /// Whether it was admitted since the store was opened.
     pub(crate) tried: bool,
+    /// Its body, from acceptance to the first attempt, where there is room for it: then it need not be read again.
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 /// A credential, its gate, and whether its token request is in the air.
@@ -93,9 +112,19 @@ pub(crate) struct Keeper {
     pub(crate) gate: Option<Gate>,
     pub(crate) calling: bool,
     /// The queue that last sent with it.
-    pub(crate) served: String,
+    pub(crate) served: Option<Name>,
+    /// Queues that hold something which it keeps from leaving.
+    pub(crate) blocked: BTreeSet<Name>,
+    /// When it wants a token request, as `renewals` has it.
+    pub(crate) renews: Option<Time>,
     /// Its stored record does not verify, and is not written over until a human authorises it again.
     pub(crate) quarantined: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(record: CredentialRecord, quarantined: bool) -> Self {
+        Keeper { record, gate: None, calling: false, served: None, blocked: BTreeSet::new(), renews: None, quarantined }
+    }
 }
 
 impl Machines {
@@ -124,30 +153,36 @@ impl Machines {
         {
             turn.told.push((id, summary(&live.record, self.is_parked(&live.record.destination))));
         }
-        self.replace(id, turn);
+        self.replace(id, &before, turn);
         turn.changed.insert(id);
         Some(after)
     }
 
     /// Puts a delivery where its wants say that it belongs, and asks its credential for what it wants of it.
-    fn replace(&mut self, id: DeliveryId, turn: &mut Turn) {
+    fn replace(&mut self, id: DeliveryId, before: &Delivery, turn: &mut Turn) {
         let Some(live) = self.live.get(&id) else { return };
         let delivery = live.record.delivery;
         let wanted = delivery.wants();
-        if let Some(queue) = self.queues.get_mut(&live.record.destination) {
-            queue.place(&standing(&live.record, self.settings.quiet(&live.record.destination)), turn.now);
+        let name = live.record.destination.as_str();
+        if let Some(queue) = self.queues.get_mut(name) {
+            let standing = standing(&live.record, || self.settings.quiet(name));
+            queue.place(&standing, Place::of(before.wants()), turn.now);
+            if queue.wants_attention() {
+                let name = live.record.destination.clone();
+                self.poke(&name);
+            }
         }
+        let Some(live) = self.live.get(&id) else { return };
         match wanted {
             Want::Token { past } => {
-                let credential = self.credential_of(&live.record.destination).map(str::to_owned);
-                if let Some(name) = credential {
+                if let Some(name) = self.credential_of(&live.record.destination).cloned() {
                     self.credential(&name, CredentialInput::Needed { past, why: Need::Refused }, turn);
                 }
             }
             Want::Nothing => {
-                self.deadlines.remove(&(delivery.deadline, id));
-                if let Some(live) = self.live.remove(&id) {
-                    if let Some(queue) = self.queues.get_mut(&live.record.destination) {
+                self.deadlines.remove(delivery.deadline.as_millis(), id);
+                if let Some(live) = self.forget(id) {
+                    if let Some(queue) = self.queues.get_mut(live.record.destination.as_str()) {
                         queue.live = queue.live.saturating_sub(1);
                     }
                     turn.ended.insert(id, live.record);
@@ -172,6 +207,8 @@ impl Machines {
         }
         keeper.record.credential = after;
         turn.dirty_credentials.insert(name.to_owned());
+        self.schedule_renewal(name);
+        self.poke_blocked(name);
         if before.state.name() == after.state.name() && before.epoch == after.epoch {
             debug!(credential = name, epoch = after.epoch.number(), state = after.state.name(), "credential changed");
         } else {
@@ -206,8 +243,8 @@ impl Machines {
     }
 
     /// The name of the credential that a destination's requests carry.
-    pub(crate) fn credential_of(&self, destination: &str) -> Option<&str> {
-        self.settings.outlets.get(destination)?.credential.as_deref()
+    pub(crate) fn credential_of(&self, destination: &str) -> Option<&Name> {
+        self.settings.outlets.get(destination)?.credential.as_ref()
     }
 
     /// The token that requests with this credential may carry now. An expired one is replaced: nobody waits for a refusal
@@ -225,45 +262,62 @@ impl Machines {
 
     /// Whether the credential that a delivery needs can only be revived by a human.
     pub(crate) fn is_parked(&self, destination: &str) -> bool {
-        let keeper = self.credential_of(destination).and_then(|name| self.credentials.get(name));
+        let keeper = self.credential_of(destination).and_then(|name| self.credentials.get(&**name));
         keeper.is_some_and(|keeper| keeper.record.credential.wants() == CredentialWant::Authorisation)
     }
 
     /// Whether an operator paused what a delivery to this destination, in this lane, needs.
     pub(crate) fn is_paused(&self, destination: &str, lane: Option<&str>) -> Option<Scope> {
+        if self.pauses.is_empty() {
+            return None;
+        }
         let lane = lane.map(|lane| Scope::Lane { destination: destination.to_owned(), lane: lane.to_owned() });
-        let credential = self.credential_of(destination).map(|name| Scope::Credential(name.to_owned()));
+        let credential = self.credential_of(destination).map(|name| Scope::Credential(name.to_string()));
         let scopes = [Some(Scope::Destination(destination.to_owned())), credential, lane];
         scopes.into_iter().flatten().find(|scope| self.pauses.contains_key(scope))
     }
 
-    /// Asks every credential what it wants, and turns token requests that are due into acts.
+    /// Notes when a credential wants a token request.
+    pub(crate) fn schedule_renewal(&mut self, name: &str) {
+        let Some(keeper) = self.credentials.get_mut(name) else { return };
+        let renews = match keeper.record.credential.wants() {
+            CredentialWant::Renewal { not_before, .. } if !keeper.calling => Some(not_before),
+            CredentialWant::Renewal { .. } | CredentialWant::Nothing | CredentialWant::Authorisation => None,
+        };
+        if renews != keeper.renews {
+            if let Some(before) = std::mem::replace(&mut keeper.renews, renews) {
+                self.renewals.remove(&(before, name.to_owned()));
+            }
+            self.renewals.extend(renews.map(|at| (at, name.to_owned())));
+        }
+    }
+
+    /// Turns token requests that are due into acts.
     pub(crate) fn renew(&mut self, turn: &mut Turn) {
         if self.settings.hold || self.stopping {
             return;
         }
-        for (name, keeper) in &mut self.credentials {
-            let CredentialWant::Renewal { from, not_before, tries } = keeper.record.credential.wants() else {
-                continue;
-            };
-            if keeper.calling {
-                continue;
-            }
-            if not_before > turn.now {
-                turn.wake_at(not_before);
-                continue;
-            }
+        while let Some((at, _)) = self.renewals.first()
+            && *at <= turn.now
+            && let Some((_, name)) = self.renewals.pop_first()
+        {
+            let Some(keeper) = self.credentials.get_mut(&name) else { continue };
+            keeper.renews = None;
+            let CredentialWant::Renewal { from, tries, .. } = keeper.record.credential.wants() else { continue };
             keeper.calling = true;
-            turn.acts.push(Act::Renew(Renewal { credential: name.clone(), from, tries }));
+            self.in_flight = self.in_flight.saturating_add(1);
+            turn.acts.push(Act::Renew(Renewal { credential: name, from, tries }));
         }
     }
 
     /// Ends the turn: writes what changed. Store before you act.
     pub(crate) fn close(&mut self, mut turn: Turn, clean: bool) -> Turn {
-        for id in &turn.changed {
-            let record = self.live.get(id).map(|live| &live.record).or_else(|| turn.ended.get(id));
-            if let Some(record) = record {
-                record.put(&mut turn.writes);
+        for id in std::mem::take(&mut turn.changed) {
+            if let Some(live) = self.live.get(&id) {
+                live.record.put(&mut turn.writes);
+                self.let_sleep(id, turn.now);
+            } else if let Some(record) = turn.ended.get(&id) {
+                record.put_ended(&mut turn.writes);
             }
         }
         for name in &turn.dirty_credentials {
@@ -271,19 +325,23 @@ impl Machines {
                 keeper.record.put(name, &mut turn.writes);
             }
         }
+        let counted = CountsRecord::of(&self.counts, self.ids.last());
+        if self.counted != Some(counted) {
+            records::put(Key::Meta(Meta::Counts), &counted, &mut turn.writes);
+            self.counted = Some(counted);
+        }
         if !turn.writes.is_empty() || clean {
             records::put(Key::Meta(Meta::Clock), &ClockRecord { now: turn.now, clean }, &mut turn.writes);
         }
-        if let Some((deadline, _)) = self.deadlines.first() {
-            turn.wake_at(*deadline);
+        if !self.settings.hold {
+            let deadline = self.deadlines.first().map(|(at, _)| Time::from_millis(at));
+            let renewal = self.renewals.first().map(|(at, _)| *at);
+            let waiting = [self.attention.next(turn.now), renewal].into_iter().flatten();
+            for at in waiting.filter(|_| !self.stopping).chain(deadline) {
+                turn.wake_at(at);
+            }
         }
         turn
-    }
-
-    /// How many requests are in the air, those to token endpoints included.
-    pub(crate) fn in_flight(&self) -> u64 {
-        let calling = self.credentials.values().filter(|keeper| keeper.calling).map(|_| 1);
-        self.queues.values().map(|queue| u64::from(queue.in_flight)).chain(calling).sum()
     }
 }
 
@@ -298,7 +356,7 @@ fn is_old_news(credential: &Credential, input: CredentialInput) -> bool {
 }
 
 /// What a queue needs to know of a delivery. `quiet`: how long a request without an answer may still arrive.
-pub(crate) fn standing(record: &DeliveryRecord, quiet: Span) -> Standing<'_> {
+pub(crate) fn standing(record: &DeliveryRecord, quiet: impl FnOnce() -> Span) -> Standing<'_> {
     let delivery = &record.delivery;
     let lane = record.lane.as_deref();
     let unanswered =
@@ -310,7 +368,7 @@ pub(crate) fn standing(record: &DeliveryRecord, quiet: Span) -> Standing<'_> {
         want: delivery.wants(),
         sent: delivery.attempt > outlast_state::Attempt::NONE,
         failed: matches!(delivery.state, State::Failed { .. }),
-        doubt: doubt.map(|entry| entry.at.after(quiet)),
+        doubt: doubt.map(|entry| entry.at.after(quiet())),
     }
 }
 
@@ -326,7 +384,7 @@ impl Settings {
     /// Whom a request speaks to.
     pub(crate) fn spoken_to(&self, shipment: &Shipment) -> Option<SpokenTo> {
         let outlet = self.outlets.get(&shipment.destination)?;
-        let profile = shipment.credential.as_ref().and_then(|name| self.profiles.get(name)).cloned();
+        let profile = shipment.credential.as_ref().and_then(|name| self.profiles.get(&**name)).cloned();
         Some(SpokenTo { destination: Arc::clone(&outlet.destination), profile })
     }
 
@@ -334,31 +392,6 @@ impl Settings {
     pub(crate) fn quiet(&self, destination: &str) -> Span {
         const WITHOUT_PROFILE: Span = Span::from_secs(30);
         let credential = self.outlets.get(destination).and_then(|outlet| outlet.credential.as_ref());
-        credential.and_then(|name| self.profiles.get(name)).map_or(WITHOUT_PROFILE, |profile| profile.quiet)
-    }
-}
-
-impl Counts {
-    /// Counts a delivery out of one state and into another.
-    pub(crate) fn moved(&mut self, before: Option<&Delivery>, after: &Delivery) {
-        if let Some(before) = before {
-            let slot = self.slot(&before.state);
-            *slot = slot.saturating_sub(1);
-        }
-        let requests = before.map_or(0, |before| before.attempt.count());
-        self.attempts = self.attempts.saturating_add(u64::from(after.attempt.count().saturating_sub(requests)));
-        let slot = self.slot(&after.state);
-        *slot = slot.saturating_add(1);
-    }
-
-    fn slot(&mut self, state: &State) -> &mut u64 {
-        match state {
-            State::Pending { .. } => &mut self.pending,
-            State::Sending { .. } => &mut self.sending,
-            State::AwaitingPropagation { .. } => &mut self.awaiting_propagation,
-            State::Refreshing { .. } => &mut self.refreshing,
-            State::Done { .. } => &mut self.done,
-            State::Failed { .. } => &mut self.failed,
-        }
+        credential.and_then(|name| self.profiles.get(&**name)).map_or(WITHOUT_PROFILE, |profile| profile.quiet)
     }
 }

@@ -28,15 +28,19 @@ pub(crate) mod acts;
 mod answers;
 pub(crate) mod attempt;
 pub(crate) mod conversation;
+mod counts;
 pub(crate) mod grants;
 pub(crate) mod heart;
 pub(crate) mod ids;
 mod looks;
+
 pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
+mod pauses;
 pub(crate) mod renewal;
 mod shown;
+pub(crate) mod sleep;
 pub(crate) mod turn;
 mod why;
 
@@ -133,7 +137,10 @@ impl Driver {
         };
         let ended = loop {
             let gathering = self.gather(wake).await;
-            let turn = self.heart.turn(gathering, self.world.clock.now());
+            let turn = match self.heart.turn(gathering, self.world.clock.now()) {
+                Ok(turn) => turn,
+                Err(failed) => break Err(self.failed(failed)),
+            };
             wake = turn.wake;
             durable = match self.settle(turn, durable).await {
                 Ok(durable) => durable,

@@ -5,13 +5,13 @@ use outlast_state::{DeliveryId, Reason, State, Time, Want, Why};
 use super::why::input_in_words;
 use crate::error::{Error, ErrorKind};
 use crate::records::{self, DeliveryRecord};
+use crate::store::Store;
 use crate::store::codec::Damage;
-use crate::store::{Key, Store};
 use crate::view::{DeliveryName, Done, Failed, JournalLine, Outcome, Summary};
 
 /// The stored record of a delivery.
 pub(super) fn stored(store: &dyn Store, id: DeliveryId) -> Result<DeliveryRecord, Error> {
-    let found = records::get::<DeliveryRecord>(store, &Key::Delivery(id)).map_err(Error::from)?;
+    let found = records::stored(store, id).map_err(Error::from)?;
     found.map_err(|damage| damaged(id, &damage))?.ok_or_else(|| unknown(id))
 }
 

@@ -7,17 +7,20 @@ use outlast_state::{
 use tracing::{debug, info};
 
 use super::acts::Turn;
-use super::machines::{Live, Machines, standing};
+use super::machines::{Live, Machines, Name, standing};
+use super::sleep::BODIES;
+use crate::admission::Queue;
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
-use crate::records::{self, DeliveryRecord, OnceRecord, PauseRecord};
-use crate::view::{Redrive, Scope};
+use crate::records::{self, Content, DeliveryRecord, OnceRecord};
+use crate::store::Key;
+use crate::view::Redrive;
 
 /// How a request ended.
 pub(crate) struct Report {
     pub(crate) batch: Batch,
-    pub(crate) destination: String,
-    pub(crate) credential: Option<String>,
+    pub(crate) destination: Name,
+    pub(crate) credential: Option<Name>,
     pub(crate) epoch: Epoch,
     pub(crate) sent: Time,
     pub(crate) evidence: Evidence,
@@ -58,8 +61,8 @@ impl Machines {
         turn: &mut Turn,
     ) -> Result<DeliveryId, Error> {
         parcel.check(self.settings.limits.body)?;
-        if !self.settings.outlets.contains_key(&parcel.destination) {
-            let names: Vec<&str> = self.settings.outlets.keys().map(String::as_str).collect();
+        if !self.settings.outlets.contains_key(parcel.destination.as_str()) {
+            let names: Vec<&str> = self.settings.outlets.keys().map(|name| &**name).collect();
             let (name, names) = (&parcel.destination, names.join(", "));
             return Err(Error::new(
                 ErrorKind::Unknown,
@@ -70,7 +73,7 @@ impl Machines {
         if let (Some(known), Some(once)) = (known, &parcel.once) {
             return repeated(once, known, digest);
         }
-        if u64::try_from(self.live.len()).unwrap_or(u64::MAX) >= self.settings.limits.live {
+        if self.live_in_all() >= self.settings.limits.live {
             let limit = self.settings.limits.live;
             return Err(Error::new(
                 ErrorKind::Busy,
@@ -94,32 +97,57 @@ impl Machines {
         let mut record = DeliveryRecord::accepted(delivery, parcel.destination, now);
         record.once = parcel.once;
         record.lane = parcel.lane;
+        record.content = Some(Content::of(&parcel.body, digest));
         self.counts.moved(None, &delivery);
         self.adopt(record, now);
+        self.keep_body(id, parcel.body);
         turn.changed.insert(id);
         id
     }
 
-    /// Takes a live delivery into memory: one just accepted, one found in the store, or one started again.
+    /// Keeps a body for the first attempt, where there is room.
+    fn keep_body(&mut self, id: DeliveryId, body: Vec<u8>) {
+        let held = self.bodies.saturating_add(body.len());
+        if held <= BODIES
+            && let Some(live) = self.live.get_mut(&id)
+        {
+            self.bodies = held;
+            live.body = Some(body);
+        }
+    }
+
+    /// Takes a live delivery into memory: one just accepted, one found in the air, or one started again.
     pub(crate) fn adopt(&mut self, record: DeliveryRecord, now: Time) {
-        let (id, delivery) = (record.delivery.id, record.delivery);
-        let quiet = self.settings.quiet(&record.destination);
-        let queue = self.queues.entry(record.destination.clone()).or_default();
-        queue.place(&standing(&record, quiet), now);
-        queue.live = queue.live.saturating_add(1);
-        self.deadlines.insert((delivery.deadline, id));
-        self.live.insert(id, Live { record, tried: false });
+        self.settle(&record, now);
+        self.live.insert(record.delivery.id, Live { record, tried: false, body: None });
+    }
+
+    /// Notes where a live delivery stands. It may be asleep.
+    pub(crate) fn settle(&mut self, record: &DeliveryRecord, now: Time) {
+        let (id, delivery, name) = (record.delivery.id, record.delivery, record.destination.as_str());
+        if !self.queues.contains_key(name) {
+            self.queues.insert(Name::from(name), Queue::default());
+        }
+        if let Some(queue) = self.queues.get_mut(name) {
+            queue.place(&standing(record, || self.settings.quiet(name)), None, now);
+            queue.live = queue.live.saturating_add(1);
+            if queue.wants_attention() {
+                self.poke(name);
+            }
+        }
+        self.deadlines.insert(delivery.deadline.as_millis(), id);
     }
 
     /// What a delivery that has ended still means for its lane: whether it may be redriven, whether it may still arrive.
     pub(crate) fn remember_lane(&mut self, record: &DeliveryRecord, now: Time) {
         let Some(lane) = record.lane.as_deref() else { return };
-        let standing = standing(record, self.settings.quiet(&record.destination));
+        let name = record.destination.as_str();
+        let standing = standing(record, || self.settings.quiet(name));
         let matters = standing.failed
             || standing.doubt.is_some_and(|until| until > now)
-            || self.queues.get(&record.destination).is_some_and(|queue| queue.knows(lane));
+            || self.queues.get(name).is_some_and(|queue| queue.knows(lane));
         if matters {
-            self.queues.entry(record.destination.clone()).or_default().place(&standing, now);
+            self.queues.entry(Name::from(name)).or_default().place(&standing, None, now);
         }
     }
 
@@ -127,6 +155,8 @@ impl Machines {
     pub(crate) fn reported(&mut self, report: Report, turn: &mut Turn) {
         if let Some(queue) = self.queues.get_mut(&report.destination) {
             queue.in_flight = queue.in_flight.saturating_sub(1);
+            self.in_flight = self.in_flight.saturating_sub(1);
+            self.poke(&report.destination);
         }
         self.learn(&report, turn);
         let Report { destination, credential, epoch, sent, batch, items, .. } = report;
@@ -153,6 +183,7 @@ impl Machines {
         if let Some(keeper) = self.credentials.get_mut(name) {
             keeper.gate = keeper.gate.map(|gate| gate.answered(epoch, sent, report.evidence, turn.now));
         }
+        self.poke_blocked(name);
         match report.evidence {
             Evidence::Accepted => self.credential(name, CredentialInput::Accepted { epoch, sent }, turn),
             Evidence::Refused => self.credential(name, CredentialInput::TokenRefused { epoch, sent }, turn),
@@ -223,7 +254,8 @@ impl Machines {
     pub(crate) fn redrive(&mut self, record: DeliveryRecord, redrive: Redrive, turn: &mut Turn) -> Result<(), Error> {
         let (id, delivery) = (record.delivery.id, record.delivery);
         if let Some(lane) = record.lane.as_deref() {
-            let overtaken = self.queues.get(&record.destination).is_some_and(|queue| queue.was_overtaken(id, lane));
+            let overtaken =
+                self.queues.get(record.destination.as_str()).is_some_and(|queue| queue.was_overtaken(id, lane));
             if overtaken {
                 return Err(Error::caller(format!(
                     "{id}: a later parcel of its lane {lane:?} was sent; submit it anew to append it"
@@ -239,47 +271,18 @@ impl Machines {
         let limits = self.settings.limits;
         let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
         turn.ended.remove(&id);
+        turn.writes.delete(Key::Ended(id));
         self.adopt(record, turn.now);
-        self.deadlines.remove(&(delivery.deadline, id));
-        self.deadlines.insert((deadline, id));
+        self.deadlines.remove(delivery.deadline.as_millis(), id);
+        self.deadlines.insert(deadline.as_millis(), id);
         self.deliver(id, Input::Redriven { deadline, budget: limits.budget }, turn);
         Ok(())
     }
 
     /// Whether the provider still recognises a repeat of a delivery that ended in doubt.
     fn is_recognised(&self, record: &DeliveryRecord, now: Time) -> bool {
-        let profile = self.credential_of(&record.destination).and_then(|name| self.settings.profiles.get(name));
+        let profile = self.credential_of(&record.destination).and_then(|name| self.settings.profiles.get(&**name));
         profile.and_then(|profile| profile.dedupe).is_some_and(|window| now < record.accepted.after(window))
-    }
-
-    /// Stops sending what `scope` describes; says how many live deliveries that holds back.
-    pub(crate) fn pause(&mut self, scope: &Scope, turn: &mut Turn) -> u64 {
-        let since = *self.pauses.entry(scope.clone()).or_insert(turn.now);
-        records::put(records::pause_key(scope), &PauseRecord { scope: scope.clone(), since }, &mut turn.writes);
-        info!(%scope, "paused");
-        self.live_within(scope)
-    }
-
-    /// Sends again what was paused; says whether it was.
-    pub(crate) fn resume(&mut self, scope: &Scope, turn: &mut Turn) -> bool {
-        turn.writes.delete(records::pause_key(scope));
-        info!(%scope, "resumed");
-        self.pauses.remove(scope).is_some()
-    }
-
-    /// How many live deliveries a scope holds.
-    pub(super) fn live_within(&self, scope: &Scope) -> u64 {
-        match scope {
-            Scope::Destination(name) => self.queues.get(name).map_or(0, |queue| queue.live),
-            Scope::Credential(name) => {
-                let needs = |destination: &String| self.credential_of(destination) == Some(name.as_str());
-                self.queues.iter().filter(|(destination, _)| needs(destination)).map(|(_, queue)| queue.live).sum()
-            }
-            Scope::Lane { destination, lane } => {
-                let waiting = self.queues.get(destination).map_or(0, |queue| queue.waiting_in(lane));
-                u64::try_from(waiting).unwrap_or(u64::MAX)
-            }
-        }
     }
 
     /// Gives up what is past its deadline and had its chance.
@@ -292,12 +295,13 @@ impl Machines {
         if self.settings.hold {
             return;
         }
-        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= turn.now) {
+        while let Some((at, id)) = self.deadlines.first().filter(|(at, _)| *at <= turn.now.as_millis()) {
+            // One that is still asleep is woken in a later turn.
+            let Some(live) = self.live.get(&id) else { return };
             if turn.is_full() {
                 return;
             }
-            self.deadlines.remove(&(at, id));
-            let Some(live) = self.live.get(&id) else { continue };
+            self.deadlines.remove(at, id);
             let deadline = live.record.delivery.deadline;
             let (destination, lane) = (&live.record.destination, live.record.lane.as_deref());
             let chance = live.tried
@@ -305,11 +309,11 @@ impl Machines {
                 || self.is_parked(destination)
                 || self.is_paused(destination, lane).is_some();
             if deadline > turn.now {
-                self.deadlines.insert((deadline, id));
+                self.deadlines.insert(deadline.as_millis(), id);
             } else if chance {
                 self.deliver(id, Input::DeadlinePassed, turn);
             } else {
-                self.deadlines.insert((turn.now.after(SECOND_LOOK), id));
+                self.deadlines.insert(turn.now.after(SECOND_LOOK).as_millis(), id);
             }
         }
     }
@@ -324,7 +328,7 @@ impl Machines {
 
     /// Recovery: what was in the air when the store was last open has no answer any more. Wants say which.
     pub(crate) fn recover(&mut self, clean: bool, turn: &mut Turn) {
-        let in_the_air: Vec<(DeliveryId, Attempt)> = self
+        let mut in_the_air: Vec<(DeliveryId, Attempt)> = self
             .live
             .values()
             .filter_map(|live| match live.record.delivery.wants() {
@@ -332,6 +336,7 @@ impl Machines {
                 Want::Nothing | Want::Admission { .. } | Want::Token { .. } => None,
             })
             .collect();
+        in_the_air.sort_unstable();
         for (id, attempt) in in_the_air {
             self.interrupted(id, attempt, clean, turn);
         }
@@ -345,7 +350,7 @@ impl Machines {
             self.credential(name, CredentialInput::Interrupted, turn);
         }
         let needed = self.queues.iter().filter_map(|(destination, queue)| {
-            Some((self.credential_of(destination)?.to_owned(), queue.newest_rejected()?))
+            Some((Name::clone(self.credential_of(destination)?), queue.newest_rejected()?))
         });
         for (name, past) in needed.collect::<Vec<_>>() {
             self.credential(&name, CredentialInput::Needed { past, why: Need::Refused }, turn);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use outlast_state::{DeliveryId, Epoch, Input, State, Time};
 use tracing::{error, warn};
 
-use crate::driver::machines::Machines;
+use crate::driver::machines::{Machines, Name};
 use crate::error::{Error, ErrorKind};
 use crate::records::{self, ClockRecord, DeliveryRecord, IdentityRecord, ParcelRecord};
 use crate::store::codec::Damage;
@@ -41,7 +41,7 @@ impl Quarantine {
             let Ok(Some(parcel)) = records::get::<ParcelRecord>(store, &Key::Parcel(id))? else { continue };
             if let Some(lane) = parcel.lane {
                 error!(delivery = %id, destination = parcel.destination, lane, "its lane stops there");
-                machines.queues.entry(parcel.destination).or_default().block(id, &lane);
+                machines.queues.entry(Name::from(parcel.destination)).or_default().block(id, &lane);
             }
         }
         Ok(())
@@ -76,11 +76,7 @@ impl Quarantine {
     }
 
     /// One of the store's own records; nothing if it does not verify.
-    fn own<T: serde::de::DeserializeOwned + Default>(
-        &mut self,
-        store: &dyn Store,
-        which: Meta,
-    ) -> Result<Option<T>, Error> {
+    fn own<T: records::Record + Default>(&mut self, store: &dyn Store, which: Meta) -> Result<Option<T>, Error> {
         match records::meta(store, which)? {
             Ok(record) => Ok(Some(record)),
             Err(damage @ Damage::Version(_)) => {
@@ -98,10 +94,8 @@ impl Quarantine {
 /// The newest time in any record of a delivery, and in the names of those that do not verify.
 fn newest(store: &dyn Store) -> Result<Time, Error> {
     let mut newest = Time::ZERO;
-    records::each::<DeliveryRecord>(store, Table::Delivery, |key, record| {
-        if let Key::Delivery(id) = key {
-            newest = newest.max(made(id));
-        }
+    records::each_delivery(store, |id, _, record| {
+        newest = newest.max(made(id));
         if let Ok(record) = record {
             let last = record.journal.entries().last().map_or(Time::ZERO, |entry| entry.at);
             newest = newest.max(record.accepted).max(last);
@@ -136,9 +130,9 @@ pub(super) fn raise_epochs(machines: &mut Machines, store: &dyn Store) -> Result
     if floors.is_empty() {
         return Ok(());
     }
-    records::each::<DeliveryRecord>(store, Table::Delivery, |_, record| {
+    records::each_delivery(store, |_, _, record| {
         if let Ok(record) = record
-            && let Some(floor) = machines.credential_of(&record.destination).and_then(|name| floors.get_mut(name))
+            && let Some(floor) = machines.credential_of(&record.destination).and_then(|name| floors.get_mut(&**name))
         {
             *floor = epochs(&record).fold(*floor, Epoch::max);
         }

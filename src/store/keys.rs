@@ -12,8 +12,10 @@ pub enum Table {
     Parcel,
     /// The body of a parcel, in chunks.
     Body,
-    /// The fate of a parcel.
+    /// The fate of a parcel: of those that are live, and of those in a lane.
     Delivery,
+    /// The fate of a parcel, of the others that have ended.
+    Ended,
     /// Where a grant stands.
     Credential,
     /// Sealed access tokens.
@@ -30,10 +32,11 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of their keys.
-    pub const ALL: [Table; 9] = [
+    pub const ALL: [Table; 10] = [
         Table::Parcel,
         Table::Body,
         Table::Delivery,
+        Table::Ended,
         Table::Credential,
         Table::Token,
         Table::Grant,
@@ -50,6 +53,7 @@ impl Table {
             Table::Parcel => b'A',
             Table::Body => b'B',
             Table::Delivery => b'D',
+            Table::Ended => b'E',
             Table::Credential => b'G',
             Table::Token => b'J',
             Table::Grant => b'M',
@@ -64,6 +68,7 @@ impl Table {
             Table::Parcel => "parcel",
             Table::Body => "body",
             Table::Delivery => "delivery",
+            Table::Ended => "ended",
             Table::Credential => "credential",
             Table::Token => "token",
             Table::Grant => "grant",
@@ -89,16 +94,19 @@ pub enum Meta {
     Clock,
     /// Which store this is, and how often it was opened.
     Identity,
+    /// How many deliveries stand where.
+    Counts,
 }
 
 impl Meta {
-    const ALL: [Meta; 3] = [Meta::Format, Meta::Clock, Meta::Identity];
+    const ALL: [Meta; 4] = [Meta::Format, Meta::Clock, Meta::Identity, Meta::Counts];
 
     const fn code(self) -> u8 {
         match self {
             Meta::Format => 1,
             Meta::Clock => 2,
             Meta::Identity => 3,
+            Meta::Counts => 4,
         }
     }
 }
@@ -110,8 +118,10 @@ pub enum Key {
     Parcel(DeliveryId),
     /// A chunk of a parcel's body, numbered from 0.
     Body(DeliveryId, u16),
-    /// The fate of a parcel.
+    /// The fate of a parcel that is live, or in a lane.
     Delivery(DeliveryId),
+    /// The fate of another parcel, when it has ended.
+    Ended(DeliveryId),
     /// The state of the credential with this name.
     Credential(String),
     /// The sealed access token of an epoch of a credential.
@@ -134,6 +144,7 @@ impl Key {
             Key::Parcel(_) => Table::Parcel,
             Key::Body(..) => Table::Body,
             Key::Delivery(_) => Table::Delivery,
+            Key::Ended(_) => Table::Ended,
             Key::Credential(_) => Table::Credential,
             Key::Token(..) => Table::Token,
             Key::Grant(_) => Table::Grant,
@@ -154,7 +165,7 @@ impl Key {
         let mut bytes = Vec::with_capacity(40);
         bytes.push(self.table().prefix());
         match self {
-            Key::Parcel(id) | Key::Delivery(id) => bytes.extend(id.as_u128().to_be_bytes()),
+            Key::Parcel(id) | Key::Delivery(id) | Key::Ended(id) => bytes.extend(id.as_u128().to_be_bytes()),
             Key::Body(id, chunk) => {
                 bytes.extend(id.as_u128().to_be_bytes());
                 bytes.extend(chunk.to_be_bytes());
@@ -182,6 +193,7 @@ impl Key {
                 Key::Body(delivery(id)?, u16::from_be_bytes(chunk.try_into().ok()?))
             }
             Table::Delivery => Key::Delivery(delivery(rest)?),
+            Table::Ended => Key::Ended(delivery(rest)?),
             Table::Credential => Key::Credential(text(rest)?),
             Table::Token => {
                 let (name, epoch) = split_terminated(rest)?;
@@ -199,7 +211,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = self.table();
         match self {
-            Key::Parcel(id) | Key::Delivery(id) => write!(f, "{table} {id}"),
+            Key::Parcel(id) | Key::Delivery(id) | Key::Ended(id) => write!(f, "{table} {id}"),
             Key::Body(id, chunk) => write!(f, "{table} {id} chunk {chunk}"),
             Key::Credential(name) | Key::Grant(name) | Key::Pause(name) => write!(f, "{table} {name:?}"),
             Key::Token(name, epoch) => write!(f, "{table} {name:?} epoch {epoch}"),
@@ -269,13 +281,14 @@ pub(super) mod tests {
             id().prop_map(Key::Parcel),
             (id(), prop_oneof![0..3_u16, any::<u16>()]).prop_map(|(id, chunk)| Key::Body(id, chunk)),
             id().prop_map(Key::Delivery),
+            id().prop_map(Key::Ended),
             name().prop_map(Key::Credential),
             (name(), prop_oneof![0..3_u32, any::<u32>()])
                 .prop_map(|(name, epoch)| Key::Token(name, Epoch::from_number(epoch))),
             name().prop_map(Key::Grant),
             any::<[u8; 32]>().prop_map(Key::Once),
             name().prop_map(Key::Pause),
-            prop_oneof![Just(Meta::Clock), Just(Meta::Identity)].prop_map(Key::Meta),
+            prop_oneof![Just(Meta::Clock), Just(Meta::Identity), Just(Meta::Counts)].prop_map(Key::Meta),
         ]
     }
 
@@ -291,7 +304,7 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn any_bytes_are_a_key_or_not(prefix in 0_usize..9, mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn any_bytes_are_a_key_or_not(prefix in 0..Table::ALL.len(), mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             bytes.insert(0, Table::ALL[prefix].prefix());
             if let Some(key) = Key::decode(&bytes) {
                 prop_assert_eq!(key.encode(), bytes);
@@ -316,6 +329,7 @@ pub(super) mod tests {
         assert_eq!(Key::Parcel(id).encode(), [b"A".as_slice(), &padded].concat());
         assert_eq!(Key::Body(id, 3).encode(), [b"B".as_slice(), &padded, &[0, 3]].concat());
         assert_eq!(Key::Delivery(id).encode(), [b"D".as_slice(), &padded].concat());
+        assert_eq!(Key::Ended(id).encode(), [b"E".as_slice(), &padded].concat());
         assert_eq!(Key::Credential("acme".into()).encode(), b"Gacme");
         assert_eq!(Key::Token("a\0".into(), Epoch::from_number(7)).encode(), b"Ja\0\xFF\0\0\0\0\0\x07");
         assert_eq!(Key::Grant("acme".into()).encode(), b"Macme");
@@ -324,6 +338,7 @@ pub(super) mod tests {
         assert_eq!(Key::Meta(Meta::Format).encode(), b"V\x01");
         assert_eq!(Key::Meta(Meta::Clock).encode(), b"V\x02");
         assert_eq!(Key::Meta(Meta::Identity).encode(), b"V\x03");
+        assert_eq!(Key::Meta(Meta::Counts).encode(), b"V\x04");
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl Life {
     /// How many deliveries have not ended.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.heart.machines.live.len()
+        usize::try_from(self.heart.machines.live_in_all()).unwrap_or(usize::MAX)
     }
 
     /// Which rows of the tables it has walked.
@@ -183,10 +183,13 @@ impl Life {
     }
 
     /// One turn with all that has come in since the last.
+    ///
+    /// # Panics
+    /// The store, which a turn reads, has failed.
     pub fn turn(&mut self, now: Time) -> Step {
         self.waiting = false;
         let gathering = std::mem::take(&mut self.inbox);
-        Step::of(self.heart.turn(gathering, now))
+        Step::of(self.heart.turn(gathering, now).expect("a store in memory that goes on is read"))
     }
 
     /// The last turn of a clean stop.
@@ -219,9 +222,9 @@ impl Life {
                 }
                 Deed::Trusted
             }
-            Act::Send(shipment) => {
+            Act::Send(mut shipment) => {
                 let spoken_to = self.heart.machines.settings.spoken_to(&shipment)?;
-                let talk = Talk::begin(self.store.as_ref(), self.vault.as_deref(), &shipment, spoken_to);
+                let talk = Talk::begin(self.store.as_ref(), self.vault.as_deref(), &mut shipment, spoken_to);
                 Deed::Send(Box::new(Sending { shipment, talk: Some(talk), asked: None }))
             }
             Act::Renew(renewal) => {

@@ -36,13 +36,14 @@ impl Raw<'_> {
     /// The stored delivery of this name; nothing where none is stored or its record does not verify.
     #[must_use]
     pub fn delivery(&self, id: DeliveryId) -> Option<RawDelivery> {
-        self.read::<DeliveryRecord>(&Key::Delivery(id)).map(RawDelivery::from)
+        let live = self.read::<DeliveryRecord>(&Key::Delivery(id));
+        live.or_else(|| self.read::<DeliveryRecord>(&Key::Ended(id))).map(RawDelivery::from)
     }
 
     /// Every stored delivery.
     #[must_use]
     pub fn deliveries(&self) -> Vec<RawDelivery> {
-        let found = self.0.durable_records().into_iter().filter(|(key, _)| key.table() == Table::Delivery);
+        let found = self.0.durable_records().into_iter().filter(|(key, _)| is_of_a_delivery(key));
         found.filter_map(|(key, bytes)| records::decode::<DeliveryRecord>(&key, &bytes).ok()).map(Into::into).collect()
     }
 
@@ -76,9 +77,13 @@ impl Raw<'_> {
         self.read::<ClockRecord>(&Key::Meta(Meta::Clock)).map_or(Time::ZERO, |record| record.now)
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, key: &Key) -> Option<T> {
+    fn read<T: records::Record>(&self, key: &Key) -> Option<T> {
         records::decode(key, &self.0.durable(key)?).ok()
     }
+}
+
+fn is_of_a_delivery(key: &Key) -> bool {
+    matches!(key.table(), Table::Delivery | Table::Ended)
 }
 
 impl RawDelivery {
@@ -86,7 +91,7 @@ impl RawDelivery {
     pub fn written(writes: &Writes) -> impl Iterator<Item = RawDelivery> {
         writes
             .iter()
-            .filter(|(key, _)| key.table() == Table::Delivery)
+            .filter(|(key, _)| is_of_a_delivery(key))
             .filter_map(|(key, bytes)| records::decode::<DeliveryRecord>(key, bytes?).ok().map(Into::into))
     }
 }

@@ -13,12 +13,13 @@ use crate::workload;
 #[allow(dead_code, reason = "the order of the fields is the encoding")]
 struct DeliveryRecord {
     delivery: Delivery,
-    journal: DeliveryJournal,
     destination: String,
     lane: Option<String>,
     once: Option<String>,
     accepted: Time,
+    content: Option<(u32, [u8; 32])>,
     note: String,
+    journal: DeliveryJournal,
 }
 
 #[derive(Deserialize)]
@@ -63,9 +64,14 @@ impl Ledger {
     pub(crate) fn of(store: &dyn Store) -> Result<Ledger, String> {
         let failed = |why| format!("the store cannot be read: {why}");
         let mut ledger = Ledger { deliveries: BTreeMap::new(), renewals: 0, renewing: false, damaged: Vec::new() };
-        for (key, bytes) in store.scan(Table::Delivery, None, usize::MAX).map_err(failed)? {
-            let Key::Delivery(id) = key else { continue };
+        let mut records = store.scan(Table::Delivery, None, usize::MAX).map_err(failed)?;
+        records.extend(store.scan(Table::Ended, None, usize::MAX).map_err(failed)?);
+        for (key, bytes) in records {
+            let (Key::Delivery(id) | Key::Ended(id)) = key else { continue };
             match codec::open(&key, &bytes).and_then(|(_, payload)| payload.decode::<DeliveryRecord>()) {
+                Ok(record) if ledger.deliveries.contains_key(&id.to_string()) => {
+                    return Err(format!("delivery {id} lies in two places: {:?} too", record.delivery.state));
+                }
                 Ok(record) => drop(ledger.deliveries.insert(id.to_string(), Entry::of(record))),
                 Err(damage) => ledger.damaged.push(format!("{key} {damage}")),
             }

@@ -296,12 +296,12 @@ async fn a_delivery_that_is_gone_or_older_keeps_the_store_closed() {
     engine.resume(Scope::Destination("conversions".into())).await.unwrap();
     bench.all_done(&engine, &[id]).await;
     engine.stop().await.unwrap();
-    for put_back in [None, old] {
-        let was = bench.store().replace(&Key::Delivery(id), put_back);
+    for (key, put_back, table) in [(Key::Ended(id), None, "table ended"), (Key::Delivery(id), old, "table delivery")] {
+        let was = bench.store().replace(&key, put_back);
         let refused = bench.store().reopen().err().unwrap();
         assert_eq!(refused.kind(), StoreErrorKind::Corrupt);
-        assert!(refused.to_string().contains("table delivery"), "{refused}");
-        bench.store().replace(&Key::Delivery(id), was);
+        assert!(refused.to_string().contains(table), "{refused}");
+        bench.store().replace(&key, was);
     }
     bench.reopen();
     let engine = bench.open().await;

@@ -127,7 +127,9 @@ impl Checks {
     pub(crate) fn acknowledged(&mut self, n: u64, id: DeliveryId, before: Option<DeliveryId>, raw: &Raw<'_>) {
         let same = before.is_none_or(|before| before == id);
         self.hold(same, "S1 No loss", || format!("event {n} was {before:?} and is {id} now"));
-        let stored = raw.delivery(id).is_some() && raw.has_parcel(id);
+        // What was delivered has let go of its event.
+        let found = raw.delivery(id).map(|found| found.delivery.state);
+        let stored = matches!(found, Some(State::Done { .. })) || found.is_some() && raw.has_parcel(id);
         self.hold(stored, "S1 No loss", || format!("event {n} was acknowledged as {id}, and is not on disk"));
     }
 

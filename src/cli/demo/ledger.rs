@@ -10,7 +10,7 @@ use outlast_state::{CredentialState, DeliveryJournal, Input, State, Time, Verdic
 use super::CREDENTIAL;
 use crate::cli::failure::Failure;
 use crate::records::{self, CredentialRecord, DeliveryRecord};
-use crate::store::{DiskOptions, DiskStore, Key, Store, StoreError, Table};
+use crate::store::{DiskOptions, DiskStore, Key, Store, StoreError};
 
 /// What a store says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Ledger {
     fn of(store: &DiskStore) -> Result<Self, StoreError> {
         let mut ledger = Ledger::default();
         let mut flights = Flights::default();
-        records::each::<DeliveryRecord>(store, Table::Delivery, |_, record| {
+        records::each_delivery(store, |_, _, record| {
             match record {
                 Ok(record) => {
                     flights.take(&record.journal);

@@ -3,14 +3,13 @@
 use std::fmt::Debug;
 
 use outlast_state::{DeliveryId, Epoch, Want};
-use serde::de::DeserializeOwned;
 use serde::ser::SerializeTuple as _;
 use serde::{Serialize, Serializer};
 
 use crate::parcel::unfit_name;
 use crate::records::{
-    self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE, OnceRecord, ParcelRecord,
-    PauseRecord,
+    self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE, OnceRecord,
+    ParcelRecord, PauseRecord, Record,
 };
 use crate::store::codec::{self, OVERHEAD};
 use crate::store::keys::Meta;
@@ -25,7 +24,7 @@ use crate::vault::{Vault, VaultKey};
 pub fn records(bytes: &[u8]) {
     let Some((kind, payload)) = bytes.split_first() else { return };
     let id = DeliveryId::from_u128(7);
-    match kind % 9 {
+    match kind % 11 {
         0 => drop(read::<ParcelRecord>(&Key::Parcel(id), payload)),
         1 => drop(read::<Vec<u8>>(&Key::Body(id, 0), payload)),
         2 => read::<DeliveryRecord>(&Key::Delivery(id), payload).iter().for_each(delivery),
@@ -34,6 +33,8 @@ pub fn records(bytes: &[u8]) {
         5 => read::<PauseRecord>(&Key::Pause(String::new()), payload).iter().for_each(pause),
         6 => drop(read::<ClockRecord>(&Key::Meta(Meta::Clock), payload)),
         7 => drop(read::<IdentityRecord>(&Key::Meta(Meta::Identity), payload)),
+        9 => drop(read::<CountsRecord>(&Key::Meta(Meta::Counts), payload)),
+        10 => first_delivery(payload).iter().for_each(delivery),
         _ => sealed(payload),
     }
 }
@@ -50,23 +51,25 @@ impl Serialize for Bare<'_> {
 }
 
 /// The record, if the payload is one.
-fn read<T: DeserializeOwned + Serialize>(key: &Key, payload: &[u8]) -> Option<T> {
+fn read<T: Record>(key: &Key, payload: &[u8]) -> Option<T> {
     if let Ok(whole) = records::decode::<T>(key, payload) {
-        assert_eq!(
-            codec::seal(key, records::VERSION, &whole),
-            payload,
-            "bytes that verify are the ones that were written"
-        );
+        assert_eq!(codec::seal(key, T::VERSION, &whole), payload, "bytes that verify are the ones that were written");
     }
-    let envelope = codec::seal(key, records::VERSION, &Bare(payload));
+    let envelope = codec::seal(key, T::VERSION, &Bare(payload));
     assert_eq!(envelope.len(), payload.len().saturating_add(OVERHEAD), "the payload is whole");
     let record = records::decode::<T>(key, &envelope).ok()?;
     // A number may have been written longer than needed: then what is written again is shorter.
-    let again = codec::seal(key, records::VERSION, &record);
+    let again = codec::seal(key, T::VERSION, &record);
     assert!(again.len() <= envelope.len(), "a record grows by being read: {} of {}", again.len(), envelope.len());
     let same = records::decode::<T>(key, &again).expect("what was sealed can be opened");
-    assert_eq!(codec::seal(key, records::VERSION, &same), again, "a second reading gives another record");
+    assert_eq!(codec::seal(key, T::VERSION, &same), again, "a second reading gives another record");
     Some(record)
+}
+
+/// A delivery as version 1 wrote it.
+fn first_delivery(payload: &[u8]) -> Option<DeliveryRecord> {
+    let key = Key::Delivery(DeliveryId::from_u128(7));
+    records::decode(&key, &codec::seal(&key, 1, &Bare(payload))).ok()
 }
 
 fn delivery(record: &DeliveryRecord) {

@@ -1,0 +1,97 @@
+//! The versions of records: what each type is written as, and what of older ones is read.
+
+use outlast_state::{Delivery, DeliveryJournal, Time};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord, PauseRecord,
+};
+use crate::store::codec::{Damage, Payload};
+
+/// Something that is stored under a key of its own.
+pub(crate) trait Record: Serialize + DeserializeOwned {
+    /// The version that it is written as.
+    const VERSION: u8 = super::VERSION;
+
+    /// Reads it, of whatever version this program understands.
+    fn read(version: u8, payload: Payload<'_>) -> Result<Self, Damage> {
+        if version == Self::VERSION { payload.decode() } else { Err(Damage::Version(version)) }
+    }
+}
+
+impl Record for ParcelRecord {}
+impl Record for CredentialRecord {}
+impl Record for OnceRecord {}
+impl Record for PauseRecord {}
+impl Record for ClockRecord {}
+impl Record for IdentityRecord {}
+impl Record for CountsRecord {}
+/// A part of a body.
+impl Record for Vec<u8> {}
+
+impl Record for DeliveryRecord {
+    const VERSION: u8 = 2;
+
+    fn read(version: u8, payload: Payload<'_>) -> Result<Self, Damage> {
+        match version {
+            1 => payload.decode::<First>().map(DeliveryRecord::from),
+            2 => payload.decode(),
+            other => Err(Damage::Version(other)),
+        }
+    }
+}
+
+/// A delivery as version 1 wrote it. Its body is described by its parcel, which stays for as long as the record does.
+#[derive(Serialize, Deserialize)]
+struct First {
+    delivery: Delivery,
+    journal: DeliveryJournal,
+    destination: String,
+    lane: Option<String>,
+    once: Option<String>,
+    accepted: Time,
+    note: String,
+}
+
+impl From<First> for DeliveryRecord {
+    fn from(first: First) -> Self {
+        let First { delivery, journal, destination, lane, once, accepted, note } = first;
+        DeliveryRecord { delivery, destination, lane, once, accepted, content: None, note, journal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::{decode, put};
+    use crate::store::{Key, Writes, codec};
+    use outlast_state::DeliveryId;
+
+    #[test]
+    fn a_delivery_of_version_one_is_read_and_written_as_version_two() {
+        let id = DeliveryId::from_u128(7);
+        let delivery = Delivery::accepted(id, Time::from_millis(5), Time::NEVER, 3);
+        let first = First {
+            delivery,
+            journal: DeliveryJournal::new(delivery),
+            destination: "d".into(),
+            lane: Some("l".into()),
+            once: Some("o".into()),
+            accepted: Time::from_millis(5),
+            note: "n".into(),
+        };
+        let (key, mut writes) = (Key::Delivery(id), Writes::new());
+        put(key.clone(), &first, &mut writes);
+        let read: DeliveryRecord = decode(&key, writes.get(&key).flatten().unwrap()).unwrap();
+        assert_eq!((read.delivery, read.journal.fold(), read.content), (delivery, delivery, None));
+        assert_eq!((read.destination.as_str(), read.note.as_str()), ("d", "n"));
+        assert_eq!((read.lane.as_deref(), read.once.as_deref()), (Some("l"), Some("o")));
+        read.put(&mut writes);
+        let bytes = writes.get(&key).flatten().unwrap();
+        assert_eq!(codec::open(&key, bytes).map(|(version, _)| version), Ok(2));
+        assert_eq!(decode(&key, bytes), Ok(read));
+        let newer = codec::seal(&key, 3, &first);
+        assert_eq!(decode::<DeliveryRecord>(&key, &newer), Err(Damage::Version(3)));
+    }
+}
