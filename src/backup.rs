@@ -80,10 +80,13 @@ pub fn export(path: &Path, out: &mut dyn Write) -> Result<Backup, Error> {
     let Writing { out, digest, told } = writing;
     let sha256 = records::hex(digest.finish().as_ref());
     let tail = Tail { records: told.records, deliveries: told.deliveries, sha256 };
-    let text = serde_json::to_string(&tail).expect("numbers and text");
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| written(&error))?;
+    writeln!(out, "{}", text(&tail)).and_then(|()| out.flush()).map_err(|error| written(&error))?;
     store.close()?;
     Ok(told)
+}
+
+fn text(line: &impl Serialize) -> String {
+    serde_json::to_string(line).expect("numbers and text")
 }
 
 fn digest() -> ring::digest::Context {
@@ -105,8 +108,7 @@ struct Writing<'a> {
 
 impl Writing<'_> {
     fn line(&mut self, line: &impl Serialize) -> Result<(), Error> {
-        let mut text = serde_json::to_string(line).expect("numbers and text");
-        text.push('\n');
+        let text = format!("{}\n", text(line));
         self.digest.update(text.as_bytes());
         self.out.write_all(text.as_bytes()).map_err(|error| written(&error))
     }

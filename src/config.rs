@@ -281,11 +281,11 @@ fn store_path(file: &Path, section: &mut Section<'_>) -> PathBuf {
 
 /// Which embedded store keeps the records.
 fn store_kind(section: &mut Section<'_>) -> StoreKind {
-    let Some(named) = section.text("kind") else { return StoreKind::default() };
-    let known = StoreKind::ALL.iter().copied().find(|kind| kind.name() == named);
+    let Some(wanted) = section.text("kind") else { return StoreKind::default() };
+    let known = StoreKind::ALL.iter().copied().find(|kind| kind.name() == wanted);
     known.unwrap_or_else(|| {
         let names: Vec<&str> = StoreKind::ALL.iter().map(|kind| kind.name()).collect();
-        section.fault("kind", format!("{named:?} is none that this program has: {}", names.join(", ")));
+        section.fault("kind", format!("{wanted:?} is none that this program has: {}", names.join(", ")));
         StoreKind::default()
     })
 }

@@ -156,7 +156,7 @@ impl Key {
 
     /// Whether it names the fate of a parcel.
     pub(crate) const fn is_delivery(&self) -> bool {
-        matches!(self, Key::Delivery(_))
+        matches!(self, Key::Delivery(_) | Key::Ended(_))
     }
 
     /// The key as bytes, which compare as the keys do.
