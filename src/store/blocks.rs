@@ -5,6 +5,7 @@
 //! they are (a letter first) were written up to format 2, where each record had a key of its own.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::base::Base;
@@ -16,6 +17,9 @@ use super::{Batch, Change, GOOD_WRITES, Pair};
 
 /// What the base's key of a block begins with.
 const BLOCK: u8 = 1;
+
+/// Where the weight of all records is kept. An estimate: nothing depends on it but when a base is written anew.
+const WEIGHT: &[u8] = b"\0weight";
 
 /// What comes behind the last block.
 const BEHIND: u8 = 2;
@@ -29,6 +33,8 @@ const PORTION: usize = 1 << 19;
 pub(super) struct Blocks {
     base: Box<dyn Base>,
     ledger: Mutex<Ledger>,
+    /// About how many bytes the records take, keys included. Kept under [`WEIGHT`], so that it is known without reading all.
+    weight: AtomicU64,
     /// A reading of everything that is under way. Whoever changes blocks keeps it true.
     check: Mutex<Option<Check>>,
     /// Readers of several blocks see them as they stand between two batches.
@@ -44,7 +50,9 @@ struct Check {
 
 impl Blocks {
     pub(super) fn new(base: Box<dyn Base>, ledger: Ledger) -> Blocks {
-        Blocks { base, ledger: Mutex::new(ledger), check: Mutex::new(None), turn: RwLock::new(()) }
+        let known = base.get(WEIGHT).ok().flatten().and_then(|bytes| bytes.try_into().ok());
+        let weight = AtomicU64::new(known.map_or(0, u64::from_le_bytes));
+        Blocks { base, ledger: Mutex::new(ledger), weight, check: Mutex::new(None), turn: RwLock::new(()) }
     }
 
     pub(super) fn base(&self) -> &dyn Base {
@@ -53,6 +61,15 @@ impl Blocks {
 
     pub(super) fn release(self) {
         self.base.release();
+    }
+
+    pub(super) fn into_base(self) -> Box<dyn Base> {
+        self.base
+    }
+
+    /// About how many bytes the records take.
+    pub(super) fn weight(&self) -> u64 {
+        self.weight.load(Ordering::Relaxed)
     }
 
     /// What the last checkpoint counted.
@@ -298,7 +315,10 @@ impl Merge<'_> {
         let mut batch = std::mem::take(&mut self.batch);
         let mut ledger = self.blocks.ledger();
         let mut checking = self.blocks.check.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut weight = self.blocks.weight();
         for ((key, old), new) in self.moved.drain(..) {
+            let cost = |value: &Vec<u8>| u64::try_from(block::cost(&key, value)).unwrap_or(u64::MAX);
+            weight = weight.saturating_add(new.as_ref().map_or(0, cost)).saturating_sub(old.as_ref().map_or(0, cost));
             ledger.change(&key, old.as_deref(), new.as_deref());
             if let Some(check) = checking.as_mut().filter(|check| key < check.cursor) {
                 check.reading.found.change(&key, old.as_deref(), new.as_deref());
@@ -306,8 +326,10 @@ impl Merge<'_> {
         }
         ledger.commit = through.unwrap_or(ledger.commit);
         batch.push((ledger::KEY.to_vec(), Some(ledger.encode())));
+        batch.push((WEIGHT.to_vec(), Some(weight.to_le_bytes().to_vec())));
         let _turn = self.blocks.turn.write().unwrap_or_else(PoisonError::into_inner);
         self.blocks.base.apply(batch)?;
+        self.blocks.weight.store(weight, Ordering::Relaxed);
         *self.blocks.ledger.lock().unwrap_or_else(PoisonError::into_inner) = ledger;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A base written anew: from the layout of an older format.
+//! A base written anew: from the layout of an older format, or because most of its file is empty.
 //!
 //! The new one is made under another name, and takes the old one's place when it is whole. A crash in between leaves the
 //! old one, or the new one.
@@ -12,7 +12,7 @@ use super::blocks::{Blocks, Changes};
 use super::error::StoreError;
 use super::folder::sync_all;
 use super::ledger::Ledger;
-use super::{block, format, opening};
+use super::{Batch, GOOD_WRITES, block, format, opening};
 use crate::unix;
 
 /// The directory in which the new one is made.
@@ -48,12 +48,49 @@ pub(super) fn raise(
     ledger: &Ledger,
     cache_bytes: u64,
 ) -> Result<Box<dyn Base>, StoreError> {
-    let failed = |error: io::Error| StoreError::io("raising it to this version's format", &error);
+    anew(path, kind, older, cache_bytes, |older, begun| {
+        let blocks = Blocks::new(begun, Ledger::default());
+        copy(older, &blocks, ledger.commit)?;
+        blocks.release();
+        Ok(())
+    })
+}
+
+/// Writes what a base holds into a new one, which takes its place. Neither sled nor redb makes its file smaller by itself.
+pub(super) fn compact(
+    path: &Path,
+    kind: StoreKind,
+    older: Box<dyn Base>,
+    cache_bytes: u64,
+) -> Result<Box<dyn Base>, StoreError> {
+    anew(path, kind, older, cache_bytes, |older, begun| {
+        let (mut batch, mut fault) = (Batch::new(), None);
+        older.forward(&[], &[u8::MAX], &mut |key, value| {
+            batch.push((key.to_vec(), Some(value.to_vec())));
+            if batch.len() >= GOOD_WRITES {
+                fault = begun.apply(std::mem::take(&mut batch)).err();
+            }
+            fault.is_none()
+        })?;
+        fault.map_or(Ok(()), Err)?;
+        begun.apply(batch)?;
+        begun.sync()?;
+        begun.release();
+        Ok(())
+    })
+}
+
+fn anew(
+    path: &Path,
+    kind: StoreKind,
+    older: Box<dyn Base>,
+    cache_bytes: u64,
+    fill: impl FnOnce(&dyn Base, Box<dyn Base>) -> Result<(), StoreError>,
+) -> Result<Box<dyn Base>, StoreError> {
+    let failed = |error: io::Error| StoreError::io("writing its records anew", &error);
     let begun = path.join(RAISED);
     remove(&begun).and_then(|()| unix::private_dir(&begun)).map_err(failed)?;
-    let blocks = Blocks::new(opening::base(&begun, kind, cache_bytes)?, Ledger::default());
-    copy(older.as_ref(), &blocks, ledger.commit)?;
-    blocks.release();
+    fill(older.as_ref(), opening::base(&begun, kind, cache_bytes)?)?;
     older.release();
 
     let (place, old) = (path.join(kind.place()), path.join(format!("{}{OLD}", kind.place())));

@@ -24,6 +24,15 @@ pub(super) const JOURNAL: &str = "journal";
 /// A base of more bytes is read whole behind the start. Reading so many takes a fraction of a second.
 const READ_BEFORE: u64 = 64 << 20;
 
+/// A base of so many bytes is left as it is.
+#[cfg(not(test))]
+const SMALL: u64 = 64 << 20;
+#[cfg(test)]
+const SMALL: u64 = 4 << 20;
+
+/// A larger base that takes so many times what its records take is written anew before it is used.
+const BLOATED: u64 = 4;
+
 /// A store that was opened.
 pub(super) struct Opening {
     pub(super) blocks: Blocks,
@@ -48,7 +57,7 @@ pub(super) fn open(path: &Path, options: &DiskOptions) -> Result<Opening, StoreE
     let witness = Mark::read(path).map_err(creating)?;
     let check = |last: u64, early: bool| if options.accept_gap { Ok(()) } else { mark::check(witness, last, early) };
     let blocks = match State::read(base(path, kind, options.cache_bytes)?)? {
-        State::Blocks(blocks) => blocks,
+        State::Blocks(blocks) => slim(path, kind, blocks, options.cache_bytes)?,
         State::New(base) => {
             check(0, true)?;
             begun(base)?
@@ -96,6 +105,16 @@ pub(super) fn look(path: &Path, kind: StoreKind) -> Result<(), StoreError> {
             read_whole(&blocks).map(drop)
         }
     }
+}
+
+/// The base of these blocks; written anew first when most of its file is empty.
+fn slim(path: &Path, kind: StoreKind, blocks: Blocks, cache_bytes: u64) -> Result<Blocks, StoreError> {
+    let measured = size(&path.join(kind.place())).map_err(|error| StoreError::io("measuring it", &error))?;
+    if measured <= SMALL.max(blocks.weight().saturating_mul(BLOATED)) {
+        return Ok(blocks);
+    }
+    let ledger = blocks.ledger();
+    Ok(Blocks::new(convert::compact(path, kind, blocks.into_base(), cache_bytes)?, ledger))
 }
 
 /// Reads what the journal adds.
@@ -204,6 +223,9 @@ pub(super) fn base_as_it_is(path: &Path, kind: StoreKind, cache_bytes: u64) -> R
 
 /// What the files of a directory take together.
 pub(super) fn size(path: &Path) -> io::Result<u64> {
+    if path.is_file() {
+        return Ok(path.metadata()?.len());
+    }
     let mut bytes = 0_u64;
     for entry in fs::read_dir(path)? {
         let entry = entry?;

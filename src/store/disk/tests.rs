@@ -288,6 +288,35 @@ fn a_segment_that_is_missing_is_told() {
     assert!(refused(&place).contains("its journal goes on at commit 3, and the last before is number 1"));
 }
 
+/// Neither sled nor redb gives space back. What was written at a peak is given back when the store is opened.
+#[test]
+fn a_base_that_is_mostly_empty_is_written_anew() {
+    for place in each() {
+        let store = place.open().unwrap();
+        for part in 0..8_u128 {
+            let records = (0..300).map(|n| (Key::Delivery(id(part * 300 + n)), vec![7; 3500]));
+            store.commit(puts(records)).unwrap();
+            store.shared.turn_over_now();
+        }
+        let mut gone = Writes::new();
+        for n in 0..2390 {
+            gone.delete(Key::Delivery(id(n)));
+        }
+        store.commit(gone).unwrap();
+        let left = everything(&store).unwrap();
+        store.close().unwrap();
+        let before = opening::size(&place.path()).unwrap();
+        assert!(before > 8 << 20, "{before} bytes at its peak");
+        let store = place.open().unwrap();
+        assert_eq!(everything(&store).unwrap(), left);
+        store.commit(puts([(Key::Delivery(id(1)), vec![1])])).unwrap();
+        store.close().unwrap();
+        let after = opening::size(&place.path()).unwrap();
+        assert!(after < before / 3, "{before} bytes became {after}");
+        assert_eq!(everything(&place.open().unwrap()).unwrap().len(), left.len() + 1);
+    }
+}
+
 /// Someone's event may contain what looks like a frame of the journal.
 #[test]
 fn what_an_event_contains_is_no_frame() {
