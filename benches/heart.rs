@@ -68,8 +68,7 @@ fn turn(life: &mut Life, now: u64) -> Vec<Sending> {
 fn answer(life: &mut Life, sends: Vec<Sending>) {
     for mut sending in sends {
         assert!(sending.request(life).is_some(), "it asks");
-        let answer =
-            Answer { status: 201, headers: Vec::new(), body: Vec::new(), received: Time::from_millis(START) };
+        let answer = Answer { status: 201, headers: Vec::new(), body: Vec::new(), received: Time::from_millis(START) };
         sending.heard(life, Ok(answer));
         assert!(sending.request(life).is_none(), "it has concluded");
     }

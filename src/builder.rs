@@ -33,6 +33,8 @@ pub struct Builder {
     pub(crate) limits: Limits,
     pub(crate) hold: bool,
     pub(crate) accept_time: bool,
+    /// How many live deliveries are read at a time.
+    pub(crate) slice: usize,
 }
 
 /// One OAuth grant as it is configured: the profile of its provider and the client that it was given to.
@@ -130,6 +132,7 @@ impl Builder {
             limits: Limits::default(),
             hold: false,
             accept_time: false,
+            slice: crate::driver::reading::SLICE,
         }
     }
 

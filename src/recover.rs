@@ -19,6 +19,7 @@ use crate::driver::acts::Turn;
 use crate::driver::heart::Heart;
 use crate::driver::ids::Ids;
 use crate::driver::machines::{Keeper, Machines, Name, Outlet, Settings};
+use crate::driver::reading::{Reading, read_on};
 use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
@@ -89,6 +90,9 @@ pub(crate) fn recovered(
     if let Some(vault) = &vault {
         try_key(&mut machines, store.as_ref(), vault, &mut turn)?;
     }
+    let known = quarantine.keys();
+    let reading = Reading::new(machines.counts, machines.ids.last(), known, clock.clean, builder.slice);
+    machines.reading = Some(reading);
     let durable = recover(&mut machines, store.as_ref(), clock.clean, turn)?;
     let heart = Heart::new(machines, Arc::clone(store), vault.clone());
     Ok(Recovered { heart, clients, vault, durable })
@@ -206,6 +210,7 @@ fn machines(
         opened: now,
         began: now,
         turned: now,
+        reading: None,
         watched: HashSet::new(),
         stopping: false,
         #[cfg(feature = "verify")]
@@ -282,6 +287,7 @@ fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Tu
         machines.credential(&name, CredentialInput::ConfigurationChanged { terms: Terms { settle } }, &mut turn);
     }
     machines.recover(clean, &mut turn);
+    read_on(store, machines, &mut turn)?;
     for name in machines.settings.profiles.keys().cloned().collect::<Vec<_>>() {
         machines.schedule_renewal(&name);
     }

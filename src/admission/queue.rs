@@ -237,11 +237,6 @@ impl Queue {
         (head < id).then_some(head)
     }
 
-    /// The newest token that any of its deliveries is known to need a successor of.
-    pub(crate) fn newest_rejected(&self) -> Option<Epoch> {
-        self.tokens.last().map(|(past, _)| epoch(past))
-    }
-
     /// Those that may be admitted with the token of `serving` at `now`, the ones that waited for a token first, each with
     /// its place.
     pub(super) fn ready(&self, serving: Epoch, now: Time) -> impl Iterator<Item = (DeliveryId, Place)> {

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::acts::Turn;
 use super::machines::Machines;
+use super::reading::read_on;
 use super::sleep::Known;
 use super::{Ask, Heard, answers, shown};
 use crate::error::Error;
@@ -100,6 +101,8 @@ impl Heart {
     /// The store cannot be read, which ends the engine.
     pub(crate) fn turn(&mut self, gathering: Gathering, now: Time) -> Result<Turn, StoreError> {
         let mut turn = Turn::at(now);
+        // First, because what is accepted in this turn is not in the store yet.
+        read_on(self.store.as_ref(), &mut self.machines, &mut turn)?;
         for heard in gathering.heard {
             match heard {
                 Heard::Report(report) => self.machines.reported(report, &mut turn),

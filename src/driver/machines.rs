@@ -13,6 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use super::acts::{Act, Renewal, Shipment, Turn};
 use super::ids::Ids;
+use super::reading::Reading;
 use super::shown::summary;
 use crate::admission::{Agenda, Attention, Place, Queue, Standing};
 use crate::destination::Destination;
@@ -57,6 +58,8 @@ pub(crate) struct Machines {
     pub(crate) began: Time,
     /// When the last turn was.
     pub(crate) turned: Time,
+    /// What was live when the store was opened and has not been met yet.
+    pub(crate) reading: Option<Reading>,
     /// Deliveries that somebody watches.
     pub(crate) watched: HashSet<DeliveryId>,
     /// Set when the engine stops: nothing new leaves.
@@ -330,6 +333,8 @@ impl Machines {
             records::put(Key::Meta(Meta::Counts), &counted, &mut turn.writes);
             self.counted = Some(counted);
         }
+        // What was in the air at a crash and has not been met was not given up by this stop.
+        let clean = clean && self.reading.is_none();
         if !turn.writes.is_empty() || clean {
             records::put(Key::Meta(Meta::Clock), &ClockRecord { now: turn.now, clean }, &mut turn.writes);
         }

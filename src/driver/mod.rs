@@ -38,6 +38,7 @@ pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
 mod pauses;
+pub(crate) mod reading;
 pub(crate) mod renewal;
 mod shown;
 pub(crate) mod sleep;

@@ -46,6 +46,12 @@ impl CountsRecord {
         let Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, damaged: _ } = *counts;
         CountsRecord { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, newest }
     }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let CountsRecord { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, newest: _ } =
+            *self;
+        Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, damaged: 0 }
+    }
 }
 
 impl DeliveryRecord {

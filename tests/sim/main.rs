@@ -23,6 +23,7 @@ mod coverage;
 mod digest;
 mod draw;
 mod lanes;
+mod opening;
 mod parked;
 mod plan;
 mod points;
