@@ -19,7 +19,7 @@ use crate::destination::linkedin;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::guard::{Audience, Guard, is_private_line};
-use crate::limits::Limits;
+use crate::limits::{Limits, Retention};
 use crate::oauth::Profile;
 use crate::parcel::LARGEST_BODY;
 use crate::secret::Secret;
@@ -35,6 +35,7 @@ pub struct Config {
     pub(crate) cache_mib: Option<u64>,
     pub(crate) vault: Option<KeySource>,
     pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
     pub(crate) allow_loopback: bool,
     pub(crate) credentials: BTreeMap<String, Credential>,
     pub(crate) destinations: BTreeMap<String, Destination>,
@@ -141,7 +142,7 @@ impl Config {
         let document = document(path, text, environment);
         let table = parse(&document)?;
         let mut root = Section::root(&document, &table);
-        let (store, cache_mib) = read_store(path, root.section("store"));
+        let (store, cache_mib, retention) = read_store(path, root.section("store"));
         let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         let vault = read_vault(path, root.section("vault"), !names.is_empty());
         let limits = read_limits(root.section("limits"));
@@ -152,7 +153,8 @@ impl Config {
         root.close();
         finish(&document)?;
         let allow_loopback = allow_loopback.unwrap_or(false);
-        Ok(Config { file: path.to_owned(), store, cache_mib, vault, limits, allow_loopback, credentials, destinations })
+        let file = path.to_owned();
+        Ok(Config { file, store, cache_mib, vault, limits, retention, allow_loopback, credentials, destinations })
     }
 
     /// Describes the engine.
@@ -160,7 +162,8 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the key of the vault is not where it is said to be.
     pub fn builder(&self) -> Result<Builder, Error> {
-        let mut builder = Engine::builder(&self.store).limits(self.limits).allow_loopback(self.allow_loopback);
+        let mut builder = Engine::builder(&self.store).limits(self.limits).retention(self.retention);
+        builder = builder.allow_loopback(self.allow_loopback);
         if let Some(mib) = self.cache_mib {
             builder = builder.cache_bytes(mib.saturating_mul(1024 * 1024));
         }
@@ -264,10 +267,16 @@ fn store_path(file: &Path, section: &mut Section<'_>) -> PathBuf {
     beside(file, section.text("path").as_deref().unwrap_or("outlast-data"))
 }
 
-fn read_store(file: &Path, mut section: Section<'_>) -> (PathBuf, Option<u64>) {
-    let read = (store_path(file, &mut section), section.count("cache_mib", 1..=65_536));
+fn read_store(file: &Path, mut section: Section<'_>) -> (PathBuf, Option<u64>, Retention) {
+    let (path, cache_mib) = (store_path(file, &mut section), section.count("cache_mib", 1..=65_536));
+    let default = Retention::default();
+    let retention = Retention {
+        done: section.span_or_nothing("keep_done").unwrap_or(default.done),
+        failed: section.span_or_nothing("keep_failed").unwrap_or(default.failed),
+        count: section.count("keep_count", 0..=u64::MAX).unwrap_or(default.count),
+    };
     section.close();
-    read
+    (path, cache_mib, retention)
 }
 
 fn read_vault(file: &Path, mut section: Section<'_>, needed: bool) -> Option<KeySource> {

@@ -20,6 +20,7 @@ use crate::driver::heart::Heart;
 use crate::driver::ids::Ids;
 use crate::driver::machines::{Keeper, Machines, Name, Outlet, Settings};
 use crate::driver::reading::{Reading, read_on};
+use crate::driver::retention::Ended;
 use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
@@ -191,6 +192,7 @@ fn machines(
         profiles,
         policy: Arc::clone(&builder.policy),
         limits: builder.limits,
+        retention: builder.retention,
         hold: builder.hold,
     };
     let mut machines = Machines {
@@ -211,6 +213,7 @@ fn machines(
         began: now,
         turned: now,
         reading: None,
+        ended: Ended::new(0, now),
         watched: HashSet::new(),
         stopping: false,
         #[cfg(feature = "verify")]

@@ -200,6 +200,21 @@ impl Queue {
         self.put_head(lane);
     }
 
+    /// Whether an ended parcel of the lane may be asked for: one that failed may be started again, and then it counts whether
+    /// a later one was sent; one may still arrive.
+    pub(crate) fn asks_for_ended(&self, lane: &str) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| !lane.failed.is_empty() || lane.doubt.is_some())
+    }
+
+    /// A failed parcel is gone, and will not be started again.
+    pub(crate) fn forget_failed(&mut self, id: DeliveryId, lane: &str) {
+        let Some(known) = self.lanes.get_mut(lane) else { return };
+        known.failed.remove(&id);
+        if known.is_idle() && known.doubt.is_none() {
+            self.lanes.remove(lane);
+        }
+    }
+
     /// Whether anything depends on this lane.
     pub(crate) fn knows(&self, lane: &str) -> bool {
         self.lanes.contains_key(lane)

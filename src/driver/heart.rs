@@ -11,6 +11,7 @@ use tracing::info;
 use super::acts::Turn;
 use super::machines::Machines;
 use super::reading::read_on;
+use super::retention::look_on;
 use super::sleep::Known;
 use super::{Ask, Heard, answers, shown};
 use crate::error::Error;
@@ -123,6 +124,7 @@ impl Heart {
         }
         self.machines.admit(&mut turn);
         self.machines.renew(&mut turn);
+        look_on(self.store.as_ref(), &mut self.machines, &mut turn)?;
         Ok(self.machines.close(turn, false))
     }
 

@@ -40,6 +40,7 @@ pub(crate) mod marks;
 mod pauses;
 pub(crate) mod reading;
 pub(crate) mod renewal;
+pub(crate) mod retention;
 mod shown;
 pub(crate) mod sleep;
 pub(crate) mod turn;

@@ -175,10 +175,13 @@ impl Machines {
     /// Keeps in mind what an ended delivery still means for its lane; one that means nothing moves to where opening does not
     /// read it.
     fn remember_or_move(&mut self, record: &DeliveryRecord, turn: &mut Turn) {
-        if !self.remember_lane(record, turn.now) {
+        if self.remember_lane(record, turn.now) {
+            self.linger(record);
+        } else {
             let id = record.delivery.id;
             record.put_under(Key::Ended(id), &mut turn.writes);
             turn.writes.delete(Key::Delivery(id));
+            self.ended.kept = self.ended.kept.saturating_add(1);
         }
     }
 

@@ -13,7 +13,6 @@ use crate::admission::{Queue, Standing};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::records::{self, Content, DeliveryRecord, OnceRecord};
-use crate::store::Key;
 use crate::view::Redrive;
 
 /// How a request ended.
@@ -288,8 +287,7 @@ impl Machines {
         }
         let limits = self.settings.limits;
         let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
-        turn.ended.remove(&id);
-        turn.writes.delete(Key::Ended(id));
+        self.taken_up(&record, turn);
         self.adopt(record, turn.now);
         self.deadlines.remove(delivery.deadline.as_millis(), id);
         self.deadlines.insert(deadline.as_millis(), id);
@@ -298,7 +296,7 @@ impl Machines {
     }
 
     /// Whether the provider still recognises a repeat of a delivery that ended in doubt.
-    fn is_recognised(&self, record: &DeliveryRecord, now: Time) -> bool {
+    pub(super) fn is_recognised(&self, record: &DeliveryRecord, now: Time) -> bool {
         let profile = self.credential_of(&record.destination).and_then(|name| self.settings.profiles.get(&**name));
         profile.and_then(|profile| profile.dedupe).is_some_and(|window| now < record.accepted.after(window))
     }

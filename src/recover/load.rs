@@ -28,6 +28,7 @@ fn counts(machines: &mut Machines, store: &dyn Store, quarantine: &mut Quarantin
     match records::get::<CountsRecord>(store, &key)? {
         Ok(Some(counted)) => {
             machines.ids.skip(counted.newest);
+            machines.ended.kept = counted.kept;
             return Ok(counted.counts());
         }
         Ok(None) => {}
@@ -36,6 +37,9 @@ fn counts(machines: &mut Machines, store: &dyn Store, quarantine: &mut Quarantin
     let mut counts = Counts::default();
     records::each_delivery(store, |id, key, record| {
         machines.ids.skip(id);
+        if key.table() == Table::Ended {
+            machines.ended.kept = machines.ended.kept.saturating_add(1);
+        }
         match record {
             Ok(record) => counts.moved(None, &record.delivery),
             Err(damage) => quarantine.add(key, damage),

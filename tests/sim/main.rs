@@ -27,6 +27,7 @@ mod opening;
 mod parked;
 mod plan;
 mod points;
+mod retention;
 mod run;
 mod world;
 
