@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::destination::Destination;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limits, Retention};
 use crate::oauth::Profile;
 use crate::secret::Secret;
 use crate::store::{Store, StoreKind};
@@ -31,8 +31,11 @@ pub struct Builder {
     pub(crate) vault_key: Option<VaultKey>,
     pub(crate) allow_loopback: bool,
     pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
     pub(crate) hold: bool,
     pub(crate) accept_time: bool,
+    /// How many live deliveries are read at a time.
+    pub(crate) slice: usize,
 }
 
 /// One OAuth grant as it is configured: the profile of its provider and the client that it was given to.
@@ -128,8 +131,10 @@ impl Builder {
             vault_key: None,
             allow_loopback: false,
             limits: Limits::default(),
+            retention: Retention::default(),
             hold: false,
             accept_time: false,
+            slice: crate::driver::reading::SLICE,
         }
     }
 
@@ -184,6 +189,12 @@ impl Builder {
     /// Sets what the engine takes and for how long it tries.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets for how long deliveries that have ended are kept.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 

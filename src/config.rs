@@ -1,5 +1,6 @@
 //! The program's configuration file: read, checked, and turned into the description of an engine.
 
+mod store;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::secret::Secret;
 use crate::store::StoreKind;
 use crate::vault::VaultKey;
 
+use store::StoreSettings;
 pub use table::Fault;
 use table::{Document, Section, suggestion};
 
@@ -33,8 +35,7 @@ use table::{Document, Section, suggestion};
 pub struct Config {
     pub(crate) file: PathBuf,
     pub(crate) store: PathBuf,
-    pub(crate) kind: StoreKind,
-    pub(crate) cache_mib: Option<u64>,
+    pub(crate) settings: StoreSettings,
     pub(crate) vault: Option<KeySource>,
     pub(crate) limits: Limits,
     pub(crate) allow_loopback: bool,
@@ -132,7 +133,7 @@ impl Config {
         let table = parse(&document)?;
         let mut root = Section::root(&document, &table);
         let mut section = root.section("store");
-        let (store, kind) = (store_path(path, &mut section), store_kind(&mut section));
+        let (store, kind) = (store::path(path, &mut section), store::kind(&mut section));
         let destinations = root.named("destination").into_iter().map(|(name, _)| name).collect();
         finish(&document).map(|()| Outline { store, kind, destinations })
     }
@@ -145,7 +146,7 @@ impl Config {
         let document = document(path, text, environment);
         let table = parse(&document)?;
         let mut root = Section::root(&document, &table);
-        let (store, kind, cache_mib) = read_store(path, root.section("store"));
+        let (store, settings) = store::read(path, root.section("store"));
         let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         let vault = read_vault(path, root.section("vault"), !names.is_empty());
         let limits = read_limits(root.section("limits"));
@@ -156,17 +157,8 @@ impl Config {
         root.close();
         finish(&document)?;
         let allow_loopback = allow_loopback.unwrap_or(false);
-        Ok(Config {
-            file: path.to_owned(),
-            store,
-            kind,
-            cache_mib,
-            vault,
-            limits,
-            allow_loopback,
-            credentials,
-            destinations,
-        })
+        let file = path.to_owned();
+        Ok(Config { file, store, settings, vault, limits, allow_loopback, credentials, destinations })
     }
 
     /// Describes the engine.
@@ -175,8 +167,9 @@ impl Config {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the key of the vault is not where it is said to be.
     pub fn builder(&self) -> Result<Builder, Error> {
         let mut builder =
-            Engine::builder(&self.store).store_kind(self.kind).limits(self.limits).allow_loopback(self.allow_loopback);
-        if let Some(mib) = self.cache_mib {
+            Engine::builder(&self.store).store_kind(self.settings.kind).retention(self.settings.retention);
+        builder = builder.limits(self.limits).allow_loopback(self.allow_loopback);
+        if let Some(mib) = self.settings.cache_mib {
             builder = builder.cache_bytes(mib.saturating_mul(1024 * 1024));
         }
         if let Some(source) = &self.vault {
@@ -273,27 +266,6 @@ fn read_each<T>(sections: Vec<(String, Section<'_>)>, read: impl Fn(Section<'_>)
 
 fn beside(file: &Path, path: &str) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from(path), |directory| directory.join(path))
-}
-
-fn store_path(file: &Path, section: &mut Section<'_>) -> PathBuf {
-    beside(file, section.text("path").as_deref().unwrap_or("outlast-data"))
-}
-
-/// Which embedded store keeps the records.
-fn store_kind(section: &mut Section<'_>) -> StoreKind {
-    let Some(wanted) = section.text("kind") else { return StoreKind::default() };
-    let known = StoreKind::ALL.iter().copied().find(|kind| kind.name() == wanted);
-    known.unwrap_or_else(|| {
-        let names: Vec<&str> = StoreKind::ALL.iter().map(|kind| kind.name()).collect();
-        section.fault("kind", format!("{wanted:?} is none that this program has: {}", names.join(", ")));
-        StoreKind::default()
-    })
-}
-
-fn read_store(file: &Path, mut section: Section<'_>) -> (PathBuf, StoreKind, Option<u64>) {
-    let read = (store_path(file, &mut section), store_kind(&mut section), section.count("cache_mib", 1..=65_536));
-    section.close();
-    read
 }
 
 fn read_vault(file: &Path, mut section: Section<'_>, needed: bool) -> Option<KeySource> {

@@ -39,7 +39,7 @@ pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
 pub use engine::{Engine, Watch};
 pub use error::{Error, ErrorKind};
-pub use limits::Limits;
+pub use limits::{Limits, Retention};
 pub use outlast_state as state;
 pub use parcel::{LARGEST_BODY, Parcel};
 pub use secret::Secret;

@@ -19,6 +19,30 @@ pub struct Limits {
     pub request: Span,
 }
 
+/// For how long deliveries that have ended are kept, so that they can be shown, and, if they failed, be started again. Then
+/// record, event and idempotency key go. A key is kept for at least as long as the provider recognises a repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Delivered ones. They have no event any more.
+    pub done: Span,
+    /// Those that were given up, with their events.
+    pub failed: Span,
+    /// At most about so many in all; beyond it the oldest go first.
+    pub count: u64,
+}
+
+impl Retention {
+    /// What has ended is gone with the commit that ends it.
+    pub const NONE: Retention = Retention { done: Span::ZERO, failed: Span::ZERO, count: 0 };
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 3600;
+        Retention { done: Span::from_secs(7 * DAY), failed: Span::from_secs(30 * DAY), count: 1_000_000 }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

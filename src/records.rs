@@ -14,7 +14,7 @@ mod ended;
 mod versions;
 
 pub(crate) use self::ended::{CountsRecord, each_delivery, stored};
-pub(crate) use self::versions::Record;
+pub(crate) use self::versions::{Record, head};
 
 /// The version of every record that has no later one.
 const VERSION: u8 = 1;

@@ -19,6 +19,8 @@ use crate::driver::acts::Turn;
 use crate::driver::heart::Heart;
 use crate::driver::ids::Ids;
 use crate::driver::machines::{Keeper, Machines, Name, Outlet, Settings};
+use crate::driver::reading::{Reading, read_on};
+use crate::driver::retention::Ended;
 use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
@@ -89,6 +91,9 @@ pub(crate) fn recovered(
     if let Some(vault) = &vault {
         try_key(&mut machines, store.as_ref(), vault, &mut turn)?;
     }
+    let known = quarantine.keys();
+    let reading = Reading::new(machines.counts, machines.ids.last(), known, clock.clean, builder.slice);
+    machines.reading = Some(reading);
     let durable = recover(&mut machines, store.as_ref(), clock.clean, turn)?;
     let heart = Heart::new(machines, Arc::clone(store), vault.clone());
     Ok(Recovered { heart, clients, vault, durable })
@@ -187,6 +192,7 @@ fn machines(
         profiles,
         policy: Arc::clone(&builder.policy),
         limits: builder.limits,
+        retention: builder.retention,
         hold: builder.hold,
     };
     let mut machines = Machines {
@@ -206,6 +212,8 @@ fn machines(
         opened: now,
         began: now,
         turned: now,
+        reading: None,
+        ended: Ended::new(0, now),
         watched: HashSet::new(),
         stopping: false,
         #[cfg(feature = "verify")]
@@ -282,6 +290,7 @@ fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Tu
         machines.credential(&name, CredentialInput::ConfigurationChanged { terms: Terms { settle } }, &mut turn);
     }
     machines.recover(clean, &mut turn);
+    read_on(store, machines, &mut turn)?;
     for name in machines.settings.profiles.keys().cloned().collect::<Vec<_>>() {
         machines.schedule_renewal(&name);
     }

@@ -200,6 +200,21 @@ impl Queue {
         self.put_head(lane);
     }
 
+    /// Whether an ended parcel of the lane may be asked for: one that failed may be started again, and then it counts whether
+    /// a later one was sent; one may still arrive.
+    pub(crate) fn asks_for_ended(&self, lane: &str) -> bool {
+        self.lanes.get(lane).is_some_and(|lane| !lane.failed.is_empty() || lane.doubt.is_some())
+    }
+
+    /// A failed parcel is gone, and will not be started again.
+    pub(crate) fn forget_failed(&mut self, id: DeliveryId, lane: &str) {
+        let Some(known) = self.lanes.get_mut(lane) else { return };
+        known.failed.remove(&id);
+        if known.is_idle() && known.doubt.is_none() {
+            self.lanes.remove(lane);
+        }
+    }
+
     /// Whether anything depends on this lane.
     pub(crate) fn knows(&self, lane: &str) -> bool {
         self.lanes.contains_key(lane)
@@ -235,11 +250,6 @@ impl Queue {
     pub(crate) fn head_before(&self, id: DeliveryId, lane: &str) -> Option<DeliveryId> {
         let head = *self.lanes.get(lane)?.waiting.first_key_value()?.0;
         (head < id).then_some(head)
-    }
-
-    /// The newest token that any of its deliveries is known to need a successor of.
-    pub(crate) fn newest_rejected(&self) -> Option<Epoch> {
-        self.tokens.last().map(|(past, _)| epoch(past))
     }
 
     /// Those that may be admitted with the token of `serving` at `now`, the ones that waited for a token first, each with

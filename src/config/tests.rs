@@ -1,9 +1,13 @@
 use super::*;
+use crate::limits::Retention;
 
 const SOUND: &str = r#"
 [store]
 path = "data"
 cache_mib = 64
+keep_done = "0s"
+keep_failed = "90d"
+keep_count = 5000
 
 [vault]
 key_file = "outlast.key"
@@ -53,7 +57,9 @@ fn a_sound_file_says_what_it_says() {
     let config = read(SOUND).unwrap();
     assert_eq!(config.store, Path::new("conf/data"), "paths count from the file's directory");
     assert_eq!(config.vault, Some(KeySource::File("conf/outlast.key".into())));
-    assert_eq!(config.cache_mib, Some(64));
+    assert_eq!(config.settings.cache_mib, Some(64));
+    let kept = Retention { done: Span::ZERO, failed: Span::from_secs(90 * 86_400), count: 5_000 };
+    assert_eq!((config.settings.retention, read("").unwrap().settings.retention), (kept, Retention::default()));
     assert!(config.allow_loopback);
     let expected =
         Limits { live: 1000, time_to_live: Span::from_secs(600), request: Span::from_millis(500), ..Limits::default() };
@@ -84,7 +90,11 @@ const FAULTS: [(&str, &str, &str); 24] = [
         "29: destination.conversions.bacth_size: unknown key; did you mean batch_size?",
     ),
     ("[network]", "[netwrok]", "14: netwrok: unknown key; did you mean network?"),
-    ("cache_mib = 64", "colour = 64", "4: store.colour: unknown key; known are path, kind, cache_mib"),
+    (
+        "cache_mib = 64",
+        "colour = 64",
+        "4: store.colour: unknown key; known are path, kind, cache_mib, keep_done, keep_failed, keep_count",
+    ),
     ("cache_mib = 64", "cache_mib = \"64\"", "4: store.cache_mib: must be a whole number from 1 to 65536"),
     ("cache_mib = 64", "cache_mib = 0", "4: store.cache_mib: must be a whole number from 1 to 65536"),
     ("path = \"data\"", "path = 7", "3: store.path: is a number; write it in quotes"),

@@ -85,7 +85,8 @@ impl Turn {
 
     /// Whether it changes as much as one commit should hold. The rest is for the next turn.
     pub(crate) fn is_full(&self) -> bool {
-        self.changed.len().saturating_add(self.dirty_credentials.len()) > LARGEST_TURN
+        // One that ended is written twice: where it was, and where it is kept.
+        self.changed.len().saturating_add(self.ended.len()).saturating_add(self.dirty_credentials.len()) > LARGEST_TURN
     }
 
     /// The same in turns of at most `most` records; what is not a record stands in the last.

@@ -33,6 +33,7 @@ impl Heart {
             Ask::Redrive { id, redrive, reply } => {
                 let result = self.record(id, turn).and_then(|record| {
                     failed(&record)?;
+                    self.machines.has_been_met(&record)?;
                     self.machines.redrive(record, redrive, turn)?;
                     self.record(id, turn).map(|record| self.summary(&record))
                 });
@@ -83,6 +84,7 @@ impl Heart {
             let state = record.delivery.state.name();
             return Err(Error::caller(format!("{id}: it has ended already ({state}), so there is nothing to cancel")));
         }
+        self.machines.has_been_met(&record)?;
         if !self.machines.live.contains_key(&id) {
             self.machines.woken(record);
         }

@@ -18,7 +18,7 @@ impl Counts {
         *slot = slot.saturating_add(1);
     }
 
-    fn slot(&mut self, state: &State) -> &mut u64 {
+    pub(super) fn slot(&mut self, state: &State) -> &mut u64 {
         match state {
             State::Pending { .. } => &mut self.pending,
             State::Sending { .. } => &mut self.sending,

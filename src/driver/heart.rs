@@ -10,6 +10,8 @@ use tracing::info;
 
 use super::acts::Turn;
 use super::machines::Machines;
+use super::reading::read_on;
+use super::retention::look_on;
 use super::sleep::Known;
 use super::{Ask, Heard, answers, shown};
 use crate::error::Error;
@@ -100,6 +102,8 @@ impl Heart {
     /// The store cannot be read, which ends the engine.
     pub(crate) fn turn(&mut self, gathering: Gathering, now: Time) -> Result<Turn, StoreError> {
         let mut turn = Turn::at(now);
+        // First, because what is accepted in this turn is not in the store yet.
+        read_on(self.store.as_ref(), &mut self.machines, &mut turn)?;
         for heard in gathering.heard {
             match heard {
                 Heard::Report(report) => self.machines.reported(report, &mut turn),
@@ -120,6 +124,7 @@ impl Heart {
         }
         self.machines.admit(&mut turn);
         self.machines.renew(&mut turn);
+        look_on(self.store.as_ref(), &mut self.machines, &mut turn)?;
         Ok(self.machines.close(turn, false))
     }
 

@@ -13,10 +13,12 @@ use tracing::{debug, error, info, warn};
 
 use super::acts::{Act, Renewal, Shipment, Turn};
 use super::ids::Ids;
+use super::reading::Reading;
+use super::retention::Ended;
 use super::shown::summary;
 use crate::admission::{Agenda, Attention, Place, Queue, Standing};
 use crate::destination::Destination;
-use crate::limits::Limits;
+use crate::limits::{Limits, Retention};
 use crate::oauth::Profile;
 use crate::records::{self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord};
 use crate::store::Key;
@@ -57,6 +59,10 @@ pub(crate) struct Machines {
     pub(crate) began: Time,
     /// When the last turn was.
     pub(crate) turned: Time,
+    /// What was live when the store was opened and has not been met yet.
+    pub(crate) reading: Option<Reading>,
+    /// What is known of those that have ended.
+    pub(crate) ended: Ended,
     /// Deliveries that somebody watches.
     pub(crate) watched: HashSet<DeliveryId>,
     /// Set when the engine stops: nothing new leaves.
@@ -75,6 +81,7 @@ pub(crate) struct Settings {
     pub(crate) profiles: BTreeMap<String, Arc<Profile>>,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
     pub(crate) hold: bool,
 }
 
@@ -317,26 +324,30 @@ impl Machines {
                 live.record.put(&mut turn.writes);
                 self.let_sleep(id, turn.now);
             } else if let Some(record) = turn.ended.get(&id) {
-                record.put_ended(&mut turn.writes);
+                self.lay_down(record, &mut turn.writes, turn.now);
             }
         }
+        self.delete_bodies(&mut turn.writes);
         for name in &turn.dirty_credentials {
             if let Some(keeper) = self.credentials.get(name).filter(|keeper| !keeper.quarantined) {
                 keeper.record.put(name, &mut turn.writes);
             }
         }
-        let counted = CountsRecord::of(&self.counts, self.ids.last());
+        let counted = CountsRecord::of(&self.counts, self.ids.last(), self.ended.kept);
         if self.counted != Some(counted) {
             records::put(Key::Meta(Meta::Counts), &counted, &mut turn.writes);
             self.counted = Some(counted);
         }
+        // What was in the air at a crash and has not been met was not given up by this stop.
+        let clean = clean && self.reading.is_none();
         if !turn.writes.is_empty() || clean {
             records::put(Key::Meta(Meta::Clock), &ClockRecord { now: turn.now, clean }, &mut turn.writes);
         }
         if !self.settings.hold {
             let deadline = self.deadlines.first().map(|(at, _)| Time::from_millis(at));
             let renewal = self.renewals.first().map(|(at, _)| *at);
-            let waiting = [self.attention.next(turn.now), renewal].into_iter().flatten();
+            let ended = Some(self.ended.wake(turn.now));
+            let waiting = [self.attention.next(turn.now), renewal, ended].into_iter().flatten();
             for at in waiting.filter(|_| !self.stopping).chain(deadline) {
                 turn.wake_at(at);
             }

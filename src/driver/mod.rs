@@ -38,7 +38,9 @@ pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
 mod pauses;
+pub(crate) mod reading;
 pub(crate) mod renewal;
+pub(crate) mod retention;
 mod shown;
 pub(crate) mod sleep;
 pub(crate) mod turn;

@@ -40,6 +40,7 @@ impl Machines {
     pub(super) fn let_sleep(&mut self, id: DeliveryId, now: Time) {
         let Some(live) = self.live.get(&id) else { return };
         let soon = match live.record.delivery.wants() {
+            _ if self.is_unmet(&live.record) => false,
             Want::Answer { .. } => true,
             Want::Admission { from } => {
                 from <= now.after(SOON) && self.live.len() <= AWAKE && self.is_near(&live.record)

@@ -1,19 +1,18 @@
 //! What happens, turned into inputs of the machines.
 
 use outlast_state::{
-    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Need, Proof,
-    Ruling, Seen, Span, Time, Trouble, Verdict, Want, Why, rule,
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Proof, Ruling,
+    Seen, Span, Time, Trouble, Verdict, Why, rule,
 };
 use tracing::{debug, info};
 
 use super::acts::Turn;
 use super::machines::{Live, Machines, Name, standing};
 use super::sleep::BODIES;
-use crate::admission::Queue;
+use crate::admission::{Queue, Standing};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::records::{self, Content, DeliveryRecord, OnceRecord};
-use crate::store::Key;
 use crate::view::Redrive;
 
 /// How a request ended.
@@ -99,8 +98,12 @@ impl Machines {
         record.lane = parcel.lane;
         record.content = Some(Content::of(&parcel.body, digest));
         self.counts.moved(None, &delivery);
-        self.adopt(record, now);
-        self.keep_body(id, parcel.body);
+        if self.is_met_later(record.lane.as_deref()) {
+            self.live.insert(id, Live { record, tried: false, body: None });
+        } else {
+            self.adopt(record, now);
+            self.keep_body(id, parcel.body);
+        }
         turn.changed.insert(id);
         id
     }
@@ -124,23 +127,36 @@ impl Machines {
 
     /// Notes where a live delivery stands. It may be asleep.
     pub(crate) fn settle(&mut self, record: &DeliveryRecord, now: Time) {
-        let (id, delivery, name) = (record.delivery.id, record.delivery, record.destination.as_str());
+        let name = record.destination.as_str();
+        let standing = standing(record, || self.settings.quiet(name));
+        self.put(&standing, record.delivery.deadline, name, now);
+    }
+
+    /// The same of one that is in no lane.
+    pub(crate) fn settle_alone(&mut self, delivery: &Delivery, name: &str, now: Time) {
+        let want = delivery.wants();
+        let standing = Standing { id: delivery.id, lane: None, want, sent: false, failed: false, doubt: None };
+        self.put(&standing, delivery.deadline, name, now);
+    }
+
+    fn put(&mut self, standing: &Standing<'_>, deadline: Time, name: &str, now: Time) {
         if !self.queues.contains_key(name) {
             self.queues.insert(Name::from(name), Queue::default());
         }
         if let Some(queue) = self.queues.get_mut(name) {
-            queue.place(&standing(record, || self.settings.quiet(name)), None, now);
+            queue.place(standing, None, now);
             queue.live = queue.live.saturating_add(1);
             if queue.wants_attention() {
                 self.poke(name);
             }
         }
-        self.deadlines.insert(delivery.deadline.as_millis(), id);
+        self.deadlines.insert(deadline.as_millis(), standing.id);
     }
 
     /// What a delivery that has ended still means for its lane: whether it may be redriven, whether it may still arrive.
-    pub(crate) fn remember_lane(&mut self, record: &DeliveryRecord, now: Time) {
-        let Some(lane) = record.lane.as_deref() else { return };
+    /// Says whether it means anything.
+    pub(super) fn remember_lane(&mut self, record: &DeliveryRecord, now: Time) -> bool {
+        let Some(lane) = record.lane.as_deref() else { return false };
         let name = record.destination.as_str();
         let standing = standing(record, || self.settings.quiet(name));
         let matters = standing.failed
@@ -149,6 +165,7 @@ impl Machines {
         if matters {
             self.queues.entry(Name::from(name)).or_default().place(&standing, None, now);
         }
+        matters
     }
 
     /// A request ended.
@@ -270,8 +287,7 @@ impl Machines {
         }
         let limits = self.settings.limits;
         let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
-        turn.ended.remove(&id);
-        turn.writes.delete(Key::Ended(id));
+        self.taken_up(&record, turn);
         self.adopt(record, turn.now);
         self.deadlines.remove(delivery.deadline.as_millis(), id);
         self.deadlines.insert(deadline.as_millis(), id);
@@ -280,7 +296,7 @@ impl Machines {
     }
 
     /// Whether the provider still recognises a repeat of a delivery that ended in doubt.
-    fn is_recognised(&self, record: &DeliveryRecord, now: Time) -> bool {
+    pub(super) fn is_recognised(&self, record: &DeliveryRecord, now: Time) -> bool {
         let profile = self.credential_of(&record.destination).and_then(|name| self.settings.profiles.get(&**name));
         profile.and_then(|profile| profile.dedupe).is_some_and(|window| now < record.accepted.after(window))
     }
@@ -326,20 +342,8 @@ impl Machines {
         }
     }
 
-    /// Recovery: what was in the air when the store was last open has no answer any more. Wants say which.
+    /// Recovery: a token request that was out when the store was last open has no answer any more.
     pub(crate) fn recover(&mut self, clean: bool, turn: &mut Turn) {
-        let mut in_the_air: Vec<(DeliveryId, Attempt)> = self
-            .live
-            .values()
-            .filter_map(|live| match live.record.delivery.wants() {
-                Want::Answer { attempt, .. } => Some((live.record.delivery.id, attempt)),
-                Want::Nothing | Want::Admission { .. } | Want::Token { .. } => None,
-            })
-            .collect();
-        in_the_air.sort_unstable();
-        for (id, attempt) in in_the_air {
-            self.interrupted(id, attempt, clean, turn);
-        }
         let refreshing: Vec<String> = self
             .credentials
             .iter()
@@ -348,12 +352,6 @@ impl Machines {
             .collect();
         for name in refreshing.iter().filter(|_| !clean) {
             self.credential(name, CredentialInput::Interrupted, turn);
-        }
-        let needed = self.queues.iter().filter_map(|(destination, queue)| {
-            Some((Name::clone(self.credential_of(destination)?), queue.newest_rejected()?))
-        });
-        for (name, past) in needed.collect::<Vec<_>>() {
-            self.credential(&name, CredentialInput::Needed { past, why: Need::Refused }, turn);
         }
     }
 }

@@ -38,6 +38,9 @@ impl Machines {
     fn held_back(&self, record: &DeliveryRecord, now: Time) -> Vec<String> {
         let mut sentences = Vec::new();
         let (id, destination, lane) = (record.delivery.id, record.destination.as_str(), record.lane.as_deref());
+        if self.is_unmet(record) {
+            sentences.push("The engine has just started and has not come to it yet.".into());
+        }
         if let Some(scope) = self.is_paused(destination, lane) {
             sentences.push(format!("An operator paused {scope}; resuming it releases the delivery."));
         }

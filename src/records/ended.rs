@@ -1,8 +1,8 @@
 //! Where the record of a delivery lies. Live ones lie in one table, which opening reads; those that have ended lie in
-//! another, which only those read who ask about them. One in a lane stays in the first: a parcel before it that is started
+//! another, which only those read who ask about them. One in a lane may stay in the first: a parcel before it that is started
 //! again asks whether a later one was sent.
 
-use outlast_state::{DeliveryId, State, Want};
+use outlast_state::{DeliveryId, State};
 use serde::{Deserialize, Serialize};
 
 use super::{Content, DeliveryRecord, chunks, decode, get};
@@ -39,45 +39,51 @@ pub(crate) struct CountsRecord {
     pub(crate) failed: u64,
     pub(crate) attempts: u64,
     pub(crate) newest: DeliveryId,
+    /// How many of the ended ones have not been let go.
+    pub(crate) kept: u64,
 }
 
 impl CountsRecord {
-    pub(crate) fn of(counts: &Counts, newest: DeliveryId) -> Self {
+    pub(crate) fn of(counts: &Counts, newest: DeliveryId, kept: u64) -> Self {
         let Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, damaged: _ } = *counts;
-        CountsRecord { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, newest }
+        CountsRecord { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, newest, kept }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let CountsRecord {
+            pending,
+            sending,
+            awaiting_propagation,
+            refreshing,
+            done,
+            failed,
+            attempts,
+            newest: _,
+            kept: _,
+        } = *self;
+        Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, damaged: 0 }
     }
 }
 
 impl DeliveryRecord {
-    /// Where the record of a delivery that stands so belongs.
-    pub(crate) fn home(&self) -> Home {
-        if self.delivery.wants() == Want::Nothing && self.lane.is_none() { Home::Ended } else { Home::Live }
-    }
-
-    /// Puts the record of a delivery that has just ended, in the place of the live one. A delivered one lets go of its body;
-    /// a failed one keeps it, to be started again.
-    pub(crate) fn put_ended(&self, writes: &mut Writes) {
-        let id = self.delivery.id;
-        self.put_under(self.home().key(id), writes);
-        if self.home() == Home::Ended {
-            writes.delete(Key::Delivery(id));
-        }
-        if let Some(content) = self.content.filter(|_| self.let_go_of_body()) {
-            delete_body(id, content, writes);
-        }
-    }
-
     /// Whether its body is gone: it was delivered, and the record itself says what the body was.
     pub(crate) fn let_go_of_body(&self) -> bool {
         matches!(self.delivery.state, State::Done { .. }) && self.content.is_some()
     }
 }
 
-/// Deletes a body, and the parcel's record with it.
-fn delete_body(id: DeliveryId, content: Content, writes: &mut Writes) {
-    writes.delete(Key::Parcel(id));
-    for number in 0..chunks(content.size) {
-        writes.delete(Key::Body(id, number));
+impl Content {
+    /// Deletes a body, and the parcel's record with it.
+    pub(crate) fn delete(self, id: DeliveryId, writes: &mut Writes) {
+        writes.delete(Key::Parcel(id));
+        for number in 0..chunks(self.size) {
+            writes.delete(Key::Body(id, number));
+        }
+    }
+
+    /// How many records that are.
+    pub(crate) fn keys(self) -> usize {
+        usize::from(chunks(self.size)).saturating_add(1)
     }
 }
 

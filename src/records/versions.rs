@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord, PauseRecord,
 };
-use crate::store::codec::{Damage, Payload};
+use crate::store::Key;
+use crate::store::codec::{self, Damage, Payload};
 
 /// Something that is stored under a key of its own.
 pub(crate) trait Record: Serialize + DeserializeOwned {
@@ -42,6 +43,22 @@ impl Record for DeliveryRecord {
     }
 }
 
+/// What a delivery's record begins with: all that is needed of one that waits and is in no lane.
+#[derive(Deserialize)]
+pub(crate) struct Head<'a> {
+    pub(crate) delivery: Delivery,
+    pub(crate) destination: &'a str,
+    pub(crate) lane: Option<&'a str>,
+}
+
+/// The beginning of a delivery's record; nothing where a version wrote it that does not begin so.
+pub(crate) fn head<'a>(key: &Key, bytes: &'a [u8]) -> Result<Option<Head<'a>>, Damage> {
+    match codec::open(key, bytes)? {
+        (DeliveryRecord::VERSION, payload) => payload.decode_first().map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// A delivery as version 1 wrote it. Its body is described by its parcel, which stays for as long as the record does.
 #[derive(Serialize, Deserialize)]
 struct First {
@@ -65,7 +82,7 @@ impl From<First> for DeliveryRecord {
 mod tests {
     use super::*;
     use crate::records::{decode, put};
-    use crate::store::{Key, Writes, codec};
+    use crate::store::Writes;
     use outlast_state::DeliveryId;
 
     #[test]
@@ -90,6 +107,8 @@ mod tests {
         read.put(&mut writes);
         let bytes = writes.get(&key).flatten().unwrap();
         assert_eq!(codec::open(&key, bytes).map(|(version, _)| version), Ok(2));
+        let head = head(&key, bytes).unwrap().expect("it is of this version");
+        assert_eq!((head.delivery, head.destination, head.lane), (delivery, "d", Some("l")));
         assert_eq!(decode(&key, bytes), Ok(read));
         let newer = codec::seal(&key, 3, &first);
         assert_eq!(decode::<DeliveryRecord>(&key, &newer), Err(Damage::Version(3)));

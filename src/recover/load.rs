@@ -1,17 +1,16 @@
-//! Opening reads what is live and what is paused. What has ended is counted, and not read.
+//! What opening reads before the deliveries: what is paused, and the counts.
 
-use outlast_state::{DeliveryId, Time, Want};
+use outlast_state::Time;
 
-use super::LARGEST_RECOVERY;
 use super::quarantine::Quarantine;
 use crate::driver::machines::Machines;
 use crate::error::{Error, ErrorKind};
-use crate::records::{self, CountsRecord, DeliveryRecord, PauseRecord};
+use crate::records::{self, CountsRecord, PauseRecord};
 use crate::store::keys::Meta;
-use crate::store::{Key, Store, Table, Writes};
+use crate::store::{Key, Store, Table};
 use crate::view::Counts;
 
-/// Reads every live delivery and every pause. A record that does not verify is reported and left alone (S14).
+/// Reads what is paused, and how many deliveries stand where. A record that does not verify is reported and left alone (S14).
 pub(super) fn load(
     machines: &mut Machines,
     store: &dyn Store,
@@ -19,44 +18,18 @@ pub(super) fn load(
     quarantine: &mut Quarantine,
 ) -> Result<(), Error> {
     pauses(machines, store, now, quarantine)?;
-    let ended = counts(machines, store, quarantine)?;
-    let mut stale = Vec::new();
-    records::each::<DeliveryRecord>(store, Table::Delivery, |key, record| {
-        if let Key::Delivery(id) = key {
-            machines.ids.skip(id);
-        }
-        match record {
-            Ok(record) => match record.delivery.wants() {
-                Want::Nothing => {
-                    stale.push((record.delivery.id, record.destination.clone(), record.lane.clone()));
-                    machines.remember_lane(&record, now);
-                }
-                Want::Answer { .. } => {
-                    machines.counts.moved(None, &record.delivery);
-                    machines.adopt(record, now);
-                }
-                Want::Admission { .. } | Want::Token { .. } => {
-                    machines.counts.moved(None, &record.delivery);
-                    machines.settle(&record, now);
-                }
-            },
-            Err(damage) => quarantine.add(key, damage),
-        }
-        true
-    })?;
-    let Counts { done, failed, attempts, .. } = ended;
-    let damaged = machines.counts.damaged;
-    machines.counts = Counts { done, failed, attempts, damaged, ..machines.counts };
-    archive(machines, store, stale)
+    machines.counts = counts(machines, store, quarantine)?;
+    Ok(())
 }
 
-/// What is counted of those that have ended: as the store says, or, where it does not, by reading all.
+/// How many stand where: as the store says, or, where it does not, by reading all.
 fn counts(machines: &mut Machines, store: &dyn Store, quarantine: &mut Quarantine) -> Result<Counts, Error> {
     let key = Key::Meta(Meta::Counts);
     match records::get::<CountsRecord>(store, &key)? {
-        Ok(Some(CountsRecord { done, failed, attempts, newest, .. })) => {
-            machines.ids.skip(newest);
-            return Ok(Counts { done, failed, attempts, ..Counts::default() });
+        Ok(Some(counted)) => {
+            machines.ids.skip(counted.newest);
+            machines.ended.kept = counted.kept;
+            return Ok(counted.counts());
         }
         Ok(None) => {}
         Err(damage) => quarantine.add(key, damage),
@@ -64,6 +37,9 @@ fn counts(machines: &mut Machines, store: &dyn Store, quarantine: &mut Quarantin
     let mut counts = Counts::default();
     records::each_delivery(store, |id, key, record| {
         machines.ids.skip(id);
+        if key.table() == Table::Ended {
+            machines.ended.kept = machines.ended.kept.saturating_add(1);
+        }
         match record {
             Ok(record) => counts.moved(None, &record.delivery),
             Err(damage) => quarantine.add(key, damage),
@@ -71,30 +47,6 @@ fn counts(machines: &mut Machines, store: &dyn Store, quarantine: &mut Quarantin
         true
     })?;
     Ok(counts)
-}
-
-/// Moves what has ended to where opening does not read it: from the table of the live ones, where version 1 left it, and
-/// where those in a lane stay until nothing in the lane asks for them.
-fn archive(
-    machines: &Machines,
-    store: &dyn Store,
-    stale: Vec<(DeliveryId, String, Option<String>)>,
-) -> Result<(), Error> {
-    let knows = |destination: &str, lane: &str| machines.queues.get(destination).is_some_and(|queue| queue.knows(lane));
-    let stale = stale.into_iter().filter(|(_, to, lane)| lane.as_deref().is_none_or(|lane| !knows(to, lane)));
-    let mut writes = Writes::new();
-    for (id, ..) in stale {
-        let Ok(Some(record)) = records::get::<DeliveryRecord>(store, &Key::Delivery(id))? else { continue };
-        record.put_under(Key::Ended(id), &mut writes);
-        writes.delete(Key::Delivery(id));
-        if writes.len() >= LARGEST_RECOVERY {
-            store.commit(std::mem::take(&mut writes))?;
-        }
-    }
-    if !writes.is_empty() {
-        store.commit(writes)?;
-    }
-    Ok(())
 }
 
 fn pauses(machines: &mut Machines, store: &dyn Store, now: Time, quarantine: &mut Quarantine) -> Result<(), Error> {

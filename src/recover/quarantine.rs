@@ -1,14 +1,15 @@
 //! Opening with records that do not verify: each is told with its key and acted on by nobody (S14), and what depends on
 //! it takes the safe side. The rest goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use outlast_state::{DeliveryId, Epoch, Input, State, Time};
 use tracing::{error, warn};
 
-use crate::driver::machines::{Machines, Name};
+use crate::driver::machines::Machines;
+use crate::driver::reading::stop_lane;
 use crate::error::{Error, ErrorKind};
-use crate::records::{self, ClockRecord, DeliveryRecord, IdentityRecord, ParcelRecord};
+use crate::records::{self, ClockRecord, DeliveryRecord, IdentityRecord};
 use crate::store::codec::Damage;
 use crate::store::keys::Meta;
 use crate::store::{Key, Store, Table};
@@ -26,6 +27,11 @@ impl Quarantine {
         self.0.insert(key, damage);
     }
 
+    /// The keys of all of it.
+    pub(super) fn keys(&self) -> BTreeSet<Key> {
+        self.0.keys().cloned().collect()
+    }
+
     /// Tells of each, and counts them.
     pub(super) fn report(&self, machines: &mut Machines) {
         for (key, damage) in &self.0 {
@@ -38,11 +44,7 @@ impl Quarantine {
     pub(super) fn stop_lanes(&self, machines: &mut Machines, store: &dyn Store) -> Result<(), Error> {
         for key in self.0.keys() {
             let Key::Delivery(id) = *key else { continue };
-            let Ok(Some(parcel)) = records::get::<ParcelRecord>(store, &Key::Parcel(id))? else { continue };
-            if let Some(lane) = parcel.lane {
-                error!(delivery = %id, destination = parcel.destination, lane, "its lane stops there");
-                machines.queues.entry(Name::from(parcel.destination)).or_default().block(id, &lane);
-            }
+            stop_lane(store, machines, id)?;
         }
         Ok(())
     }

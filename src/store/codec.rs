@@ -12,8 +12,8 @@
 use std::fmt;
 
 use bincode::{ErrorKind, Options};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::keys::Key;
 
@@ -126,6 +126,21 @@ impl Payload<'_> {
         let limit = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
         options()
             .with_limit(limit)
+            .deserialize(self.bytes)
+            .map_err(|error| Damage::Payload { version: self.version, what: reason(&error) })
+    }
+}
+
+impl<'a> Payload<'a> {
+    /// The value that it begins with; what comes after is not read. That all of it is whole, the checksum has told.
+    ///
+    /// # Errors
+    /// [`Damage::Payload`] when the bytes do not begin with a `T`.
+    pub fn decode_first<T: Deserialize<'a>>(self) -> Result<T, Damage> {
+        let limit = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        options()
+            .with_limit(limit)
+            .allow_trailing_bytes()
             .deserialize(self.bytes)
             .map_err(|error| Damage::Payload { version: self.version, what: reason(&error) })
     }

@@ -77,6 +77,19 @@ impl Life {
         builder.vault_key(crate::vault::VaultKey::known([7; 32]))
     }
 
+    /// The engine reads what is live in slices of this size.
+    #[must_use = "it describes an engine"]
+    pub fn reading(mut builder: Builder, slice: usize) -> Builder {
+        builder.slice = slice.max(1);
+        builder
+    }
+
+    /// Whether it has not yet read all that was live when it was opened.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.heart.machines.reading.is_some()
+    }
+
     /// Opens a store, as [`Builder::open`] does, without starting anything.
     ///
     /// # Errors

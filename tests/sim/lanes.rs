@@ -84,6 +84,8 @@ struct Play {
 fn open(store: &MemoryStore, now: u64) -> Life {
     let limits = Limits { budget: 2, time_to_live: Span::from_secs(1 << 30), ..Limits::default() };
     let builder = Engine::builder("unused").limits(limits).destination("d", Endpoint::new(Scripted).concurrency(2));
+    // One at a time, so that what was live is met over several turns.
+    let builder = Life::reading(builder, 1);
     Life::open(builder, Arc::new(store.clone()), 1, Time::from_millis(now)).unwrap()
 }
 
@@ -136,7 +138,7 @@ impl Play {
                 }
             }
             self.flying.sort_by_key(|sending| sending.ids().next());
-            if !self.life.is_asked() {
+            if !self.life.is_asked() && !self.life.is_reading() {
                 return;
             }
         }

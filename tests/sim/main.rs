@@ -23,9 +23,11 @@ mod coverage;
 mod digest;
 mod draw;
 mod lanes;
+mod opening;
 mod parked;
 mod plan;
 mod points;
+mod retention;
 mod run;
 mod world;
 

@@ -1,0 +1,43 @@
+//! The table `[store]`.
+
+use std::path::{Path, PathBuf};
+
+use super::beside;
+use super::table::Section;
+use crate::limits::Retention;
+use crate::store::StoreKind;
+
+/// What is said of the store, beside where it is.
+pub(crate) struct StoreSettings {
+    pub(crate) kind: StoreKind,
+    pub(crate) cache_mib: Option<u64>,
+    pub(crate) retention: Retention,
+}
+
+pub(super) fn path(file: &Path, section: &mut Section<'_>) -> PathBuf {
+    beside(file, section.text("path").as_deref().unwrap_or("outlast-data"))
+}
+
+/// Which embedded store keeps the records.
+pub(super) fn kind(section: &mut Section<'_>) -> StoreKind {
+    let Some(wanted) = section.text("kind") else { return StoreKind::default() };
+    let known = StoreKind::ALL.iter().copied().find(|kind| kind.name() == wanted);
+    known.unwrap_or_else(|| {
+        let names: Vec<&str> = StoreKind::ALL.iter().map(|kind| kind.name()).collect();
+        section.fault("kind", format!("{wanted:?} is none that this program has: {}", names.join(", ")));
+        StoreKind::default()
+    })
+}
+
+pub(super) fn read(file: &Path, mut section: Section<'_>) -> (PathBuf, StoreSettings) {
+    let path = path(file, &mut section);
+    let (kind, cache_mib) = (kind(&mut section), section.count("cache_mib", 1..=65_536));
+    let default = Retention::default();
+    let retention = Retention {
+        done: section.span_or_nothing("keep_done").unwrap_or(default.done),
+        failed: section.span_or_nothing("keep_failed").unwrap_or(default.failed),
+        count: section.count("keep_count", 0..=u64::MAX).unwrap_or(default.count),
+    };
+    section.close();
+    (path, StoreSettings { kind, cache_mib, retention })
+}
