@@ -1,5 +1,6 @@
 //! The store as it ships, on the disk of the system's directory for temporary files: a commit of 256 records with its
 //! barrier, and a read.
+#![allow(clippy::arithmetic_side_effects, reason = "numbers of records are nowhere near their limits")]
 
 use std::cell::Cell;
 use std::hint::black_box;

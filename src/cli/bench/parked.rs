@@ -28,6 +28,7 @@ pub(crate) struct Order {
     parked: u64,
     accepts: u64,
     runs: usize,
+    settle_ms: u64,
 }
 
 /// What it measured.
@@ -46,7 +47,7 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     let (runs, parked) = (scale.runs, scale.parked);
     // A tenth of what is parked is the most that the rate without them is measured on.
     let accepts = scale.accepts.min(parked.div_ceil(10)).div_ceil(float_count(runs));
-    let order = Order { store: store.clone(), kind: ground.kind, parked, accepts, runs };
+    let order = Order { store: store.clone(), kind: ground.kind, parked, accepts, runs, settle_ms: scale.settle_ms };
     let mut worker = Worker::start(&Task::Parked(order))?;
     let told: Told = worker.told().await?;
     worker.kill()?;
@@ -76,7 +77,7 @@ pub(super) async fn child(order: Order) -> Result<(), Failure> {
     let endpoint = Endpoint::new(Post::new(api.clone()).bearer()).credential("dead");
     let builder = grant::builder(order.kind, &order.store)?.cache_bytes(CACHE_MIB << 20);
     let engine = builder.credential("dead", grant::oauth(&api)).destination("parked", endpoint).open().await?;
-    load::pause(SETTLE_MS).await;
+    load::pause(order.settle_ms).await;
     let resident_empty = cpu::resident();
     let (mut without, mut with, mut next) = (Vec::new(), Vec::new(), 0);
     for _ in 0..order.runs {
@@ -84,7 +85,8 @@ pub(super) async fn child(order: Order) -> Result<(), Failure> {
     }
     let rest = order.parked.saturating_sub(next);
     accept(&engine, &mut next, rest).await?;
-    load::pause(SETTLE_MS).await;
+    // What is only held for work in progress is let go.
+    load::pause(order.settle_ms).await;
     let resident_full = cpu::resident();
     let live = engine.counts().await?.live();
     if live != order.parked {
@@ -109,6 +111,3 @@ async fn accept(engine: &Engine, next: &mut u64, count: u64) -> Result<f64, Fail
 }
 
 const CACHE_MIB: u64 = 128;
-
-/// So long nothing happens before memory is read: what is only held for work in progress is let go.
-const SETTLE_MS: u64 = 1_000;
