@@ -93,6 +93,28 @@ fn every_row_measures_what_it_says() {
 }
 
 #[test]
+fn curves_have_their_points_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = object(&bench(folder.path(), &["--curves", "--json"]));
+    let points = |name: &str| told["curves"][name].as_array().unwrap_or_else(|| panic!("{name} of {told:#}")).clone();
+    for (name, at) in [
+        ("concurrency", vec![1.0, 16.0, 64.0, 256.0, 1024.0]),
+        ("event_bytes", vec![100.0, 600.0, 4096.0, 32768.0]),
+        ("live", vec![0.0, 500.0]),
+        ("credentials", vec![1.0, 50.0]),
+    ] {
+        assert_eq!(points(name).iter().map(|point| number(point, "at")).collect::<Vec<_>>(), at, "{name}");
+        for point in points(name) {
+            assert!(number(&point, "deliver_per_s") > 0.0 && number(&point, "cpu_us") > 0.0, "{name}: {point}");
+            assert!(number(&point, "p50_ms") <= number(&point, "p99_ms"), "{name}: {point}");
+            let has_baseline = point["baseline_per_s"].as_f64().is_some_and(|rate| rate > 0.0);
+            assert_eq!(has_baseline, ["concurrency", "event_bytes"].contains(&name), "{name}: {point}");
+        }
+    }
+    assert!(is_empty(folder.path()), "nothing is left behind");
+}
+
+#[test]
 fn people_get_a_table_that_says_what_is_missed() {
     let folder = tempfile::tempdir().unwrap();
     let output = bench(folder.path(), &["--only", "accept"]);

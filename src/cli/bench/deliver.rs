@@ -180,7 +180,7 @@ async fn with_engine(ground: &Ground, address: SocketAddr, path: &str, load: &Lo
     Ok(Run { took, cpu, syncs, commits, record })
 }
 
-async fn without(address: SocketAddr, path: &str, load: &Load) -> Result<Run, Failure> {
+pub(super) async fn without(address: SocketAddr, path: &str, load: &Load) -> Result<Run, Failure> {
     let url = sink::url(address, path);
     let (watch, cpu) = (Stopwatch::start(), cpu::used());
     load::post(&url, load).await?;
