@@ -5,14 +5,18 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use outlast_state::{Epoch, Evidence, Gate, Room, Span, Time, Token, TokenProof};
 
-const NOW: Time = Time::from_millis(1_800_000_000_000);
+const NOW: Time = Time::from_millis(1_800_003_600_000);
+const AN_HOUR_AGO: Time = Time::from_millis(1_800_000_000_000);
 
 /// A gate that is open: its token is old, and many requests with it were accepted.
 fn flowing() -> Gate {
     let epoch = Epoch::NONE.next();
-    let issued = Time::from_millis(NOW.as_millis() - 3_600_000);
-    let token =
-        Token { epoch, issued, expires: NOW.after(Span::from_secs(3600)), proof: TokenProof::Unproven { refusals: 0 } };
+    let token = Token {
+        epoch,
+        issued: AN_HOUR_AGO,
+        expires: NOW.after(Span::from_secs(3600)),
+        proof: TokenProof::Unproven { refusals: 0 },
+    };
     (0..500).fold(Gate::of(&token), |gate, _| gate.sent(epoch, NOW).answered(epoch, NOW, Evidence::Accepted, NOW))
 }
 

@@ -150,18 +150,20 @@ impl Http {
         within: Span,
         now: impl Fn() -> Time + Send,
     ) -> Result<Answer, NoAnswer> {
-        let origin = url.origin().ascii_serialization();
-        let client = self.client(url).await?;
-        let mut outgoing = client.request(method, url.clone()).headers(headers).timeout(duration(within));
+        // Not by the client's builder, which would put the headers one by one into a map of its own.
+        let mut outgoing = reqwest::Request::new(method, url.clone());
+        *outgoing.headers_mut() = headers;
+        *outgoing.timeout_mut() = Some(duration(within));
         if !body.is_empty() {
-            outgoing = outgoing.body(body);
+            *outgoing.body_mut() = Some(body.into());
         }
-        let mut response = outgoing.send().await.map_err(|error| no_answer(error, &origin, within))?;
+        let sent = self.client(url).await?.execute(outgoing).await;
+        let mut response = sent.map_err(|error| no_answer(error, url, within))?;
         let status = response.status().as_u16();
         let headers = readable(response.headers());
         let cap = self.options.body_cap;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(error, &origin, within))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(error, url, within))? {
             let room = cap.saturating_sub(body.len());
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if body.len() >= cap {
@@ -281,8 +283,8 @@ fn forbidden(cause: impl Into<String>) -> NoAnswer {
 
 /// What the client's error means for the request. A connection that was not made carried nothing; after that, anything
 /// may have arrived.
-fn no_answer(error: reqwest::Error, origin: &str, within: Span) -> NoAnswer {
-    let error = error.without_url();
+fn no_answer(error: reqwest::Error, url: &Url, within: Span) -> NoAnswer {
+    let (error, origin) = (error.without_url(), url.origin().ascii_serialization());
     if let Some(denied) = cause_of::<Denied>(&error) {
         // A name can resolve to nonsense for a while, behind a captive portal for example. That must not end a delivery.
         return NoAnswer::NotSent { cause: denied.to_string() };

@@ -9,7 +9,7 @@ use serde_json::Value;
 fn bench(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_outlast"));
     command.args(["bench", "--tiny", "--dir", "."]).args(args).current_dir(folder).stdin(Stdio::null());
-    command.output().unwrap()
+    command.output().expect("the program runs")
 }
 
 fn object(output: &Output) -> Value {
@@ -23,7 +23,7 @@ fn number(object: &Value, name: &str) -> f64 {
 }
 
 fn is_empty(folder: &Path) -> bool {
-    std::fs::read_dir(folder).unwrap().next().is_none()
+    std::fs::read_dir(folder).expect("the folder is there").next().is_none()
 }
 
 #[test]
@@ -86,8 +86,30 @@ fn every_row_measures_what_it_says() {
         assert!(of("bytes_per_parked") > 0.0 && of("resident_empty_bytes") < of("resident_parked_bytes"), "{told:#}");
     }
     assert_eq!(told["disk_bytes_by_round"].as_array().unwrap().len(), 10);
-    for sick in ["flow_mute_connections", "flow_slow_connections"] {
+    for sick in ["flow_mute_requests", "flow_slow_requests"] {
         assert!((1.0..=64.0).contains(&of(sick)), "a sick destination holds no more than its share (L4): {told:#}");
+    }
+    assert!(is_empty(folder.path()), "nothing is left behind");
+}
+
+#[test]
+fn curves_have_their_points_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = object(&bench(folder.path(), &["--curves", "--json"]));
+    let points = |name: &str| told["curves"][name].as_array().unwrap_or_else(|| panic!("{name} of {told:#}")).clone();
+    for (name, at) in [
+        ("concurrency", vec![1.0, 16.0, 64.0, 256.0, 1024.0]),
+        ("event_bytes", vec![100.0, 600.0, 4096.0, 32768.0]),
+        ("live", vec![0.0, 500.0]),
+        ("credentials", vec![1.0, 50.0]),
+    ] {
+        assert_eq!(points(name).iter().map(|point| number(point, "at")).collect::<Vec<_>>(), at, "{name}");
+        for point in points(name) {
+            assert!(number(&point, "deliver_per_s") > 0.0 && number(&point, "cpu_us") > 0.0, "{name}: {point}");
+            assert!(number(&point, "p50_ms") <= number(&point, "p99_ms"), "{name}: {point}");
+            let has_baseline = point["baseline_per_s"].as_f64().is_some_and(|rate| rate > 0.0);
+            assert_eq!(has_baseline, ["concurrency", "event_bytes"].contains(&name), "{name}: {point}");
+        }
     }
     assert!(is_empty(folder.path()), "nothing is left behind");
 }

@@ -1,7 +1,6 @@
 //! `submit` alone: how many there can be, and how long one takes at a steady rate.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::deliver::AT_ONCE;
 use super::event::{SIZE, event};
@@ -44,7 +43,7 @@ pub(super) async fn only(ground: &Ground, figures: &mut Figures) -> Result<(), F
 /// The row `submit`: arrivals that wait for nobody, deliveries going on.
 pub(super) async fn steady(ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
     let (_sink, address) = task::sink().await?;
-    let (store, count) = (ground.store(), ground.scale.steady_s.saturating_mul(u64::from(PER_SECOND)));
+    let (store, count) = (ground.store(), ground.scale.arrivals(PER_SECOND));
     let record = Record::of(count);
     let endpoint = Endpoint::new(Post::new(sink::url(address, "/")).record(&record)).concurrency(AT_ONCE);
     let engine = ground.kind.builder(&store).destination("sink", endpoint).open().await?;
@@ -86,6 +85,3 @@ pub(super) async fn arrivals(
     .await;
     failed.into_result()
 }
-
-/// Before anything is measured at a steady rate, this long passes with nothing to do, so that what came before has settled.
-pub(super) const SETTLE: Duration = Duration::from_millis(300);

@@ -7,9 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The processor time of this process so far, all threads, those that have ended too, user and system.
 pub(super) fn used() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
-    Duration::new(seconds, nanos)
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }
 
 /// Since an earlier reading.

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accept;
 use super::cpu;
 use super::event::{SIZE, event};
 use super::figures::{Figures, number};
@@ -12,6 +11,7 @@ use super::grant;
 use super::ground::Ground;
 use super::load::{self, Failed};
 use super::post::{Post, Record};
+use super::scale::Scale;
 use super::sink;
 use super::spread::Sorted;
 use super::target::CREDENTIALS;
@@ -50,7 +50,7 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
 
 async fn measure(ground: &Ground, address: SocketAddr, credentials: u64, per_second: u32) -> Result<Cost, Failure> {
     let (store, api) = (ground.store(), sink::url(address, "/"));
-    let count = ground.scale.steady_s.saturating_mul(u64::from(per_second));
+    let count = ground.scale.arrivals(per_second);
     let record = Record::of(count);
     let mut builder = grant::builder(ground.kind, &store)?;
     for number in 0..credentials {
@@ -59,8 +59,7 @@ async fn measure(ground: &Ground, address: SocketAddr, credentials: u64, per_sec
     }
     let engine = builder.open().await?;
     grant::authorise(&engine, (0..credentials).map(name)).await?;
-    let idle =
-        at_rest(if credentials == 1 { Duration::ZERO } else { Duration::from_secs(ground.scale.steady_s) }).await;
+    let idle = if credentials == 1 { 0.0 } else { at_rest(&ground.scale).await };
     let failed = Failed::default();
     let (watch, before) = (Stopwatch::start(), cpu::used());
     load::steadily(0..count, per_second, &record, |number| {
@@ -78,7 +77,7 @@ async fn measure(ground: &Ground, address: SocketAddr, credentials: u64, per_sec
     .await;
     failed.into_result()?;
     load::all_done(&engine, &record).await?;
-    load::pause_for(Duration::from_secs(ground.scale.steady_s).saturating_sub(watch.elapsed())).await;
+    load::pause_for(ground.scale.steady().saturating_sub(watch.elapsed())).await;
     let busy = percent(cpu::since(before), watch.elapsed());
     engine.stop().await?;
     Ground::remove(&store)?;
@@ -86,10 +85,10 @@ async fn measure(ground: &Ground, address: SocketAddr, credentials: u64, per_sec
 }
 
 /// The share of a core that is used while nothing happens.
-async fn at_rest(span: Duration) -> f64 {
-    load::pause_for(accept::SETTLE).await;
+async fn at_rest(scale: &Scale) -> f64 {
+    scale.settle().await;
     let (watch, before) = (Stopwatch::start(), cpu::used());
-    load::pause_for(span).await;
+    load::pause_for(scale.steady()).await;
     percent(cpu::since(before), watch.elapsed())
 }
 

@@ -16,7 +16,9 @@ use super::post::{Post, Record};
 use super::sink;
 use super::spread::{Sorted, Spread, float, rate};
 use super::svg::{self, Picture};
-use super::target::{CPU, RATIO_20MS, RATIO_SLED};
+#[cfg(feature = "redb")]
+use super::target::RATIO_REDB;
+use super::target::{CPU, RATIO_20MS, RATIO_SLED, SYNCS};
 use super::task;
 use crate::Endpoint;
 use crate::cli::failure::Failure;
@@ -29,6 +31,8 @@ pub(super) const AT_ONCE: u32 = 256;
 pub(super) struct Run {
     pub(super) took: Duration,
     pub(super) cpu: Duration,
+    pub(super) syncs: u64,
+    pub(super) commits: u64,
     pub(super) record: Arc<Record>,
 }
 
@@ -73,6 +77,8 @@ pub(super) async fn throughput(ground: &Ground, figures: &mut Figures, picture: 
     figures.spread("baseline_per_s", baseline);
     let target = match ground.kind {
         Kind::Sled => RATIO_SLED,
+        #[cfg(feature = "redb")]
+        Kind::Redb => RATIO_REDB,
     };
     figures.spread_line(target, pairs.ratio(), beside(delivered, baseline));
     let micros = |run: &Run| run.cpu.as_secs_f64() * 1e6 / pairs.deliveries();
@@ -85,6 +91,11 @@ pub(super) async fn throughput(ground: &Ground, figures: &mut Figures, picture: 
         beyond,
         format!("{:.1} µs with the engine, {:.1} µs without", engine.median, client.median),
     );
+    let per_1000 = |count: u64| float(count) * 1000.0 / pairs.deliveries();
+    let syncs = Pairs::each(&pairs.runs, |run| per_1000(run.syncs));
+    let commits = Pairs::each(&pairs.runs, |run| per_1000(run.commits));
+    figures.spread("commits_per_1000", commits);
+    figures.spread_line(SYNCS, syncs, format!("{:.1} commits, in the runs of the first row", commits.median));
     pairs.runs.sort_by_key(|run| run.took);
     match (picture, pairs.runs.get(pairs.runs.len() / 2)) {
         (Some(path), Some(run)) => draw(path, ground, &pairs.load, run, baseline.median),
@@ -155,20 +166,23 @@ async fn with_engine(ground: &Ground, address: SocketAddr, path: &str, load: &Lo
     let post = Post::new(sink::url(address, path)).record(&record);
     let endpoint = Endpoint::new(post).concurrency(load.at_once);
     let engine = ground.kind.builder(&store).destination("sink", endpoint).open().await?;
+    let before = engine.store_figures().await?;
     let (watch, cpu) = (record.watch, cpu::used());
     let begun = watch.elapsed();
     load::submit(&engine, "sink", load, &record).await?;
     load::all_done(&engine, &record).await?;
     let took = watch.elapsed().saturating_sub(begun);
     let cpu = cpu::since(cpu);
+    let after = engine.store_figures().await?;
+    let (syncs, commits) = (after.syncs.saturating_sub(before.syncs), after.commits.saturating_sub(before.commits));
     engine.stop().await?;
     Ground::remove(&store)?;
-    Ok(Run { took, cpu, record })
+    Ok(Run { took, cpu, syncs, commits, record })
 }
 
-async fn without(address: SocketAddr, path: &str, load: &Load) -> Result<Run, Failure> {
+pub(super) async fn without(address: SocketAddr, path: &str, load: &Load) -> Result<Run, Failure> {
     let url = sink::url(address, path);
     let (watch, cpu) = (Stopwatch::start(), cpu::used());
     load::post(&url, load).await?;
-    Ok(Run { took: watch.elapsed(), cpu: cpu::since(cpu), record: Record::of(0) })
+    Ok(Run { took: watch.elapsed(), cpu: cpu::since(cpu), syncs: 0, commits: 0, record: Record::of(0) })
 }

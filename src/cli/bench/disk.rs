@@ -19,9 +19,6 @@ use crate::cli::failure::Failure;
 
 const ROUNDS: u64 = 10;
 
-/// So long nothing happens before the size is read: what the store gives back by itself it has given back.
-const SETTLE_MS: u64 = 1_000;
-
 /// The row `disk`.
 pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
     let (_sink, address) = task::sink().await?;
@@ -35,8 +32,9 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
         let load = Load { events: from..to, size: SIZE, at_once: AT_ONCE };
         load::submit(&engine, "sink", &load, &record).await?;
         load::none_live(&engine).await?;
+        // What the store gives back by itself it has given back then.
         if number == 0 || number.saturating_add(1) == ROUNDS {
-            load::pause(SETTLE_MS).await;
+            ground.scale.settle().await;
         }
         sizes.push(size(&store)?);
     }

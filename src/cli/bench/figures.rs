@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Args;
+use super::curves::{self, Point};
 use super::machine::Machine;
 use super::scale::Scale;
 use super::spread::Spread;
@@ -17,6 +18,7 @@ pub(super) struct Figures {
     numbers: Map<String, Value>,
     spreads: Map<String, Value>,
     lines: Vec<Line>,
+    curves: Vec<(&'static str, &'static str, Vec<Point>)>,
 }
 
 /// A line of the table with its figure.
@@ -57,6 +59,11 @@ impl Figures {
         self.numbers.insert(key.to_owned(), json!(value));
     }
 
+    /// Each curve: its name, what its points are at, and the points.
+    pub(super) fn curves(&mut self, curves: impl IntoIterator<Item = (&'static str, &'static str, Vec<Point>)>) {
+        self.curves.extend(curves);
+    }
+
     /// Everything as one object.
     pub(super) fn json(&self, args: &Args, scale: &Scale, machine: &Machine) -> Value {
         let mut object = self.numbers.clone();
@@ -69,6 +76,10 @@ impl Figures {
                    "measured": rounded(line.measured), "result": result(line), "beside": line.beside})
         };
         object.insert("table".into(), self.lines.iter().map(target).collect());
+        if !self.curves.is_empty() {
+            let curves = self.curves.iter().map(|(name, _, points)| ((*name).to_owned(), json!(points)));
+            object.insert("curves".into(), Value::Object(curves.collect()));
+        }
         Value::Object(object)
     }
 
@@ -77,13 +88,15 @@ impl Figures {
         print::line(&format!("outlast {}, store {}, {}", machine.version, args.store.name(), scale.words()))?;
         print::line(&machine.words())?;
         print::line("")?;
-        let rows: Vec<[String; 6]> = self.lines.iter().map(cells).collect();
-        print::table(["what", "must", "aim", "measured", "", "beside"], &rows)?;
+        if !self.lines.is_empty() {
+            let rows: Vec<[String; 6]> = self.lines.iter().map(cells).collect();
+            print::table(["what", "must", "aim", "measured", "", "beside"], &rows)?;
+        }
         let missed = self.lines.iter().filter(|line| !line.target.must.holds(line.measured)).count();
         if missed > 0 {
             print::line(&format!("\n{missed} of {} figures miss what they must be.", self.lines.len()))?;
         }
-        Ok(())
+        self.curves.iter().try_for_each(|(_, words, points)| curves::tell(words, points))
     }
 }
 

@@ -76,11 +76,25 @@ const UNNOTED: u64 = 900_000_000_000;
 /// So many deliveries each credential has behind it when it begins.
 const FIRST: u64 = 500;
 
+/// What one of them held at most.
+#[derive(Default)]
+struct Most {
+    requests: u64,
+    connections: u64,
+}
+
+impl Most {
+    fn see(&mut self, sink: &Sink) {
+        self.requests = self.requests.max(sink.in_flight());
+        self.connections = self.connections.max(sink.open());
+    }
+}
+
 /// What the sick destinations held at most.
 #[derive(Default)]
 struct Held {
-    mute: u64,
-    slow: u64,
+    mute: Most,
+    slow: Most,
     resident: u64,
 }
 
@@ -93,17 +107,19 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     figures.number("flow_beside_per_s", beside.per_s);
     figures.number("flow_alone_p99_ms", alone.delivering.at(0.99));
     figures.number("flow_beside_p99_ms", beside.delivering.at(0.99));
-    figures.number("flow_mute_connections", float(held.mute));
-    figures.number("flow_slow_connections", float(held.slow));
+    for (name, most) in [("mute", &held.mute), ("slow", &held.slow)] {
+        figures.number(&format!("flow_{name}_requests"), float(most.requests));
+        figures.number(&format!("flow_{name}_connections"), float(most.connections));
+    }
     figures.number("flow_memory_bytes", float(grown));
     let [p99, p99_alone] = [beside.delivering.at(0.99), alone.delivering.at(0.99)].map(number);
     let beside_words = format!(
-        "{:.0}/s beside {:.0}/s alone; at the API after {p99} ms, p99, {p99_alone} ms alone; connections of {CONCURRENCY}: mute \
-         {}, slow {}; {} MiB more",
+        "{:.0}/s beside {:.0}/s alone; at the API after {p99} ms, p99, {p99_alone} ms alone; of {CONCURRENCY} requests the \
+         mute one held {}, the slow one {}; {} MiB more",
         beside.per_s,
         alone.per_s,
-        held.mute,
-        held.slow,
+        held.mute.requests,
+        held.slow.requests,
         grown >> 20
     );
     figures.line(FLOW, beside.per_s / alone.per_s.max(1e-9), beside_words);
@@ -114,7 +130,7 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
 async fn with(ground: &Ground, sick: &[&str]) -> Result<(Fared, Held), Failure> {
     let apis = Apis::start().await.map_err(|why| Failure::new(format!("the sink cannot listen: {why}")))?;
     let (store, scale) = (ground.store(), &ground.scale);
-    let steady = scale.steady_s.saturating_mul(u64::from(PER_SECOND));
+    let steady = scale.arrivals(PER_SECOND);
     let record = Record::of(steady.saturating_add(scale.deliveries));
     let names = || sick.iter().copied().chain(["healthy"]);
     let mut builder = grant::builder(ground.kind, &store)?;
@@ -160,8 +176,8 @@ async fn fare(engine: &Engine, record: &Arc<Record>, steady: u64, over: Cancella
 async fn hold(apis: &Apis, over: CancellationToken) -> Held {
     let mut held = Held::default();
     while crate::clock::wait(Duration::from_millis(50), &over).await {
-        held.mute = held.mute.max(apis.mute.open());
-        held.slow = held.slow.max(apis.slow.open());
+        held.mute.see(&apis.mute);
+        held.slow.see(&apis.slow);
         held.resident = held.resident.max(cpu::resident().unwrap_or(0));
     }
     held

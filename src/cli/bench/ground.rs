@@ -10,28 +10,35 @@ use serde::{Deserialize, Serialize};
 use super::scale::Scale;
 use crate::cli::failure::Failure;
 use crate::clock;
+use crate::store::StoreKind;
 use crate::{Builder, Engine, Limits};
 
 /// Which store is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Sled,
+    #[cfg(feature = "redb")]
+    Redb,
 }
 
 impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Kind::Sled => "sled",
+            #[cfg(feature = "redb")]
+            Kind::Redb => "redb",
         }
     }
 
     /// The description of an engine on this store.
     pub(super) fn builder(self, path: &Path) -> Builder {
         let limits = Limits { live: MOST_LIVE, ..Limits::default() };
-        let builder = Engine::builder(path).allow_loopback(true).limits(limits);
-        match self {
-            Kind::Sled => builder,
-        }
+        let kind = match self {
+            Kind::Sled => StoreKind::Sled,
+            #[cfg(feature = "redb")]
+            Kind::Redb => StoreKind::Redb,
+        };
+        Engine::builder(path).store_kind(kind).allow_loopback(true).limits(limits)
     }
 
     /// That, for an engine that keeps nothing of a delivery once it is done.

@@ -37,10 +37,21 @@ pub(super) async fn submit(
     load: &Load,
     record: &Arc<Record>,
 ) -> Result<(), Failure> {
+    let destination = destination.to_owned();
+    submit_to(engine, move |_| destination.clone(), load, record).await
+}
+
+/// That, each event to the destination that its number says.
+pub(super) async fn submit_to(
+    engine: &Engine,
+    destination: impl Fn(u64) -> String + Clone + Send + 'static,
+    load: &Load,
+    record: &Arc<Record>,
+) -> Result<(), Failure> {
     let (next, failed) = (Arc::new(AtomicU64::new(load.events.start)), Failed::default());
     let tasks = TaskTracker::new();
     for _ in 0..load.at_once {
-        let (engine, destination, record) = (engine.clone(), destination.to_owned(), Arc::clone(record));
+        let (engine, destination, record) = (engine.clone(), destination.clone(), Arc::clone(record));
         let (next, failed, end, size) = (Arc::clone(&next), failed.clone(), load.events.end, load.size);
         tasks.spawn(async move {
             loop {
@@ -49,7 +60,7 @@ pub(super) async fn submit(
                     return;
                 }
                 record.begin(number);
-                match engine.submit(Parcel::to(&destination).bytes(event(number, size))).await {
+                match engine.submit(Parcel::to(destination(number)).bytes(event(number, size))).await {
                     Ok(_) => record.accepted(number),
                     Err(error) => failed.tell(&error.to_string()),
                 }
@@ -195,12 +206,17 @@ pub(super) async fn all_done(engine: &Engine, record: &Record) -> Result<(), Fai
 
 /// Waits until nothing is live. None may have failed.
 pub(super) async fn none_live(engine: &Engine) -> Result<(), Failure> {
+    live_at_most(engine, 0).await
+}
+
+/// Waits until no more than so many are live. None may have failed.
+pub(super) async fn live_at_most(engine: &Engine, most: u64) -> Result<(), Failure> {
     loop {
         let counts = engine.counts().await?;
         if counts.failed > 0 {
             return Err(Failure::new(format!("{} deliveries failed, and none should", counts.failed)));
         }
-        if counts.live() == 0 {
+        if counts.live() <= most {
             return Ok(());
         }
         pause(1).await;

@@ -6,6 +6,7 @@
 mod accept;
 mod cpu;
 mod credentials;
+mod curves;
 mod deliver;
 mod disk;
 mod event;
@@ -50,10 +51,12 @@ use task::Task;
   outlast bench --quick                      in under a minute, with smaller sizes
   outlast bench --json > figures.json        the full sizes: half an hour, 25 GB of disk, 2 GB of memory
   outlast bench --only deliver,latency       these rows only
+  outlast bench --curves --quick             how it grows
   outlast bench --dir /mnt/disk              on another disk
 
 Each row is a figure of docs/PERFORMANCE.md with what it must be and what is aimed at. A target that is missed is told
 and is no failure: the exit code is 0 when everything was measured.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// Fewer runs and smaller sizes, in under a minute
     #[arg(long)]
@@ -73,6 +76,9 @@ pub(crate) struct Args {
     /// Only these rows
     #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
     only: Vec<Row>,
+    /// Only how it grows: with concurrency, the size of an event, what is live, and credentials
+    #[arg(long, conflicts_with = "only")]
+    curves: bool,
     /// Hardly anything of everything, to see that it runs
     #[arg(long, hide = true, conflicts_with = "quick")]
     tiny: bool,
@@ -108,22 +114,30 @@ async fn measure(args: &Args) -> Result<(), Failure> {
             machine.file_system
         ));
     }
-    let all: Vec<Row> = Row::value_variants().to_vec();
-    let rows: Vec<Row> = all.into_iter().filter(|row| args.only.is_empty() || args.only.contains(row)).collect();
     let mut figures = Figures::default();
-    let mut progress =
-        std::io::stderr().is_terminal().then(|| Progress::new("rows measured", u64::try_from(rows.len()).ok()));
-    for (done, row) in (1..).zip(rows) {
-        measure_row(row, args, &ground, &mut figures).await?;
-        if let Some(progress) = &mut progress {
-            progress.reach(done);
-        }
+    if args.curves {
+        curves::run(&ground, &mut figures).await?;
+    } else {
+        measure_rows(args, &ground, &mut figures).await?;
     }
-    drop(progress);
     if args.json {
         return print::json(&figures.json(args, &ground.scale, &machine));
     }
     figures.tell(args, &ground.scale, &machine)
+}
+
+async fn measure_rows(args: &Args, ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
+    let all: Vec<Row> = Row::value_variants().to_vec();
+    let rows: Vec<Row> = all.into_iter().filter(|row| args.only.is_empty() || args.only.contains(row)).collect();
+    let mut progress =
+        std::io::stderr().is_terminal().then(|| Progress::new("rows measured", u64::try_from(rows.len()).ok()));
+    for (done, row) in (1..).zip(rows) {
+        measure_row(row, args, ground, figures).await?;
+        if let Some(progress) = &mut progress {
+            progress.reach(done);
+        }
+    }
+    Ok(())
 }
 
 async fn measure_row(row: Row, args: &Args, ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use super::ground::{Ground, Kind};
 use super::load::{self, Load};
 use super::post::{Post, Record};
 use super::process::Worker;
+use super::scale::FULL;
 use super::sink;
 use super::spread::{Spread, float, rate};
 use super::target::{ACCEPT_PARKED, PARKED};
@@ -28,12 +29,15 @@ pub(crate) struct Order {
     parked: u64,
     accepts: u64,
     runs: usize,
+    settle_ms: u64,
+    cache_bytes: u64,
 }
 
 /// What it measured.
 #[derive(Serialize, Deserialize)]
 struct Told {
     resident_empty: Option<u64>,
+    resident_half: Option<u64>,
     resident_full: Option<u64>,
     without: Vec<f64>,
     with: Vec<f64>,
@@ -46,16 +50,33 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     let (runs, parked) = (scale.runs, scale.parked);
     // A tenth of what is parked is the most that the rate without them is measured on.
     let accepts = scale.accepts.min(parked.div_ceil(10)).div_ceil(float_count(runs));
-    let order = Order { store: store.clone(), kind: ground.kind, parked, accepts, runs };
+    // The cache is a fixed cost, and is to weigh on fewer deliveries as it does on all of them.
+    let cache_bytes = (CACHE.saturating_mul(parked) / FULL.parked).max(LEAST_CACHE);
+    let order = Order {
+        store: store.clone(),
+        kind: ground.kind,
+        parked,
+        accepts,
+        runs,
+        settle_ms: scale.settle_ms,
+        cache_bytes,
+    };
     let mut worker = Worker::start(&Task::Parked(order))?;
     let told: Told = worker.told().await?;
     worker.kill()?;
     Ground::remove(&store)?;
-    if let (Some(empty), Some(full)) = (told.resident_empty, told.resident_full) {
+    if let (Some(empty), Some(half), Some(full)) = (told.resident_empty, told.resident_half, told.resident_full) {
         figures.number("resident_empty_bytes", float(empty));
         figures.number("resident_parked_bytes", float(full));
         let mib = |bytes: u64| bytes >> 20;
-        let beside = format!("{} MiB with {parked} parked, {} MiB empty; cache {CACHE_MIB} MiB", mib(full), mib(empty));
+        let further = float(full.saturating_sub(half)) * 2.0 / float(parked).max(1.0);
+        figures.number("bytes_per_further_parked", further);
+        let beside = format!(
+            "{} MiB with {parked} parked, {} MiB empty, cache {} MiB; {further:.0} B for each of the second half",
+            mib(full),
+            mib(empty),
+            mib(cache_bytes)
+        );
         figures.line(PARKED, float(full.saturating_sub(empty)) / float(parked).max(1.0), beside);
     }
     let (without, with) = (Spread::of(told.without), Spread::of(told.with));
@@ -74,18 +95,23 @@ fn float_count(runs: usize) -> u64 {
 pub(super) async fn child(order: Order) -> Result<(), Failure> {
     let api = sink::url(([127, 0, 0, 1], 9).into(), "/");
     let endpoint = Endpoint::new(Post::new(api.clone()).bearer()).credential("dead");
-    let builder = grant::builder(order.kind, &order.store)?.cache_bytes(CACHE_MIB << 20);
+    let builder = grant::builder(order.kind, &order.store)?.cache_bytes(order.cache_bytes);
     let engine = builder.credential("dead", grant::oauth(&api)).destination("parked", endpoint).open().await?;
-    load::pause(SETTLE_MS).await;
+    load::pause(order.settle_ms).await;
     let resident_empty = cpu::resident();
     let (mut without, mut with, mut next) = (Vec::new(), Vec::new(), 0);
     for _ in 0..order.runs {
         without.push(accept(&engine, &mut next, order.accepts).await?);
     }
-    let rest = order.parked.saturating_sub(next);
-    accept(&engine, &mut next, rest).await?;
-    load::pause(SETTLE_MS).await;
-    let resident_full = cpu::resident();
+    let mut resident = [None; 2];
+    for (part, resident) in [order.parked / 2, order.parked].into_iter().zip(&mut resident) {
+        let rest = part.saturating_sub(next);
+        accept(&engine, &mut next, rest).await?;
+        // What is only held for work in progress is let go.
+        load::pause(order.settle_ms).await;
+        *resident = cpu::resident();
+    }
+    let [resident_half, resident_full] = resident;
     let live = engine.counts().await?.live();
     if live != order.parked {
         return Err(Failure::new(format!("{live} deliveries are parked, and {} should be", order.parked)));
@@ -93,7 +119,7 @@ pub(super) async fn child(order: Order) -> Result<(), Failure> {
     for _ in 0..order.runs {
         with.push(accept(&engine, &mut next, order.accepts).await?);
     }
-    task::tell(&Told { resident_empty, resident_full, without, with })?;
+    task::tell(&Told { resident_empty, resident_half, resident_full, without, with })?;
     engine.stop().await?;
     Ok(())
 }
@@ -108,7 +134,6 @@ async fn accept(engine: &Engine, next: &mut u64, count: u64) -> Result<f64, Fail
     Ok(rate(count, record.watch.elapsed().saturating_sub(begun)))
 }
 
-const CACHE_MIB: u64 = 128;
-
-/// So long nothing happens before memory is read: what is only held for work in progress is let go.
-const SETTLE_MS: u64 = 1_000;
+/// The most that the target allows, with as many parked as it names.
+const CACHE: u64 = 128 << 20;
+const LEAST_CACHE: u64 = 8 << 20;

@@ -41,7 +41,7 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     grant::authorise(&engine, std::iter::once("alive".to_owned())).await?;
     let load = Load { events: 0..released, size: SIZE, at_once: AT_ONCE };
     load::submit(&engine, "parked", &load, &parked).await?;
-    load::pause_for(accept::SETTLE).await;
+    ground.scale.settle().await;
     accept::arrivals(&engine, "before", 0..count(ground), PER_SECOND, &before).await?;
     load::all_delivered(&engine, &before).await?;
     let (begun, took) = release(&engine, ground, &parked, &during).await?;
@@ -79,7 +79,7 @@ async fn release(
         load::all_delivered(engine, during).await
     };
     let release = async {
-        load::pause_for(accept::SETTLE).await;
+        ground.scale.settle().await;
         let begun = during.watch.elapsed();
         grant::authorise(engine, std::iter::once("dead".to_owned())).await?;
         load::all_delivered(engine, parked).await?;
@@ -91,5 +91,5 @@ async fn release(
 
 /// How many events the other credential has in each of both measurements.
 fn count(ground: &Ground) -> u64 {
-    ground.scale.steady_s.saturating_mul(u64::from(PER_SECOND))
+    ground.scale.arrivals(PER_SECOND)
 }

@@ -1,6 +1,10 @@
 //! How much of everything is measured.
 
+use std::time::Duration;
+
 use serde::Serialize;
+
+use super::load;
 
 /// The sizes of one run of the bench.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -13,7 +17,9 @@ pub(super) struct Scale {
     /// Events in each run that only accepts.
     pub(super) accepts: u64,
     /// How long a steady rate is held.
-    pub(super) steady_s: u64,
+    pub(super) steady_ms: u64,
+    /// How long nothing happens before a state is read, so that what came before has settled.
+    pub(super) settle_ms: u64,
     /// Deliveries behind the dead credential.
     pub(super) parked: u64,
     /// Live deliveries when the process is killed.
@@ -32,7 +38,8 @@ pub(super) const FULL: Scale = Scale {
     runs: 5,
     deliveries: 20_000,
     accepts: 200_000,
-    steady_s: 10,
+    steady_ms: 10_000,
+    settle_ms: 1_000,
     parked: 5_000_000,
     live: 1_000_000,
     released: 100_000,
@@ -46,7 +53,8 @@ pub(super) const QUICK: Scale = Scale {
     runs: 3,
     deliveries: 5_000,
     accepts: 20_000,
-    steady_s: 3,
+    steady_ms: 3_000,
+    settle_ms: 300,
     parked: 200_000,
     live: 100_000,
     released: 10_000,
@@ -60,7 +68,8 @@ pub(super) const TINY: Scale = Scale {
     runs: 2,
     deliveries: 200,
     accepts: 500,
-    steady_s: 1,
+    steady_ms: 300,
+    settle_ms: 20,
     parked: 1_000,
     live: 500,
     released: 200,
@@ -69,6 +78,20 @@ pub(super) const TINY: Scale = Scale {
 };
 
 impl Scale {
+    /// How many arrivals there are at so many a second. At least one.
+    pub(super) fn arrivals(&self, per_second: u32) -> u64 {
+        self.steady_ms.saturating_mul(u64::from(per_second)).div_ceil(1000)
+    }
+
+    pub(super) fn steady(&self) -> Duration {
+        Duration::from_millis(self.steady_ms)
+    }
+
+    /// Waits until what came before has settled.
+    pub(super) async fn settle(&self) {
+        load::pause(self.settle_ms).await;
+    }
+
     pub(super) fn words(&self) -> String {
         if *self == FULL {
             return format!("full: {} runs of {} deliveries", self.runs, self.deliveries);

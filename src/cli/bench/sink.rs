@@ -37,6 +37,7 @@ struct Seen {
     requests: AtomicU64,
     first: Notify,
     open: AtomicU64,
+    in_flight: AtomicU64,
     /// How it answers where the path does not say: after so many milliseconds, or never.
     after_ms: AtomicU64,
 }
@@ -62,6 +63,11 @@ impl Sink {
     /// How many connections are open.
     pub(super) fn open(&self) -> u64 {
         self.seen.open.load(Ordering::Relaxed)
+    }
+
+    /// How many requests are waiting for their answer.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.seen.in_flight.load(Ordering::Relaxed)
     }
 
     /// From now on nobody listens, and its connections are closed.
@@ -142,6 +148,9 @@ async fn answer(
     let manner = Manner::of(request.uri().path(), seen.after_ms.load(Ordering::Relaxed));
     // What is cut off in the middle gets an answer that nobody reads.
     drop(request.into_body().collect().await);
+    seen.in_flight.fetch_add(1, Ordering::Relaxed);
+    // Counted down too when the client gives up, and this is dropped in the middle.
+    let _waiting = Waiting(&seen.in_flight);
     match manner {
         Manner::AtOnce => {}
         Manner::After(span) => drop(clock::wait(span, cancel).await),
@@ -151,6 +160,15 @@ async fn answer(
     *response.status_mut() = StatusCode::CREATED;
     response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// Counts down when it is dropped.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// When a request is answered.

@@ -11,6 +11,7 @@ use super::figures::{Figures, number};
 use super::ground::Ground;
 use super::load::{self, Failed};
 use super::post::{Post, Record};
+use super::scale::Scale;
 use super::sink;
 use super::spread::{Sorted, float};
 use super::target::STEADY;
@@ -24,12 +25,12 @@ const PER_SECOND: u32 = 200;
 pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
     let (_sink, address) = task::sink().await?;
     let url = sink::url(address, "/");
-    let (store, count) = (ground.store(), ground.scale.steady_s.saturating_mul(u64::from(PER_SECOND)));
-    let client = per_1000(client_alone(&url, count).await?, count);
+    let (store, count) = (ground.store(), ground.scale.arrivals(PER_SECOND));
+    let client = per_1000(client_alone(&url, count, &ground.scale).await?, count);
     let record = Record::of(count);
     let endpoint = Endpoint::new(Post::new(url).record(&record)).concurrency(AT_ONCE);
     let engine = ground.kind.builder(&store).destination("sink", endpoint).open().await?;
-    load::pause_for(accept::SETTLE).await;
+    ground.scale.settle().await;
     let before = cpu::used();
     accept::arrivals(&engine, "sink", 0..count, PER_SECOND, &record).await?;
     load::all_done(&engine, &record).await?;
@@ -46,9 +47,9 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     Ok(())
 }
 
-async fn client_alone(url: &url::Url, count: u64) -> Result<Duration, Failure> {
+async fn client_alone(url: &url::Url, count: u64, scale: &Scale) -> Result<Duration, Failure> {
     let (http, failed, record) = (load::client()?, Failed::default(), Record::of(0));
-    load::pause_for(accept::SETTLE).await;
+    scale.settle().await;
     let before = cpu::used();
     load::steadily(0..count, PER_SECOND, &record, |number| {
         let (http, url, failed) = (Arc::clone(&http), url.clone(), failed.clone());

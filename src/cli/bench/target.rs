@@ -72,11 +72,14 @@ const fn most(key: &'static str, what: &'static str, unit: &'static str, must: f
 }
 
 pub(super) const RATIO_SLED: Target = least("ratio", "durable deliveries ÷ the client alone", "", 0.55, 0.70);
+#[cfg(feature = "redb")]
+pub(super) const RATIO_REDB: Target = least("ratio", "durable deliveries ÷ the client alone", "", 0.60, 0.75);
 pub(super) const RATIO_20MS: Target = least("ratio_20ms", "the same, the API answering after 20 ms", "", 0.85, 0.95);
 pub(super) const ACCEPT: Target = least("accept_per_s", "accept only", "/s", 40_000.0, 100_000.0);
 pub(super) const SUBMIT: Target = most("accept_p99_ms", "submit at 1 000/s, p99", " ms", 8.0, 4.0);
 pub(super) const CPU: Target = most("cpu_us_per_delivery", "processor beyond the client's", " µs", 50.0, 25.0);
 pub(super) const STEADY: Target = most("cpu_s_per_1000_steady", "processor per 1 000 at 200/s", " s", 0.8, 0.4);
+pub(super) const SYNCS: Target = most("syncs_per_1000", "syncs per 1 000 deliveries under load", "", 60.0, 25.0);
 pub(super) const PARKED: Target = most("bytes_per_parked", "memory per parked delivery", " B", 250.0, 120.0);
 pub(super) const ACCEPT_PARKED: Target =
     least("accept_ratio_parked", "accept rate with the parked ÷ without", "", 0.8, 0.95);
@@ -101,6 +104,7 @@ mod tests {
             ACCEPT,
             SUBMIT,
             CPU,
+            SYNCS,
             STEADY,
             PARKED,
             ACCEPT_PARKED,
