@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use outlast::store::{Key, SledOptions, SledStore, Store, Writes, codec};
+use outlast::store::{DiskOptions, DiskStore, Key, Store, Writes, codec};
 use outlast_state::DeliveryId;
 
 /// How many records a commit holds.
@@ -27,7 +27,7 @@ fn writes(first: u128) -> Writes {
 
 fn store(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("there is a directory for temporary files");
-    let store = SledStore::open(&folder.path().join("store"), SledOptions::default()).expect("it is new");
+    let store = DiskStore::open(&folder.path().join("store"), &DiskOptions::default()).expect("it is new");
     let next = Cell::new(0);
     let mut group = criterion.benchmark_group("store");
     group.sample_size(20).throughput(Throughput::Elements(256));
