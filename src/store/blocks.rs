@@ -197,6 +197,7 @@ impl Blocks {
         // A block may have taken in the next one since: what was read of it is passed over.
         let seen = check.cursor.clone();
         let from = self.holder(&seen)?.map_or_else(|| block_key(&seen), |(at, _)| at);
+        let mut walk = Walk::over(self.base());
         self.base.forward(&from, &[BEHIND], &mut |at, bytes| {
             if left == 0 {
                 more = true;
@@ -204,7 +205,7 @@ impl Blocks {
                 return false;
             }
             left = left.saturating_sub(1);
-            match read(at, bytes) {
+            match walk.step(at, bytes) {
                 Ok(block) => block
                     .entries()
                     .filter(|(key, _)| *key >= seen.as_slice())
@@ -228,10 +229,10 @@ impl Blocks {
 
 /// Reads everything that a base holds, and gives each record to `take`. The blocks that cannot be read are told.
 pub(super) fn read_everything(base: &dyn Base, reading: &mut Reading) -> Result<(), StoreError> {
-    let mut fault = None;
+    let (mut fault, mut walk) = (None, Walk::over(base));
     base.forward(&[BLOCK], &[u8::MAX], &mut |at, bytes| {
         if at.first() == Some(&BLOCK) {
-            match read(at, bytes) {
+            match walk.step(at, bytes) {
                 Ok(block) => block.entries().for_each(|(key, value)| reading.take(key, value)),
                 Err(error) => fault = Some(error),
             }
@@ -241,6 +242,36 @@ pub(super) fn read_everything(base: &dyn Base, reading: &mut Reading) -> Result<
         fault.is_none()
     })?;
     fault.map_or(Ok(()), Err)
+}
+
+/// A way through all blocks, one after the other. Each is where its records are looked for: found by its key, behind the
+/// records before it, and not behind its own. redb finds its way by keys that nothing vouches for, and a changed one hides
+/// from a reader of one record what a reader of all sees.
+struct Walk<'a> {
+    base: &'a dyn Base,
+    /// The last record before.
+    last: Vec<u8>,
+}
+
+impl<'a> Walk<'a> {
+    fn over(base: &'a dyn Base) -> Self {
+        Walk { base, last: Vec::new() }
+    }
+
+    fn step<'b>(&mut self, at: &[u8], bytes: &'b [u8]) -> Result<Block<'b>, StoreError> {
+        let block = read(at, bytes)?;
+        let mut keys = block.entries().map(|(key, _)| key);
+        let (first, begins) = (keys.next().unwrap_or_default(), at.get(1..).unwrap_or_default());
+        let in_order = self.last.as_slice() < begins && begins <= first && begins.first() == first.first();
+        if !in_order || self.base.get(at)?.as_deref() != Some(bytes) {
+            let name = named_in_words(at);
+            return Err(StoreError::corrupt(format_args!(
+                "the block of records that begins at {name} is not where it is looked for"
+            )));
+        }
+        self.last = keys.last().unwrap_or(first).to_vec();
+        Ok(block)
+    }
 }
 
 /// A merge of changes, block by block in key order.
@@ -352,7 +383,12 @@ fn inside(key: &[u8], at: &[u8], end: Option<&[u8]>) -> bool {
 
 fn read<'a>(at: &[u8], bytes: &'a [u8]) -> Result<Block<'a>, StoreError> {
     Block::read(bytes).ok_or_else(|| {
-        let name = at.get(1..).and_then(Key::decode).map_or_else(|| format!("{at:02x?}"), |key| key.to_string());
+        let name = named_in_words(at);
         StoreError::corrupt(format_args!("the block of records that begins at {name} does not verify"))
     })
+}
+
+/// A block's key, for people.
+fn named_in_words(at: &[u8]) -> String {
+    at.get(1..).and_then(Key::decode).map_or_else(|| format!("{at:02x?}"), |key| key.to_string())
 }

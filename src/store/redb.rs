@@ -22,7 +22,7 @@ const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blocks");
 const SYNCED: &[u8] = b"\0synced";
 
 /// redb's file.
-pub(super) struct Table(Database);
+pub(super) struct Table(Option<Database>);
 
 impl Table {
     /// Opens the base of the store in the directory `path`, and makes it when there is none.
@@ -32,13 +32,18 @@ impl Table {
         if !file.exists() {
             create(path, &file, cache)?;
         }
-        let table = Table(guarded("opening it", || Ok(Database::builder().set_cache_size(cache).open(&file)?))?);
+        let table =
+            Table(Some(guarded("opening it", || Ok(Database::builder().set_cache_size(cache).open(&file)?))?));
         unix::sync_dir(path).map_err(|error| StoreError::io(format_args!("preparing {}", path.display()), &error))?;
         Ok(table)
     }
 
+    fn database(&self) -> Result<&Database, redb::Error> {
+        self.0.as_ref().ok_or(redb::Error::DatabaseClosed)
+    }
+
     fn write(&self, durability: Durability, batch: Batch) -> Result<(), redb::Error> {
-        let mut writing = self.0.begin_write()?;
+        let mut writing = self.database()?.begin_write()?;
         writing.set_durability(durability)?;
         {
             let mut table = writing.open_table(TABLE)?;
@@ -56,7 +61,7 @@ impl Table {
         &self,
         read: impl FnOnce(&redb::ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        guarded("reading", || read(&self.0.begin_read()?.open_table(TABLE)?))
+        guarded("reading", || read(&self.database()?.begin_read()?.open_table(TABLE)?))
     }
 }
 
@@ -104,8 +109,13 @@ impl Base for Table {
         guarded("syncing", || self.write(Durability::Immediate, vec![(SYNCED.to_vec(), Some(Vec::new()))]))
     }
 
-    fn release(self: Box<Self>) {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(self))); // one that has failed may panic once more
+    fn release(self: Box<Self>) {}
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(database))); // one that has failed may panic once more
     }
 }
 
@@ -117,7 +127,8 @@ fn create(path: &Path, file: &Path, cache: usize) -> Result<(), StoreError> {
         _ => {}
     }
     drop(unix::private_file(&begun).map_err(creating)?);
-    let made = guarded("creating it", || Ok(Table(Database::builder().set_cache_size(cache).create(&begun)?)))?;
+    let made = guarded("creating it", || Ok(Database::builder().set_cache_size(cache).create(&begun)?))?;
+    let made = Table(Some(made));
     made.sync()?;
     drop(made);
     let in_place = || {

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use outlast::store::{Store, StoreError};
+use outlast::store::{Store, StoreError, StoreKind};
 use serde::{Deserialize, Serialize};
 
 use crate::workload::{self, Workload};
@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     /// So many commits in each opening of the store, one opening after the other.
     pub(crate) openings: Vec<u64>,
     pub(crate) engine: Kind,
+    /// With so many bytes in its journal our store merges it.
+    pub(crate) journal: u64,
     /// Whether it ends by itself in the middle, as if it were killed, after the last commit.
     pub(crate) abrupt: bool,
 }
@@ -27,10 +29,33 @@ pub(crate) struct Plan {
 /// What writes.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
-    /// Our store.
-    Ours,
+    /// Our store, on sled.
+    Sled,
+    /// Our store, on redb.
+    #[cfg(feature = "redb")]
+    Redb,
     /// sled by itself, where `flush` is taken for a barrier.
     PlainSled,
+}
+
+impl Kind {
+    pub(crate) fn ours(kind: StoreKind) -> Kind {
+        match kind {
+            StoreKind::Sled => Kind::Sled,
+            #[cfg(feature = "redb")]
+            StoreKind::Redb => Kind::Redb,
+        }
+    }
+
+    /// The kind of our store; nothing for another.
+    pub(crate) fn store(self) -> Option<StoreKind> {
+        match self {
+            Kind::Sled => Some(StoreKind::Sled),
+            #[cfg(feature = "redb")]
+            Kind::Redb => Some(StoreKind::Redb),
+            Kind::PlainSled => None,
+        }
+    }
 }
 
 /// The store told of an error: nothing is acknowledged after it.
@@ -72,9 +97,9 @@ pub(crate) fn run() -> Option<ExitCode> {
     let last = plan.openings.len() - 1;
     let done = plan.openings.iter().enumerate().try_for_each(|(at, commits)| {
         let abrupt = plan.abrupt && at == last;
-        match plan.engine {
-            Kind::Ours => ours(&plan.path, workload, *commits, abrupt),
-            Kind::PlainSled => plain(&plan.path, workload, *commits, abrupt),
+        match plan.engine.store() {
+            Some(kind) => ours(&plan, kind, *commits, abrupt),
+            None => plain(&plan.path, workload, *commits, abrupt),
         }
     });
     let code = match done {
@@ -95,8 +120,9 @@ fn fail(why: &StoreError) -> u8 {
     FAILED
 }
 
-fn ours(path: &Path, workload: Workload, commits: u64, abrupt: bool) -> Result<(), u8> {
-    let store = workload::open(path).map_err(|why| fail(&why))?;
+fn ours(plan: &Plan, kind: StoreKind, commits: u64, abrupt: bool) -> Result<(), u8> {
+    let workload = Workload { seed: plan.seed };
+    let store = workload::open_as(&plan.path, kind, plan.journal).map_err(|why| fail(&why))?;
     let from = workload::reached(&store).map_err(|why| fail(&why))?;
     tell("opened")?;
     for number in from + 1..=from + commits {

@@ -30,10 +30,11 @@ enum What {
         file: FileId,
         to: u64,
     },
-    /// By `fdatasync`, or by `fsync`.
+    /// By `fdatasync`, or by `fsync`; of a segment of our store's journal, or of another file.
     Sync {
         file: FileId,
         by_data: bool,
+        of_journal: bool,
     },
     SyncFolder {
         folder: PathBuf,
@@ -78,6 +79,22 @@ pub(crate) enum Model {
     Posix,
     /// As the first, but each `fdatasync`, which is our store's barrier, did nothing: a control.
     WithoutBarrier,
+    /// As the first, but each `fdatasync` of the journal did nothing, which is what a commit waits for: a control.
+    WithoutJournal,
+}
+
+impl Model {
+    pub(crate) fn is_control(self) -> bool {
+        matches!(self, Model::WithoutBarrier | Model::WithoutJournal)
+    }
+
+    fn counts(self, by_data: bool, of_journal: bool) -> bool {
+        match self {
+            Model::Journalled | Model::Posix => true,
+            Model::WithoutBarrier => !by_data,
+            Model::WithoutJournal => !(by_data && of_journal),
+        }
+    }
 }
 
 impl Recording {
@@ -103,7 +120,7 @@ impl Recording {
                 let file = self.new_file();
                 self.take_name(path.clone(), Node::File(file));
                 self.push(What::Write { file, at: 0, bytes: fs::read(&path).unwrap() });
-                self.push(What::Sync { file, by_data: false });
+                self.push(What::Sync { file, by_data: false, of_journal: false });
             }
         }
     }
@@ -258,7 +275,7 @@ impl<'a> Kept<'a> {
         for event in past.iter().filter(|event| event.ended < cut) {
             // A sync covers what had returned when it was begun.
             match &event.what {
-                What::Sync { file, by_data } if !(*by_data && model == Model::WithoutBarrier) => {
+                What::Sync { file, by_data, of_journal } if model.counts(*by_data, *of_journal) => {
                     let until = kept.files.entry(*file).or_default();
                     *until = event.began.max(*until);
                 }
@@ -500,7 +517,8 @@ impl Process<'_> {
         match self.recording.names.get(&path) {
             Some(Node::File(file)) => {
                 let file = *file;
-                self.push(call, What::Sync { file, by_data: call.name == "fdatasync" });
+                let of_journal = path.parent().is_some_and(|folder| folder.ends_with("journal"));
+                self.push(call, What::Sync { file, by_data: call.name == "fdatasync", of_journal });
             }
             Some(Node::Folder) => self.push(call, What::SyncFolder { folder: path }),
             None => {}

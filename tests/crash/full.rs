@@ -151,15 +151,18 @@ pub(crate) fn a_store_without_space_says_so_and_goes_on_when_there_is_some() -> 
     let mut tally = Tally::default();
     let workload = Workload { seed: report::seed() };
     let digests = workload.digests(3000);
-    for scarcity in &scarce {
+    for (round, scarcity) in scarce.iter().enumerate() {
         if is_over() {
             break;
         }
-        let name = tally.count(scarcity);
+        // Of each scarcity and each kind in turn.
+        let kind = workload::kind(round as u64 / 2);
+        let journal = workload::journal(&mut draw);
+        let name = format!("{} with {}", kind.name(), tally.count(scarcity));
         let folder = tempfile::tempdir().unwrap();
         let path = scarcity.place(folder.path()).join("store");
-        let plan =
-            Plan { path: path.clone(), seed: workload.seed, openings: vec![2900], engine: Kind::Ours, abrupt: false };
+        let (openings, engine) = (vec![2900], Kind::ours(kind));
+        let plan = Plan { path: path.clone(), seed: workload.seed, openings, engine, journal, abrupt: false };
         let output = scarcity.below(&plan.command()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
@@ -169,7 +172,7 @@ pub(crate) fn a_store_without_space_says_so_and_goes_on_when_there_is_some() -> 
             tally.wrong.push(format!("{name}: exit {:?}, signal {signal:?}, said {said}", output.status.code()));
         }
         scarcity.make_space();
-        let found = workload::open(&path).map_err(|why| why.to_string()).and_then(|store| {
+        let found = workload::open_as(&path, kind, journal).map_err(|why| why.to_string()).and_then(|store| {
             let found = workload::last_commit(&store, &digests)?;
             store.commit(workload.commit(found + 1)).and_then(|_| store.close()).map_err(|why| why.to_string())?;
             Ok(found)

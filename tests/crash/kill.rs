@@ -32,7 +32,8 @@ const AT_ONCE: usize = 4;
 pub(crate) fn a_killed_store_loses_nothing_that_was_acknowledged() -> Outcome {
     quiet_about_sled();
     let kills = size("STORE_KILLS", 60, 2000);
-    let (mut done, mut acknowledged, mut early) = (0, 0, 0);
+    let (mut done, mut acknowledged, mut early, mut merging) = (0, 0, 0, 0);
+    let mut of_kind = BTreeMap::<&str, u64>::new();
     let mut wrong = Vec::new();
     let mut digests = Vec::new();
     let mut place = tempfile::tempdir().unwrap();
@@ -44,12 +45,16 @@ pub(crate) fn a_killed_store_loses_nothing_that_was_acknowledged() -> Outcome {
             place = tempfile::tempdir().unwrap();
             told = 0;
         }
+        let kind = workload::kind(done / KILLS_OF_A_STORE);
         let path = place.path().join("store");
-        let plan =
-            Plan { path: path.clone(), seed: workload.seed, openings: vec![150; 3], engine: Kind::Ours, abrupt: false };
+        let journal = workload::journal(&mut draw);
+        let (openings, engine) = (vec![150; 3], Kind::ours(kind));
+        let plan = Plan { path: path.clone(), seed: workload.seed, openings, engine, journal, abrupt: false };
         let output = killed(&plan, Duration::from_micros(draw.below(90_000)));
         done += 1;
+        *of_kind.entry(kind.name()).or_default() += 1;
         early += u64::from(!output.contains("opened"));
+        merging += u64::from(journal < 1 << 20 && output.contains("ack"));
         let last = child::acknowledged(&output).max(told);
         acknowledged += last - told;
         told = last;
@@ -60,16 +65,16 @@ pub(crate) fn a_killed_store_loses_nothing_that_was_acknowledged() -> Outcome {
         if path.is_dir() {
             copy(&path, &left.path().join("store"));
         }
-        let found = workload::open(&left.path().join("store")).map_err(|why| why.to_string());
+        let found = workload::open_as(&left.path().join("store"), kind, journal).map_err(|why| why.to_string());
         match found.and_then(|store| workload::last_commit(&store, &digests)) {
             Ok(number) if (told..=told + 1).contains(&number) => told = number,
-            Ok(number) => wrong.push(format!("kill {done}: {told} were acknowledged, and {number} are there")),
-            Err(why) => wrong.push(format!("kill {done}, {told} acknowledged: {why}")),
+            Ok(number) => wrong.push(format!("kill {done} ({kind:?}): {told} acknowledged, and {number} are there")),
+            Err(why) => wrong.push(format!("kill {done} ({kind:?}), {told} acknowledged: {why}")),
         }
     }
     let lost = wrong.len();
     let totals = format!(
-        "{done} kills of a bare store ({early} while it was opened), {acknowledged} commits acknowledged, {lost} kills lost one"
+        "{done} kills of a bare store ({of_kind:?}, {early} while it was opened, {merging} while it merged again and again), {acknowledged} commits acknowledged, {lost} kills lost one"
     );
     Outcome { totals, wrong, skipped: None }
 }

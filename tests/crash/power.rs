@@ -1,8 +1,9 @@
 //! Power cuts. A child's writes and syncs are recorded; from them come images of the disk as a power cut can leave it; each
 //! image is opened, and must hold every commit that was acknowledged before the cut, whole, and no half of another.
 //!
-//! Two controls show that the images test something: plain sled, whose `flush` is taken for a barrier, and our own store
-//! with its barriers left out of the account. Both must lose acknowledged commits.
+//! Three controls show that the images test something: plain sled, whose `flush` is taken for a barrier, our own store with
+//! its barriers left out of the account, and our own with those of its journal alone left out. All must lose acknowledged
+//! commits.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use outlast::store::{Key, Store as _};
+use outlast::store::{Key, Store as _, StoreKind};
 
 use crate::child::{self, Kind, PLAIN_LAST, Plan};
 use crate::disk::{Model, Recording};
@@ -57,51 +58,77 @@ pub(crate) fn a_power_cut_loses_nothing_that_was_acknowledged() -> Outcome {
     }
     quiet_about_sled();
     let count = size("IMAGES", 200, 20_000);
-    let (ours, posix, plain, bare) = (Tally::default(), Tally::default(), Tally::default(), Tally::default());
-    let mut recordings = (0, 0, 0);
+    let plain = Tally::default();
+    let of_kinds: Vec<OfKind> = StoreKind::ALL.iter().map(|_| OfKind::default()).collect();
     let rounds = count.div_ceil(500).clamp(4, 40);
     for round in 0..rounds {
         if is_over() {
             break;
         }
-        let tape = Tape::record(round, Kind::Ours, &ours);
+        let kind = Kind::ours(workload::kind(round));
+        let tally = &of_kinds[round as usize % of_kinds.len()];
+        let tape = Tape::record(round, kind, &tally.ours);
         let (writes, syncs) = tape.recording.counts();
-        recordings = (recordings.0 + 1, recordings.1 + writes, recordings.2 + syncs);
-        cut(&tape, Kind::Ours, Model::Journalled, count / rounds, &ours);
-        cut(&tape, Kind::Ours, Model::Posix, count / rounds / 4, &posix);
-        cut(&tape, Kind::Ours, Model::WithoutBarrier, count / rounds / 8, &bare);
+        for (counter, more) in [(&tally.recordings, 1), (&tally.writes, writes), (&tally.syncs, syncs)] {
+            counter.fetch_add(more as u64, Ordering::Relaxed);
+        }
+        cut(&tape, kind, Model::Journalled, count / rounds, &tally.ours);
+        cut(&tape, kind, Model::Posix, count / rounds / 4, &tally.posix);
+        cut(&tape, kind, Model::WithoutBarrier, count / rounds / 8, &tally.bare);
+        cut(&tape, kind, Model::WithoutJournal, count / rounds / 8, &tally.unsynced);
         if round.is_multiple_of(4) {
             let tape = Tape::record(round, Kind::PlainSled, &plain);
             cut(&tape, Kind::PlainSled, Model::Journalled, count / rounds / 2, &plain);
         }
     }
-    let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let totals = format!(
-        "{} recordings ({} writes, {} syncs), {} power-cut images, {} lost, {} unopenable; where names have no journal {} lost and {} unopenable of {}; controls: plain sled lost {} and did not open {} of {}, ours without its barrier lost {} and did not open {} of {}",
-        recordings.0,
-        recordings.1,
-        recordings.2,
-        number(&ours.images),
-        number(&ours.lost),
-        number(&ours.unopenable),
-        number(&posix.lost),
-        number(&posix.unopenable),
-        number(&posix.images),
-        number(&plain.lost),
-        number(&plain.unopenable),
-        number(&plain.images),
-        number(&bare.lost),
-        number(&bare.unopenable),
-        number(&bare.images),
-    );
-    let mut wrong = ours.wrong.into_inner().unwrap();
-    if number(&plain.lost) + number(&plain.unopenable) == 0 {
+    let mut totals = Vec::new();
+    let mut wrong = Vec::new();
+    for (kind, tally) in StoreKind::ALL.iter().zip(of_kinds) {
+        totals.push(format!("{}: {}", kind.name(), tally.told()));
+        wrong.extend(tally.ours.wrong.into_inner().unwrap());
+        for (control, what) in [(&tally.bare, "its barriers"), (&tally.unsynced, "its journal's barriers")] {
+            if control.images.load(Ordering::Relaxed) > 0 && !control.has_lost() {
+                wrong.push(format!("blind: our store on {} without {what} lost nothing", kind.name()));
+            }
+        }
+    }
+    totals.push(format!("control: plain sled {}", plain.told()));
+    if !plain.has_lost() {
         wrong.push("blind: the control on plain sled lost nothing".to_owned());
     }
-    if number(&bare.lost) + number(&bare.unopenable) == 0 {
-        wrong.push("blind: our store without its barrier lost nothing".to_owned());
+    Outcome { totals: totals.join("; "), wrong, skipped: None }
+}
+
+/// What became of one kind of store.
+#[derive(Default)]
+struct OfKind {
+    recordings: AtomicU64,
+    writes: AtomicU64,
+    syncs: AtomicU64,
+    ours: Tally,
+    posix: Tally,
+    /// Without any of its barriers.
+    bare: Tally,
+    /// Without those of its journal.
+    unsynced: Tally,
+}
+
+impl OfKind {
+    fn told(&self) -> String {
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        format!(
+            "{} recordings ({} writes, {} syncs), {} power-cut images, {} lost, {} unopenable; where names have no journal {}; controls: without its barriers {}, without its journal's {}",
+            number(&self.recordings),
+            number(&self.writes),
+            number(&self.syncs),
+            number(&self.ours.images),
+            number(&self.ours.lost),
+            number(&self.ours.unopenable),
+            self.posix.told(),
+            self.bare.told(),
+            self.unsynced.told(),
+        )
     }
-    Outcome { totals, wrong, skipped: None }
 }
 
 /// Why system calls cannot be seen here, where they cannot.
@@ -159,6 +186,7 @@ impl Tape {
                 seed: workload.seed,
                 openings,
                 engine: kind,
+                journal: workload::journal(&mut draw),
                 abrupt: life + 1 < lives || draw.coin(),
             };
             tape.recording.take(&traced(&plan));
@@ -251,14 +279,23 @@ fn cut(tape: &Tape, kind: Kind, model: Model, images: u64, tally: &Tally) {
 }
 
 impl Tally {
+    fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed) + self.unopenable.load(Ordering::Relaxed) > 0
+    }
+
+    fn told(&self) -> String {
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        format!("lost {} and did not open {} of {}", number(&self.lost), number(&self.unopenable), number(&self.images))
+    }
+
     fn take(&self, tape: &Tape, kind: Kind, model: Model, image: u64) {
-        let mut draw = Draw::new(report::seed(), 5000 + image * 3 + u64::from(model == Model::WithoutBarrier));
+        let mut draw = Draw::new(report::seed(), 5000 + image * 3 + u64::from(model.is_control()));
         let moment = tape.moment(&mut draw);
         let place = scratch();
         tape.recording.image(moment, model, &mut draw, place.path());
         let promised = tape.promised(moment);
         let store = place.path().join("store");
-        let kept = (kind == Kind::Ours && model != Model::WithoutBarrier).then(|| keep(&store));
+        let kept = (kind.store().is_some() && !model.is_control()).then(|| keep(&store));
         let verdict = judged(kind, store, promised, Arc::clone(&tape.digests));
         let name = || {
             let unsynced = tape.recording.unsynced(moment, model).join("\n");
@@ -313,9 +350,9 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 fn judged(kind: Kind, store: PathBuf, promised: (u64, u64), digests: Arc<Vec<u64>>) -> Verdict {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
-        let verdict = match kind {
-            Kind::Ours => judge(&store, promised, &digests),
-            Kind::PlainSled => judge_plain(&store, promised, &digests),
+        let verdict = match kind.store() {
+            Some(kind) => judge(&store, kind, promised, &digests),
+            None => judge_plain(&store, promised, &digests),
         };
         // Nobody waits for what comes too late.
         let _ = tell.send(verdict);
@@ -324,8 +361,8 @@ fn judged(kind: Kind, store: PathBuf, promised: (u64, u64), digests: Arc<Vec<u64
     told.recv_timeout(Duration::from_secs(PATIENCE_S)).unwrap_or_else(|_| hung())
 }
 
-fn judge(path: &Path, promised: (u64, u64), digests: &[u64]) -> Verdict {
-    let store = match workload::open(path) {
+fn judge(path: &Path, kind: StoreKind, promised: (u64, u64), digests: &[u64]) -> Verdict {
+    let store = match workload::open_as(path, kind, 16 << 10) {
         Ok(store) => store,
         Err(why) => return Verdict::Unopenable(why.to_string()),
     };

@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use outlast::store::Store as _;
+use outlast::store::{Store as _, StoreKind};
 
 use crate::child::{self, FAILED, Kind, MUTE, Plan, WENT_ON};
 use crate::power::{no_strace, quiet_about_sled, scratch};
@@ -16,7 +16,7 @@ use crate::workload::{self, Workload};
 
 /// The calls that can fail a store. Not `close`: nothing is stored by it, and where closing a directory fails the standard
 /// library itself panics.
-const CALLS: [&str; 13] = [
+const CALLS: [&str; 14] = [
     "openat",
     "pwrite64",
     "pread64",
@@ -27,14 +27,17 @@ const CALLS: [&str; 13] = [
     "fsync",
     "sync_file_range",
     "ftruncate",
+    "fallocate",
     "rename",
     "unlink",
     "mkdir",
 ];
 const FAULTS: [&str; 3] = ["signal=KILL", "error=EIO", "error=ENOSPC"];
 
-/// Two lives in one: open, commit, close, and again.
-const OPENINGS: [u64; 2] = [4, 2];
+/// Two lives in one: open, commit, close, and again. With this journal the first one merges while it is open, and uses a file
+/// again.
+const OPENINGS: [u64; 2] = [8, 2];
+const JOURNAL: u64 = 12 << 10;
 
 /// A process that has not ended after so many seconds hangs.
 const PATIENCE_S: u64 = 30;
@@ -69,27 +72,30 @@ pub(crate) fn a_system_call_that_fails_or_kills_loses_nothing() -> Outcome {
     let densely = size("DENSELY", 6, 100_000);
     let tally = Tally::default();
     let digests = Workload { seed: report::seed() }.digests(20);
-    let sweeps: Vec<(&str, &str)> =
-        CALLS.iter().flat_map(|call| FAULTS.iter().map(move |fault| (*call, *fault))).collect();
+    let each = |kind: &StoreKind| CALLS.map(|call| FAULTS.map(|fault| (*kind, call, fault)));
+    let sweeps: Vec<(StoreKind, &str, &str)> = StoreKind::ALL.iter().flat_map(each).flatten().collect();
     let next = AtomicU64::new(0);
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some((call, fault)) = sweeps.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    sweep(call, fault, densely, &digests, &tally);
+                while let Some((kind, call, fault)) = sweeps.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    sweep(*kind, call, fault, densely, &digests, &tally);
                 }
             });
         }
     });
-    // A disk that cannot be read, from the first read on: that is met before sled can do anything.
+    // A disk that cannot be read, from the first read on: that is met before the base can do anything.
     let before = tally.destroyed.load(Ordering::Relaxed);
-    run("pread64", "error=EIO", "1+", &digests, &tally);
+    for kind in StoreKind::ALL {
+        run(*kind, "pread64", "error=EIO", "1+", &digests, &tally);
+    }
     let unreadable = tally.destroyed.load(Ordering::Relaxed) - before;
     let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let totals = format!(
-        "{} runs over {} system calls x {} faults: {} killed, {} told a clean error, {} went on unharmed, {} lost something, {} panicked or hung; known: {} stores destroyed, and refused, after a read that failed once inside sled",
+        "{} runs over {} kinds x {} system calls x {} faults: {} killed, {} told a clean error, {} went on unharmed, {} lost something, {} panicked or hung; known: {} stores destroyed, and refused, after a read that failed once inside sled",
         number(&tally.runs),
+        StoreKind::ALL.len(),
         CALLS.len(),
         FAULTS.len(),
         number(&tally.killed),
@@ -111,18 +117,18 @@ pub(crate) fn a_system_call_that_fails_or_kills_loses_nothing() -> Outcome {
 }
 
 /// n = 1, 2, 3 … and, beyond `densely`, each a quarter further than the one before.
-fn sweep(call: &str, fault: &str, densely: u64, digests: &[u64], tally: &Tally) {
+fn sweep(kind: StoreKind, call: &str, fault: &str, densely: u64, digests: &[u64], tally: &Tally) {
     let mut nth = 1;
-    while !is_over() && run(call, fault, &nth.to_string(), digests, tally) == Met::Yes {
+    while !is_over() && run(kind, call, fault, &nth.to_string(), digests, tally) == Met::Yes {
         nth += if nth < densely { 1 } else { (nth / 4).max(1) };
     }
 }
 
-fn run(call: &str, fault: &str, when: &str, digests: &[u64], tally: &Tally) -> Met {
+fn run(kind: StoreKind, call: &str, fault: &str, when: &str, digests: &[u64], tally: &Tally) -> Met {
     let place = scratch();
     let path = place.path().join("store");
-    let plan =
-        Plan { path: path.clone(), seed: report::seed(), openings: OPENINGS.into(), engine: Kind::Ours, abrupt: false };
+    let (seed, openings, engine) = (report::seed(), OPENINGS.into(), Kind::ours(kind));
+    let plan = Plan { path: path.clone(), seed, openings, engine, journal: JOURNAL, abrupt: false };
     let log = place.path().join("log");
     // Without --seccomp-bpf: with it strace 6.1 injects errors, but no signals.
     let inject = format!("inject={call}:{fault}:when={when}");
@@ -138,7 +144,11 @@ fn run(call: &str, fault: &str, when: &str, digests: &[u64], tally: &Tally) -> M
     let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
     let complain = |what: String| {
         let mut wrong = tally.wrong.lock().unwrap();
-        wrong.push(format!("{inject}: {what}; {acknowledged} acknowledged, exit {code:?}; {}", said.trim()));
+        wrong.push(format!(
+            "{}, {inject}: {what}; {acknowledged} acknowledged, exit {code:?}; {}",
+            kind.name(),
+            said.trim()
+        ));
     };
     let counter = match code {
         Some(KILLED) if hung => {
@@ -160,7 +170,7 @@ fn run(call: &str, fault: &str, when: &str, digests: &[u64], tally: &Tally) -> M
         }
     };
     counter.fetch_add(1, Ordering::Relaxed);
-    let found = workload::open(&path).map_err(|why| why.to_string()).and_then(|store| {
+    let found = workload::open_as(&path, kind, JOURNAL).map_err(|why| why.to_string()).and_then(|store| {
         let found = workload::last_commit(&store, digests)?;
         // It goes on.
         let next = Workload { seed: report::seed() }.commit(found + 1);

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 
 use outlast::state::DeliveryId;
-use outlast::store::{Key, SledOptions, SledStore, Store, StoreError, Table, Writes};
+use outlast::store::{DiskOptions, DiskStore, Key, Store, StoreError, StoreKind, Table, Writes};
 
 use crate::draw::Draw;
 
@@ -92,11 +92,31 @@ fn digest(content: &Content) -> u64 {
     hasher.finish()
 }
 
-/// Opens the store as the engine does, with less memory.
-pub(crate) fn open(path: &Path) -> Result<SledStore, StoreError> {
-    let mut options = SledOptions::default();
+/// A journal of at most so many bytes is merged all the time, of the largest never while the store is open.
+const JOURNALS: [u64; 4] = [4 << 10, 16 << 10, 64 << 10, 32 << 20];
+
+/// How many bytes a store's journal gathers, drawn.
+pub(crate) fn journal(draw: &mut Draw) -> u64 {
+    JOURNALS[draw.below(JOURNALS.len() as u64) as usize]
+}
+
+/// A kind of store for this round of a test, each in its turn.
+pub(crate) fn kind(round: u64) -> StoreKind {
+    StoreKind::ALL[(round % StoreKind::ALL.len() as u64) as usize]
+}
+
+/// Opens the store that is there, as the engine does, with less memory; one of the usual kind where there is none.
+pub(crate) fn open(path: &Path) -> Result<DiskStore, StoreError> {
+    let kind = StoreKind::found(path).unwrap_or_default();
+    open_as(path, kind, DiskOptions::default().journal_bytes)
+}
+
+pub(crate) fn open_as(path: &Path, kind: StoreKind, journal_bytes: u64) -> Result<DiskStore, StoreError> {
+    let mut options = DiskOptions::default();
+    options.kind = kind;
     options.cache_bytes = 16 << 20;
-    SledStore::open(path, options)
+    options.journal_bytes = journal_bytes;
+    DiskStore::open(path, &options)
 }
 
 /// What a store holds beside its own records.

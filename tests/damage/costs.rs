@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use outlast::state::DeliveryId;
-use outlast::store::{Key, SledOptions, SledStore, Store, Writes, codec};
+use outlast::store::{DiskOptions, DiskStore, Key, Store, Writes, codec};
 
 const VALUE: usize = 400;
 
@@ -25,7 +25,7 @@ fn commits() {
         let mut rates = Vec::new();
         for _ in 0..5 {
             let place = tempfile::tempdir().unwrap();
-            let store = SledStore::open(&place.path().join("data"), SledOptions::default()).unwrap();
+            let store = DiskStore::open(&place.path().join("data"), &DiskOptions::default()).unwrap();
             let count = 2_000.min(200_000 / size);
             for n in 0..40 {
                 store.commit(batch(n * size, size)).unwrap();
@@ -46,7 +46,7 @@ fn commits() {
 fn opening() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("data");
-    let store = SledStore::open(&path, SledOptions::default()).unwrap();
+    let store = DiskStore::open(&path, &DiskOptions::default()).unwrap();
     for part in 0..400_u128 {
         let mut writes = Writes::new();
         for n in 0..250_u128 {
@@ -61,7 +61,7 @@ fn opening() {
     store.close().unwrap();
     for round in 0..4 {
         let began = Instant::now();
-        let store = SledStore::open(&path, SledOptions::default()).unwrap();
+        let store = DiskStore::open(&path, &DiskOptions::default()).unwrap();
         println!("opening 100 000 deliveries (200 000 records), time {round}: {:?}", began.elapsed());
         let began = Instant::now();
         drop(store);

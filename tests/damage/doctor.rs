@@ -5,15 +5,30 @@ use std::fs;
 use outlast::doctor::{self, Examination};
 use outlast::state::{DeliveryId, Epoch};
 use outlast::store::keys::Meta;
-use outlast::store::{Key, Table};
+use outlast::store::{DiskStore, Key, StoreKind, Table};
 use outlast::{Error, ErrorKind, Filter, Scope};
 
-use crate::place::{Place, event, grant, made};
+use crate::place::{Place, event, grant, killed, made};
+
+on_each_kind! {
+    a_whole_store_is_well_and_is_saved_whole,
+    each_record_that_does_not_verify_is_named_with_what_to_do,
+    what_points_to_nothing_is_named,
+    a_gap_is_accepted_by_a_human_only,
+    a_store_in_use_is_left_alone,
+    a_salvage_tells_when_nobody_can_say_whether_it_is_all,
+    a_store_that_opens_in_no_way_is_not_told_to_be_saved,
+    copies_that_a_killed_doctor_left_go_with_the_next_one,
+    what_is_told_to_be_done_helps,
+    nothing_is_saved_into_the_store_itself,
+    what_lies_around_a_bad_page_is_saved,
+    what_only_the_journal_holds_is_examined_and_saved,
+}
 
 fn found(place: &Place) -> Examination {
-    let before = fs::read(place.db()).unwrap();
+    let before = place.bytes();
     let found = doctor::examine(&place.path()).unwrap();
-    assert_eq!(fs::read(place.db()).unwrap(), before, "it changed the store");
+    assert!(place.bytes() == before, "it changed the store");
     assert_eq!(place.litter(), [] as [String; 0], "it left something");
     found
 }
@@ -24,28 +39,29 @@ fn remedies<'a>(found: &'a Examination, subject: &str) -> Vec<&'a str> {
     about.map(|finding| finding.remedy.as_str()).collect()
 }
 
-fn spoil(place: &Place, key: &Key) {
-    place.behind(|db| {
-        let mut value = db.get(key.encode()).unwrap().unwrap().to_vec();
+/// Flips a bit of each of these records.
+fn spoil(place: &Place, keys: &[Key]) {
+    let records = place.records();
+    place.behind(keys.iter().map(|key| {
+        let mut value = records[key].clone();
         *value.last_mut().unwrap() ^= 1;
-        db.insert(key.encode(), value).unwrap();
-    });
+        (key.clone(), Some(value))
+    }));
 }
 
-#[tokio::test]
-async fn a_whole_store_is_well_and_is_saved_whole() {
-    let (place, ids) = made(3).await;
+async fn a_whole_store_is_well_and_is_saved_whole(kind: StoreKind) {
+    let (place, ids) = made(kind, 3).await;
     let truth = place.records();
     let found = found(&place);
     assert!(found.ok && found.findings.is_empty() && found.refusal.is_none(), "{found:?}");
-    assert_eq!((found.format, found.commit), (Some(2), found.acknowledged));
+    assert_eq!((found.format, found.commit), (Some(3), found.acknowledged));
     let deliveries = found.tables.iter().find(|table| table.table == "delivery").unwrap();
     assert_eq!((deliveries.found, deliveries.counted), (7, Some(7)));
 
     let to = place.beside("saved");
     let salvage = doctor::salvage(&place.path(), &to).unwrap();
     assert_eq!((salvage.deliveries, salvage.left.len()), (7, 0));
-    let store = outlast::store::SledStore::open(&to, outlast::store::SledOptions::default()).unwrap();
+    let store = DiskStore::open(&to, &place.options()).unwrap();
     let (mut saved, mut truth) = (crate::place::everything(&store).unwrap(), truth);
     let clock = Key::Meta(Meta::Clock); // what was read of a store does not count as one that was stopped cleanly
     assert_ne!(saved.remove(&clock), truth.remove(&clock));
@@ -58,9 +74,8 @@ async fn a_whole_store_is_well_and_is_saved_whole() {
     engine.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn each_record_that_does_not_verify_is_named_with_what_to_do() {
-    let (place, ids) = made(0).await;
+async fn each_record_that_does_not_verify_is_named_with_what_to_do(kind: StoreKind) {
+    let (place, ids) = made(kind, 0).await;
     let once = place.records().keys().find(|key| key.table() == Table::Once).unwrap().clone();
     let pause = place.records().keys().find(|key| key.table() == Table::Pause).unwrap().clone();
     let credential = Key::Credential("acme".into());
@@ -73,9 +88,7 @@ async fn each_record_that_does_not_verify_is_named_with_what_to_do() {
         credential,
         Key::Meta(Meta::Clock),
     ];
-    for key in &keys {
-        spoil(&place, key);
-    }
+    spoil(&place, &keys);
     let found = found(&place);
     assert!(!found.ok);
     assert_eq!(found.refusal, None, "it opens, and these are left alone");
@@ -106,24 +119,24 @@ async fn each_record_that_does_not_verify_is_named_with_what_to_do() {
     engine.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn what_points_to_nothing_is_named() {
-    let (place, ids) = made(0).await;
-    place.behind(|db| {
-        for key in [
-            Key::Delivery(ids[0]),
-            Key::Parcel(ids[1]),
-            Key::Grant("acme".into()),
-            Key::Token("acme".into(), Epoch::from_number(1)),
-        ] {
-            db.remove(key.encode()).unwrap().unwrap();
-        }
-    });
-    fs::write(place.sled().join("snap.00FF.generating"), "half").unwrap();
-    fs::write(place.sled().join("blobs").join("0001"), "page").unwrap();
+async fn what_points_to_nothing_is_named(kind: StoreKind) {
+    let (place, ids) = made(kind, 0).await;
+    let records = place.records();
+    let gone = [
+        Key::Delivery(ids[0]),
+        Key::Parcel(ids[1]),
+        Key::Grant("acme".into()),
+        Key::Token("acme".into(), Epoch::from_number(1)),
+    ];
+    assert!(gone.iter().all(|key| records.contains_key(key)));
+    place.behind(gone.map(|key| (key, None)));
+    if kind == StoreKind::Sled {
+        fs::write(place.sled().join("snap.00FF.generating"), "half").unwrap();
+        fs::write(place.sled().join("blobs").join("0001"), "page").unwrap();
+    }
     let found = found(&place);
     let refusal = found.refusal.clone().unwrap();
-    assert!(refusal.contains("blobs"), "{refusal}");
+    assert!(refusal.contains(if kind == StoreKind::Sled { "blobs" } else { "missing" }), "{refusal}");
     let told = |subject: &str, what: &str| {
         let about = |finding: &&doctor::Finding| finding.subject.contains(subject) && finding.what.contains(what);
         assert!(found.findings.iter().any(|finding| about(&finding)), "{subject} {what}: {:#?}", found.findings);
@@ -134,13 +147,14 @@ async fn what_points_to_nothing_is_named() {
     told("once", &ids[0].to_string());
     told("credential", "its grant is not in the store");
     told("credential", "its token is not in the store");
-    told(".generating", "interrupted snapshot");
-    told("blobs", "outside of the file");
+    if kind == StoreKind::Sled {
+        told(".generating", "interrupted snapshot");
+        told("blobs", "outside of the file");
+    }
 }
 
-#[tokio::test]
-async fn a_gap_is_accepted_by_a_human_only() {
-    let (newer, ids) = made(0).await;
+async fn a_gap_is_accepted_by_a_human_only(kind: StoreKind) {
+    let (newer, ids) = made(kind, 0).await;
     let place = newer.copied();
     let engine = newer.open().await;
     engine.cancel(ids[0]).await.unwrap();
@@ -163,9 +177,8 @@ async fn a_gap_is_accepted_by_a_human_only() {
     engine.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_store_in_use_is_left_alone() {
-    let (place, _) = made(0).await;
+async fn a_store_in_use_is_left_alone(kind: StoreKind) {
+    let (place, _) = made(kind, 0).await;
     let engine = place.open().await;
     for refused in [
         doctor::examine(&place.path()).err().unwrap(),
@@ -185,27 +198,25 @@ async fn a_store_in_use_is_left_alone() {
     assert!(nothing.to_string().contains("there is no store at"), "{nothing}");
 }
 
-#[tokio::test]
-async fn a_salvage_tells_when_nobody_can_say_whether_it_is_all() {
-    let (place, _) = made(0).await;
+async fn a_salvage_tells_when_nobody_can_say_whether_it_is_all(kind: StoreKind) {
+    let (place, _) = made(kind, 0).await;
     let unwitnessed = place.copied();
     fs::remove_file(unwitnessed.path().join("mark")).unwrap();
     let salvage = doctor::salvage(&unwitnessed.path(), &unwitnessed.beside("saved")).unwrap();
     assert!(salvage.left.len() == 1 && salvage.left[0].why.contains("the file mark does not say"), "{salvage:?}");
-    place.behind(|db| drop(db.insert(b"\0ledger", b"junk").unwrap()));
+    place.behind_ledger(Some(b"junk"));
     let examined = found(&place);
     let subjects: Vec<&str> = examined.findings.iter().map(|finding| finding.subject.as_str()).collect();
     assert_eq!(subjects, ["the ledger"], "nobody knows the last commit: {examined:?}");
-    place.behind(|db| drop(db.remove(b"\0ledger").unwrap()));
+    place.behind_ledger(None);
     let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
     assert!(salvage.deliveries == 4 && salvage.left.iter().any(|left| left.key == "the ledger"), "{salvage:?}");
 }
 
-#[tokio::test]
-async fn a_store_that_opens_in_no_way_is_not_told_to_be_saved() {
-    let (place, _) = made(0).await;
+async fn a_store_that_opens_in_no_way_is_not_told_to_be_saved(kind: StoreKind) {
+    let (place, _) = made(kind, 0).await;
     drop(place.store().unwrap());
-    fs::write(place.db(), "").unwrap();
+    fs::write(place.base(), "").unwrap();
     for refused in [
         doctor::examine(&place.path()).err().unwrap(),
         doctor::salvage(&place.path(), &place.beside("saved")).err().unwrap(),
@@ -217,9 +228,8 @@ async fn a_store_that_opens_in_no_way_is_not_told_to_be_saved() {
     assert_eq!(place.litter(), [] as [String; 0]);
 }
 
-#[tokio::test]
-async fn copies_that_a_killed_doctor_left_go_with_the_next_one() {
-    let (place, _) = made(0).await;
+async fn copies_that_a_killed_doctor_left_go_with_the_next_one(kind: StoreKind) {
+    let (place, _) = made(kind, 0).await;
     let (left, saved) = (".outlast-doctor-1-0", place.beside("saved"));
     for parent in [place.beside("."), saved.clone()] {
         fs::create_dir_all(parent.join(left).join("try-0")).unwrap();
@@ -228,15 +238,16 @@ async fn copies_that_a_killed_doctor_left_go_with_the_next_one() {
     assert_eq!(doctor::salvage(&place.path(), &saved).unwrap().deliveries, 4);
     let mut names: Vec<_> = fs::read_dir(&saved).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["mark", "sled"]);
+    let mut expected = ["mark", place.base_name()];
+    expected.sort_unstable();
+    assert_eq!(names, expected);
     fs::remove_dir_all(&saved).unwrap();
     assert!(found(&place).ok);
 }
 
 /// Each remedy, done as it is told, helps.
-#[tokio::test]
-async fn what_is_told_to_be_done_helps() {
-    let (place, ids) = made(0).await;
+async fn what_is_told_to_be_done_helps(kind: StoreKind) {
+    let (place, ids) = made(kind, 0).await;
     let pause = place.records().into_keys().find(|key| key.table() == Table::Pause).unwrap();
     let event = |n: usize| outlast::Parcel::to("conversions").json(&event(&format!("order-{n}"), [0, 7_000][n / 3]));
     for damaged in [
@@ -248,7 +259,7 @@ async fn what_is_told_to_be_done_helps() {
         pause.clone(),
     ] {
         let place = place.copied();
-        spoil(&place, &damaged);
+        spoil(&place, std::slice::from_ref(&damaged));
         assert!(!found(&place).ok, "{damaged}");
         let engine = place.open().await;
         match &damaged {
@@ -282,30 +293,28 @@ async fn what_is_told_to_be_done_helps() {
     }
 }
 
-#[tokio::test]
-async fn nothing_is_saved_into_the_store_itself() {
-    let (place, _) = made(0).await;
-    for inside in ["data/saved", "data/sled/saved", "data/sled/blobs", "other/../data/a/b"] {
+async fn nothing_is_saved_into_the_store_itself(kind: StoreKind) {
+    let (place, _) = made(kind, 0).await;
+    for inside in ["data/saved", "data/journal/saved", "data/journal", "other/../data/a/b"] {
         fs::create_dir_all(place.beside("other")).unwrap();
         let refused = doctor::salvage(&place.path(), &place.beside(inside)).err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Caller, "{inside}: {refused}");
     }
-    assert_eq!(fs::read_dir(place.sled().join("blobs")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(place.path().join("journal")).unwrap().count(), 0);
     assert!(!place.path().join("saved").exists() && !place.path().join("a").exists());
 }
 
 /// A table of several pages with one that cannot be read: what lies before and behind it is saved.
-#[tokio::test]
-async fn what_lies_around_a_bad_page_is_saved() {
-    let (place, ids) = made(500).await;
+async fn what_lies_around_a_bad_page_is_saved(kind: StoreKind) {
+    let (place, ids) = made(kind, 500).await;
     drop(place.store().unwrap()); // sled now has a snapshot, and reads pages when they are asked for
-    let bytes = fs::read(place.db()).unwrap();
+    let bytes = fs::read(place.base()).unwrap();
     let mut around = 0;
     for n in 0..16 {
         let damaged = place.copied();
         let (mut hole, at) = (bytes.clone(), n * (bytes.len() - 64) / 16);
         hole[at..at + 64].fill(0xA5);
-        fs::write(damaged.db(), hole).unwrap();
+        fs::write(damaged.base(), hole).unwrap();
         let Ok(salvage) = doctor::salvage(&damaged.path(), &damaged.beside("saved")) else { continue };
         let unread = salvage.left.iter().filter(|left| left.key.starts_with("from ")).count();
         let saved = usize::try_from(salvage.deliveries).unwrap();
@@ -320,4 +329,32 @@ async fn what_lies_around_a_bad_page_is_saved() {
         }
     }
     assert!(around > 0, "no page was met: the test is blind");
+}
+
+/// A store whose engine was killed: the newest deliveries are in its journal alone.
+async fn what_only_the_journal_holds_is_examined_and_saved(kind: StoreKind) {
+    for merging in [false, true] {
+        let (place, truth) = killed(kind, merging).await.pop().unwrap();
+        let deliveries = truth.keys().filter(|key| key.table() == Table::Delivery).count();
+        let well = found(&place);
+        assert!(well.ok && well.findings.is_empty() && well.refusal.is_none(), "{well:?}");
+        assert_eq!(well.commit, well.acknowledged);
+        let counted = well.tables.iter().find(|table| table.table == "delivery").unwrap();
+        assert_eq!((counted.found, counted.counted), (deliveries as u64, Some(deliveries as u64)));
+        let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
+        assert_eq!((salvage.deliveries, salvage.left.len()), (deliveries as u64, 0), "{:?}", salvage.left);
+
+        // Without its newest segment.
+        let cut = place.copied();
+        fs::remove_file(cut.segments().pop().unwrap()).unwrap();
+        fs::remove_dir_all(cut.beside("saved")).unwrap();
+        let less = found(&cut);
+        assert!(!less.ok && less.findings[0].what.contains("was acknowledged"), "{less:?}");
+        let salvage = doctor::salvage(&cut.path(), &cut.beside("saved")).unwrap();
+        assert!(salvage.left.iter().any(|left| left.key == "the end of the store"), "{:?}", salvage.left);
+        let gap = doctor::accept_gap(&cut.path()).unwrap();
+        assert!(gap.acknowledged.unwrap() > gap.commit, "{gap:?}");
+        assert!(doctor::examine(&cut.path()).unwrap().refusal.is_none());
+        cut.open().await.stop().await.unwrap();
+    }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use outlast::destination::linkedin;
 use outlast::oauth::Profile;
 use outlast::state::DeliveryId;
-use outlast::store::{Key, SledOptions, SledStore, Store, StoreError, Table};
+use outlast::store::{DiskOptions, DiskStore, Key, Store, StoreError, StoreKind, Table};
 use outlast::vault::VaultKey;
+use outlast::verify::tamper;
 use outlast::{Authorisation, Builder, Endpoint, Engine, OAuth, Parcel, Scope, Secret};
 use tempfile::TempDir;
 
@@ -18,6 +19,7 @@ pub(crate) type Records = BTreeMap<Key, Vec<u8>>;
 /// A directory with a store in it.
 pub(crate) struct Place {
     root: TempDir,
+    pub(crate) kind: StoreKind,
 }
 
 /// In memory where there is such a place: the sweep opens some ten thousand stores, and waits for no disk.
@@ -27,8 +29,8 @@ fn root() -> TempDir {
 }
 
 impl Place {
-    pub(crate) fn new() -> Place {
-        let place = Place { root: root() };
+    pub(crate) fn new(kind: StoreKind) -> Place {
+        let place = Place { root: root(), kind };
         VaultKey::create(&place.root.path().join("key")).unwrap();
         place
     }
@@ -47,18 +49,52 @@ impl Place {
         names.map(|name| name.to_string_lossy().into_owned()).filter(|name| name != "key" && name != "data").collect()
     }
 
+    /// The directory of sled's files.
     pub(crate) fn sled(&self) -> PathBuf {
         self.path().join("sled")
     }
 
-    pub(crate) fn db(&self) -> PathBuf {
-        self.sled().join("db")
+    /// The name of what the base has in the store's directory.
+    pub(crate) fn base_name(&self) -> &'static str {
+        if self.kind == StoreKind::Sled { "sled" } else { "base.redb" }
+    }
+
+    /// The file that holds the base's blocks.
+    pub(crate) fn base(&self) -> PathBuf {
+        if self.kind == StoreKind::Sled { self.sled().join("db") } else { self.path().join("base.redb") }
+    }
+
+    /// The segments of the journal, oldest first.
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path().join("journal")).into_iter().flatten();
+        let mut segments: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        segments.sort();
+        segments
+    }
+
+    /// All files of the store, and what is in them.
+    pub(crate) fn bytes(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.path()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("control.sock") {
+                    let bytes = fs::read(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+                    files.insert(path.strip_prefix(self.root.path()).unwrap().to_owned(), bytes);
+                }
+            }
+        }
+        files
     }
 
     pub(crate) fn builder_on(&self, path: &Path) -> Builder {
         let conversions = linkedin::conversions().rule("789123").build().unwrap();
         Engine::builder(path)
             .hold(true)
+            .store_kind(self.kind)
             .vault_key(VaultKey::open(&self.root.path().join("key")).unwrap())
             .credential("acme", OAuth::new(Profile::linkedin(), "client", Secret::new("client secret")))
             .destination("conversions", Endpoint::new(conversions).credential("acme"))
@@ -68,17 +104,34 @@ impl Place {
         self.builder_on(&self.path()).open().await.unwrap()
     }
 
-    /// A copy of the whole directory.
-    pub(crate) fn copied(&self) -> Place {
-        let to = Place { root: root() };
-        copy(self.root.path(), to.root.path());
-        to
+    /// The same with a store that has this to say about itself.
+    pub(crate) async fn open_with(&self, options: &DiskOptions) -> Engine {
+        let store = DiskStore::open(&self.path(), options).unwrap();
+        self.builder_on(&self.path()).store(Arc::new(store)).open().await.unwrap()
     }
 
-    pub(crate) fn store(&self) -> Result<SledStore, StoreError> {
-        let mut options = SledOptions::default();
+    /// A copy of the whole directory. Of one that is in use it is what a kill at one moment leaves: threads that write
+    /// meanwhile are waited for.
+    pub(crate) fn copied(&self) -> Place {
+        loop {
+            let before = self.bytes();
+            let to = Place { root: root(), kind: self.kind };
+            copy(self.root.path(), to.root.path());
+            if before == self.bytes() && before == to.bytes() {
+                return to;
+            }
+        }
+    }
+
+    pub(crate) fn options(&self) -> DiskOptions {
+        let mut options = DiskOptions::default();
+        options.kind = self.kind;
         options.cache_bytes = 1 << 20;
-        SledStore::open(&self.path(), options)
+        options
+    }
+
+    pub(crate) fn store(&self) -> Result<DiskStore, StoreError> {
+        DiskStore::open(&self.path(), &self.options())
     }
 
     pub(crate) fn records(&self) -> Records {
@@ -88,13 +141,15 @@ impl Place {
         records
     }
 
-    /// Does something to the store behind its back.
-    pub(crate) fn behind(&self, act: impl FnOnce(&sled::Db)) {
-        let db = sled::Config::new().path(self.sled()).open().unwrap();
-        act(&db);
-        db.flush().unwrap();
-        drop(db);
-        // sled lets go of its file a moment later; opening waits for that.
+    /// Changes records behind the store's back.
+    pub(crate) fn behind(&self, changes: impl IntoIterator<Item = (Key, Option<Vec<u8>>)>) {
+        let changes = changes.into_iter().map(|(key, value)| (key.encode(), value));
+        tamper(&self.path(), self.kind, changes.collect()).unwrap();
+    }
+
+    /// The same for what counts the records.
+    pub(crate) fn behind_ledger(&self, value: Option<&[u8]>) {
+        tamper(&self.path(), self.kind, vec![(b"\0ledger".to_vec(), value.map(<[u8]>::to_vec))]).unwrap();
     }
 }
 
@@ -112,7 +167,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-pub(crate) fn everything(store: &SledStore) -> Result<Records, StoreError> {
+pub(crate) fn everything(store: &DiskStore) -> Result<Records, StoreError> {
     let mut records = Records::new();
     for table in Table::ALL {
         records.extend(store.scan(table, None, usize::MAX)?);
@@ -138,11 +193,11 @@ pub(crate) fn grant() -> Authorisation {
     }
 }
 
-/// An engine's store: deliveries, two of them in a lane and one cancelled, a body in parts, a credential, a pause. As many
-/// more as asked for.
-pub(crate) async fn made(more: usize) -> (Place, Vec<DeliveryId>) {
+/// An engine's store, closed, so that its base holds everything: deliveries, two of them in a lane and one cancelled, a body
+/// in parts, a credential, a pause. As many more as asked for.
+pub(crate) async fn made(kind: StoreKind, more: usize) -> (Place, Vec<DeliveryId>) {
     quiet();
-    let place = Place::new();
+    let place = Place::new(kind);
     let engine = place.open().await;
     engine.authorise("acme", grant()).await.unwrap();
     engine.pause(Scope::Lane { destination: "conversions".into(), lane: "b".into() }).await.unwrap();
@@ -159,14 +214,40 @@ pub(crate) async fn made(more: usize) -> (Place, Vec<DeliveryId>) {
     (place, ids)
 }
 
-/// sled's panics are caught, and are thousands here: they are not printed.
+/// What such a store is after each of three lives that were killed, the latest last, and what is in it then. Its journal has
+/// a segment of each life; `merging`: the base took most of it over while the engine ran, so that files were used again.
+pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Records)> {
+    let (mut place, ids) = made(kind, 0).await;
+    let mut images = Vec::new();
+    for life in 0..3 {
+        let mut options = place.options();
+        options.journal_bytes = if merging { 3_000 } else { options.journal_bytes };
+        let engine = place.open_with(&options).await;
+        for n in 0..3 {
+            let parcel = Parcel::to("conversions").json(&event(&format!("life-{life}-{n}"), 300 * n)).unwrap();
+            engine.submit(parcel).await.unwrap();
+        }
+        engine.cancel(ids[life]).await.ok();
+        let image = place.copied();
+        engine.stop().await.unwrap();
+        drop(engine);
+        let records = image.copied().records();
+        assert!(!image.segments().is_empty(), "nothing is in the journal");
+        place = image.copied();
+        images.push((image, records));
+    }
+    images
+}
+
+/// The panics of sled and redb are caught, and are thousands here: they are not printed.
 pub(crate) fn quiet() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let shown = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let place = panic.location().map(|location| location.file().to_owned()).unwrap_or_default();
-            if !place.contains("sled-0.34") && !place.contains("/library/") {
+            let caught = ["sled-0.34", "redb-", "/library/"].iter().any(|known| place.contains(known));
+            if !caught {
                 shown(panic);
             }
         }));

@@ -4,10 +4,16 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use outlast::store::Key;
+use outlast::store::{Key, StoreKind};
 use serde_json::Value;
 
 use crate::place::{Place, made};
+
+on_each_kind! {
+    the_doctor_says_by_its_exit_code_whether_all_is_well,
+    the_doctor_names_the_engine_that_has_the_store,
+    a_salvage_that_is_killed_leaves_no_store_and_is_done_again,
+}
 
 fn doctor(place: &Place, arguments: &[&str]) -> Command {
     fs::write(place.beside("outlast.toml"), "[store]\npath = \"data\"\n").unwrap();
@@ -28,14 +34,13 @@ fn run(place: &Place, arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-#[tokio::test]
-async fn the_doctor_says_by_its_exit_code_whether_all_is_well() {
-    let (place, ids) = made(0).await;
+async fn the_doctor_says_by_its_exit_code_whether_all_is_well(kind: StoreKind) {
+    let (place, ids) = made(kind, 0).await;
     let (code, out, _) = run(&place, &[]);
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("all is well") && out.contains("opens          yes"), "{out}");
 
-    place.behind(|db| drop(db.insert(Key::Delivery(ids[3]).encode(), b"junk").unwrap()));
+    place.behind([(Key::Delivery(ids[3]), Some(b"junk".to_vec()))]);
     let (code, out, _) = run(&place, &[]);
     assert_eq!(code, 1, "{out}");
     assert!(out.contains(&format!("delivery {}", ids[3])) && out.contains("1 finding"), "{out}");
@@ -62,9 +67,8 @@ async fn the_doctor_says_by_its_exit_code_whether_all_is_well() {
     assert!(run(&place, &[]).1.contains("1 finding"));
 }
 
-#[tokio::test]
-async fn the_doctor_names_the_engine_that_has_the_store() {
-    let (place, _) = made(0).await;
+async fn the_doctor_names_the_engine_that_has_the_store(kind: StoreKind) {
+    let (place, _) = made(kind, 0).await;
     let engine = place.open().await;
     let (code, _, err) = run(&place, &[]);
     assert_eq!(code, 1);
@@ -73,28 +77,29 @@ async fn the_doctor_names_the_engine_that_has_the_store() {
 }
 
 /// Killed at each stage that can be seen from outside. What is there then is no store; the next salvage takes its place.
-#[tokio::test]
-async fn a_salvage_that_is_killed_leaves_no_store_and_is_done_again() {
-    let (place, _) = made(400).await;
+async fn a_salvage_that_is_killed_leaves_no_store_and_is_done_again(kind: StoreKind) {
+    let (place, _) = made(kind, 400).await;
     let saved = place.beside("saved");
     let scratch = || {
         let names = fs::read_dir(&saved).ok()?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
         names.into_iter().find(|path| path.to_string_lossy().contains(".outlast-doctor-"))
     };
     let mut killed = 0;
-    for stage in ["", "whole/sled/db", "try-0/db", "begun/lock", "begun/sled/db"] {
+    let base = place.base_name();
+    let stages = ["", &format!("whole/{base}"), &format!("try-0/{base}"), "begun/lock", &format!("begun/{base}")];
+    for stage in stages {
         let mut child = doctor(&place, &["--salvage", "saved"]).spawn().unwrap();
         while child.try_wait().unwrap().is_none() && !scratch().is_some_and(|path| path.join(stage).exists()) {
             std::thread::yield_now();
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        if !saved.join("sled").exists() {
+        if !saved.join(base).exists() {
             killed += 1;
             assert!(scratch().is_some(), "{stage}: it was killed in its work");
         }
         let (code, out, err) = run(&place, &["--salvage", "saved"]);
-        assert!(code == 0 || saved.join("sled").exists(), "{stage}: {out}{err}");
+        assert!(code == 0 || saved.join(base).exists(), "{stage}: {out}{err}");
         assert!(out.contains("404 deliveries") || err.contains("not empty"), "{stage}: {out}{err}");
         assert_eq!(scratch(), None, "{stage}");
         fs::remove_dir_all(&saved).unwrap();
