@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use outlast::exchange::{self, Method};
 use outlast::http::{Http, HttpOptions, WITHIN};
 use outlast_state::Time;
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -126,9 +127,14 @@ fn ours(url: Url) -> impl Fn() -> Posting + Clone + Send + 'static {
 /// Posts it with the library below, and the same settings.
 fn bare(url: Url) -> impl Fn() -> Posting + Clone + Send + 'static {
     let client = reqwest::Client::builder()
+        .user_agent(concat!("outlast/", env!("CARGO_PKG_VERSION")))
+        .default_headers([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))].into_iter().collect())
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
         .no_proxy()
         .tls_backend_preconfigured(no_tls())
         .tcp_nodelay(true)
+        .connect_timeout(Duration::from_secs(5))
         .pool_max_idle_per_host(256)
         .timeout(Duration::from_millis(WITHIN.as_millis()))
         .build()

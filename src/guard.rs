@@ -37,9 +37,9 @@ impl Guard {
         }
         match url.host() {
             None => Err(Denied::unfit("the address", "has no host")),
-            Some(Host::Ipv4(address)) => self.address(&address.to_string(), address.into()),
-            Some(Host::Ipv6(address)) => self.address(&address.to_string(), address.into()),
-            Some(Host::Domain(name)) if is_localhost(name) => self.address(name, Ipv4Addr::LOCALHOST.into()),
+            Some(Host::Ipv4(address)) => self.address(&address, address.into()),
+            Some(Host::Ipv6(address)) => self.address(&address, address.into()),
+            Some(Host::Domain(name)) if is_localhost(name) => self.address(&name, Ipv4Addr::LOCALHOST.into()),
             Some(Host::Domain(_)) => Ok(()),
         }
     }
@@ -53,7 +53,7 @@ impl Guard {
         let mut denied = Denied::unfit(host, "has no address");
         let mut passed = Vec::with_capacity(addresses.len());
         for address in addresses.into_iter().rev() {
-            match self.address(host, address.ip()) {
+            match self.address(&host, address.ip()) {
                 Ok(()) => passed.push(address),
                 Err(why) => denied = why,
             }
@@ -62,17 +62,21 @@ impl Guard {
         if passed.is_empty() { Err(denied) } else { Ok(passed) }
     }
 
-    fn address(&self, host: &str, address: IpAddr) -> Result<(), Denied> {
+    /// The host's text is made only where it is looked at: this is asked for each request.
+    fn address(&self, host: &dyn fmt::Display, address: IpAddr) -> Result<(), Denied> {
         let loopback = match address {
             IpAddr::V4(address) => address.is_loopback(),
             IpAddr::V6(address) => address.is_loopback(),
         };
-        if (self.loopback && loopback) || self.hosts.contains(&plain(host)) {
+        if self.loopback && loopback {
+            return Ok(());
+        }
+        if !self.hosts.is_empty() && self.hosts.contains(&plain(&host.to_string())) {
             return Ok(());
         }
         match reserved(address) {
             None => Ok(()),
-            Some(what) => Err(Denied { host: host.to_owned(), rule: Rule::Reserved { what, loopback } }),
+            Some(what) => Err(Denied { host: host.to_string(), rule: Rule::Reserved { what, loopback } }),
         }
     }
 }
