@@ -4,25 +4,25 @@
 //! opened, and the store itself is only read. A page that cannot be read holds many records; around it the others are read,
 //! from both sides and from between. The journal is read up to where it is damaged.
 
+mod copies;
+mod held;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::base::{Base, StoreKind};
-use super::blocks::{Blocks, Changes};
+use self::copies::{entries, open_somehow, whole};
+use self::held::Held;
+use super::base::StoreKind;
 use super::codec::Damage;
 use super::error::{StoreError, StoreErrorKind};
 use super::folder::{lock_to_look, unfinished_snapshots};
-use super::journal::Journal;
 use super::keys::{Key, Table};
-use super::layers::Layers;
 use super::ledger::{self, Ledger, Reading};
 use super::mark::{self, Mark, Witness};
-use super::opening::{self, JOURNAL};
 use super::scratch::Scratch;
 use super::{Durable, Store, Writes, decoded, format, span};
-use crate::unix;
 
 /// So many places between pages that cannot be read are tried for each table.
 const PROBES: usize = 512;
@@ -179,102 +179,6 @@ impl Wreck {
     }
 }
 
-/// A copy of a store, as far as it can be read.
-struct Held {
-    blocks: Blocks,
-    /// Each record has a key of its own, up to format 2.
-    older: bool,
-    layers: Layers,
-    /// The number of the last commit in the journal.
-    last: Option<u64>,
-}
-
-impl Held {
-    /// What a base is: its ledger where that verifies, and its format where that can be read.
-    fn read(base: Box<dyn Base>) -> (Held, Option<Ledger>, Option<u32>) {
-        let read = |key: &[u8]| base.get(key).ok().flatten();
-        let ledger = read(ledger::KEY).as_deref().and_then(Ledger::decode);
-        let record = read(&format::KEY.encode());
-        let older = record.is_some();
-        let blocks = Blocks::new(base, ledger.clone().unwrap_or_default());
-        let record = record.or_else(|| blocks.get(&format::KEY.encode()).ok().flatten());
-        let format = record.and_then(|record| format::check(&record).ok());
-        (Held { blocks, older, layers: Layers::default(), last: None }, ledger, format)
-    }
-
-    /// Reads what the journal of the store at `path` adds, and says where that ended too early.
-    fn take_journal(&mut self, path: &Path) -> io::Result<Option<String>> {
-        if self.older {
-            return Ok(None);
-        }
-        let mut newest = Changes::new();
-        let mut take = |_, batch: super::Batch| newest.extend(batch);
-        let found = Journal::read(&path.join(JOURNAL), self.blocks.ledger().commit, &mut take)?;
-        self.last = self.own(ledger::KEY).and_then(|bytes| Ledger::decode(&bytes)).map(|_| found.last);
-        self.layers.newest = newest;
-        Ok(found.fault)
-    }
-
-    /// What the last commit would have counted.
-    fn counted(&self, mut ledger: Ledger) -> Ledger {
-        for (key, value) in &self.layers.newest {
-            let old = self.blocks.get(key).ok().flatten();
-            ledger.change(key, old.as_deref(), value.as_deref());
-        }
-        ledger
-    }
-
-    /// A key of the base's own.
-    fn own(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.blocks.base().get(key).ok().flatten()
-    }
-
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.layers.get(key) {
-            Some(known) => Ok(known.map(<[u8]>::to_vec)),
-            None if self.older => self.blocks.base().get(key),
-            None => self.blocks.get(key),
-        }
-    }
-
-    /// The records of the base, up to the first page or block that cannot be read.
-    fn forward(&self, from: &[u8], to: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-        let mut take = |key: &[u8], value: &[u8]| {
-            take(key, value);
-            true
-        };
-        if self.older {
-            self.blocks.base().forward(from, to, &mut take)
-        } else {
-            self.blocks.forward(from, to, &mut take)
-        }
-    }
-
-    /// The same from the end.
-    fn backward(&self, from: &[u8], to: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-        let mut take = |key: &[u8], value: &[u8]| {
-            take(key, value);
-            true
-        };
-        if self.older {
-            self.blocks.base().backward(from, to, &mut take)
-        } else {
-            self.blocks.backward(from, to, &mut take)
-        }
-    }
-
-    /// The records as they are with the journal.
-    fn merged(&self, from: &[u8], to: &[u8], take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-        if self.older {
-            return self.forward(from, to, take);
-        }
-        self.layers.forward(&self.blocks, from, to, &mut |key, value| {
-            take(key, value);
-            true
-        })
-    }
-}
-
 /// Neighbours told as one.
 fn joined(mut ranges: Vec<(Vec<u8>, Vec<u8>, String)>) -> Vec<Unread> {
     ranges.sort();
@@ -351,105 +255,6 @@ pub(crate) fn present(path: &Path) -> Result<StoreKind, StoreError> {
 fn copying(to: &Path, error: &io::Error) -> StoreError {
     let what = format!("copying the store to {}, to be read there", to.display());
     StoreError::io(what, error)
-}
-
-/// Whether a copy of the store opens as an engine would open it. It is gone afterwards: the next copy needs its room.
-fn whole(path: &Path, kind: StoreKind, scratch: &Scratch) -> Result<Result<(), StoreError>, StoreError> {
-    let failed = |error: io::Error| copying(scratch.path(), &error);
-    let whole = scratch.path().join("whole");
-    unix::private_dir(&whole).map_err(failed)?;
-    for name in [kind.place(), JOURNAL, "mark"] {
-        let (from, to) = (path.join(name), whole.join(name));
-        if from.is_dir() {
-            copy(&from, &to, &|_| true).map_err(failed)?;
-        } else if from.exists() {
-            fs::copy(from, to).map_err(failed)?;
-        }
-    }
-    let looked = opening::look(&whole, kind);
-    let _ = fs::remove_dir_all(&whole); // what sled's last threads hold on to goes with the scratch
-    Ok(looked)
-}
-
-/// A copy that opens: as it is; or, of sled's, without what it can do without: its snapshot; or with a new file of settings.
-fn open_somehow(
-    path: &Path,
-    kind: StoreKind,
-    scratch: &Path,
-) -> Result<(Box<dyn Base>, Option<&'static str>), StoreError> {
-    let failed = |error: io::Error| copying(scratch, &error);
-    let ways: [(Option<&'static str>, &[&str]); 4] = [
-        (None, &[]),
-        (Some("its snapshot"), &["snap."]),
-        (Some("its file conf"), &["conf"]),
-        (Some("its snapshot and its file conf"), &["snap.", "conf"]),
-    ];
-    let ways = if kind == StoreKind::Sled { &ways[..] } else { &ways[..1] };
-    let mut refusal = None;
-    for (number, (left_out, names)) in ways.iter().enumerate() {
-        let folder = scratch.join(format!("try-{number}"));
-        let wanted = |name: &str| !names.iter().any(|left| name.starts_with(left)) && !name.ends_with(".generating");
-        unix::private_dir(&folder).map_err(failed)?;
-        let (source, place) = (path.join(kind.place()), folder.join(kind.place()));
-        if source.is_dir() {
-            copy(&source, &place, &wanted).map_err(failed)?;
-        } else {
-            fs::copy(&source, &place).map_err(failed)?;
-        }
-        if names.contains(&"conf") {
-            let fresh = scratch.join(format!("fresh-{number}"));
-            opening::base(&fresh, kind, LOOKING)?.release();
-            fs::copy(fresh.join(kind.place()).join("conf"), place.join("conf")).map_err(failed)?;
-        }
-        // What sled opens as empty is not what was there.
-        let nothing = |base: &dyn Base| !names.is_empty() && is_empty(base);
-        match opening::base_as_it_is(&folder, kind, LOOKING) {
-            Ok(base) if !nothing(base.as_ref()) => return Ok((base, *left_out)),
-            Ok(base) => base.release(),
-            Err(error) => drop(refusal.get_or_insert(error)),
-        }
-        let _ = fs::remove_dir_all(&folder);
-    }
-    Err(hopeless(refusal.as_ref()))
-}
-
-/// What a base may keep in memory of a store that is read once, from end to end.
-const LOOKING: u64 = 64 << 20;
-
-fn is_empty(base: &dyn Base) -> bool {
-    let mut any = false;
-    let read = base.forward(&[], &[u8::MAX], &mut |_, _| {
-        any = true;
-        false
-    });
-    read.is_ok() && !any
-}
-
-/// Nothing here helps any more, so that nothing here may be named as the remedy.
-fn hopeless(refusal: Option<&StoreError>) -> StoreError {
-    let why = refusal.map_or("nothing is found in it", StoreError::without_remedy);
-    StoreError::new(
-        StoreErrorKind::Corrupt,
-        format_args!("{why}. No copy of it opens in any way, so nothing can be read or saved here: put back a backup"),
-    )
-}
-
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
-}
-
-/// Copies the files of a directory and of those in it.
-fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> io::Result<()> {
-    unix::private_dir(to)?;
-    for path in entries(from)? {
-        let Some(name) = path.file_name() else { continue };
-        if path.is_dir() {
-            copy(&path, &to.join(name), wanted)?;
-        } else if wanted(&name.to_string_lossy()) {
-            fs::copy(&path, to.join(name))?;
-        }
-    }
-    Ok(())
 }
 
 /// A wreck is read as any store is, and never written to. A read that meets a bad page fails, and the next one goes on.
