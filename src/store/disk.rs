@@ -364,23 +364,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-impl Shared {
-    /// Merges what there is, whenever that is worth it.
-    fn turn_over_now(&self) {
-        self.turn_over(&mut self.writer(), u64::MAX).unwrap();
-    }
-
-    /// Waits until nothing is being merged.
-    fn merged(&self) {
-        let waiting = self.turned.wait_while(self.waiting(), |waiting| waiting.merging).unwrap();
-        drop(waiting);
-    }
-
-    /// Lets go as a killed process does.
-    fn die(&self) {
-        self.end(&StoreError::closed());
-    }
-}
-
-#[cfg(test)]
 mod tests;

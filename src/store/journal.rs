@@ -219,17 +219,6 @@ impl Journal {
         self.spare.iter().try_for_each(fs::remove_file)?;
         unix::sync_dir(&self.folder)
     }
-
-    /// Breaks what is written to, so that the next sync fails.
-    #[cfg(test)]
-    pub(super) fn break_file(&mut self) {
-        self.open = Some(Open {
-            file: File::options().write(true).open("/dev/null").unwrap(),
-            first: u64::MAX,
-            salt: 0,
-            at: 0,
-        });
-    }
 }
 
 fn name(first: u64) -> String {

@@ -36,6 +36,9 @@ use std::fmt;
 pub(crate) use self::folder::put_in_place;
 #[cfg(feature = "verify")]
 pub(crate) use self::opening::tamper;
+#[cfg(feature = "redb")]
+use self::redb::Table as RedbTable;
+use self::sled::Pages as SledPages;
 pub use base::StoreKind;
 pub use disk::{DiskOptions, DiskStore};
 pub use error::{StoreError, StoreErrorKind};

@@ -15,7 +15,7 @@ use super::journal::{Found, Journal};
 use super::keys::Key;
 use super::ledger::{self, Ledger, Reading};
 use super::mark::{self, Mark};
-use super::{Batch, convert, sled};
+use super::{Batch, SledPages, convert};
 use crate::unix;
 
 /// Where the journal lies in a store's directory.
@@ -206,16 +206,16 @@ fn kind(path: &Path, wanted: StoreKind) -> Result<StoreKind, StoreError> {
 /// Opens the base of the store at `path`, and makes it when there is none.
 pub(super) fn base(path: &Path, kind: StoreKind, cache_bytes: u64) -> Result<Box<dyn Base>, StoreError> {
     Ok(match kind {
-        StoreKind::Sled => Box::new(sled::Pages::open(path, cache_bytes)?),
+        StoreKind::Sled => Box::new(SledPages::open(path, cache_bytes)?),
         #[cfg(feature = "redb")]
-        StoreKind::Redb => Box::new(super::redb::Table::open(path, cache_bytes)?),
+        StoreKind::Redb => Box::new(super::RedbTable::open(path, cache_bytes)?),
     })
 }
 
 /// Opens what was copied from a store's base to `path`, with nothing done before.
 pub(super) fn base_as_it_is(path: &Path, kind: StoreKind, cache_bytes: u64) -> Result<Box<dyn Base>, StoreError> {
     match kind {
-        StoreKind::Sled => Ok(Box::new(sled::Pages::open_copy(&path.join(kind.place()), cache_bytes)?)),
+        StoreKind::Sled => Ok(Box::new(SledPages::open_copy(&path.join(kind.place()), cache_bytes)?)),
         #[cfg(feature = "redb")]
         StoreKind::Redb => base(path, kind, cache_bytes),
     }

@@ -78,6 +78,24 @@ mod on_redb {
     conformance::suite!(of(StoreKind::Redb));
 }
 
+impl Shared {
+    /// Merges what there is, whenever that is worth it.
+    fn turn_over_now(&self) {
+        self.turn_over(&mut self.writer(), u64::MAX).unwrap();
+    }
+
+    /// Waits until nothing is being merged.
+    fn merged(&self) {
+        let waiting = self.turned.wait_while(self.waiting(), |waiting| waiting.merging).unwrap();
+        drop(waiting);
+    }
+
+    /// Lets go as a killed process does.
+    fn die(&self) {
+        self.end(&StoreError::closed());
+    }
+}
+
 /// Records that verify: 200 deliveries, each in one of `versions` versions, and bodies of the largest size.
 fn filled(place: &Place, versions: u8) {
     let store = place.open().unwrap();

@@ -1,6 +1,18 @@
 use super::*;
 use tempfile::TempDir;
 
+impl Journal {
+    /// Breaks what is written to, so that the next sync fails.
+    pub(super) fn break_file(&mut self) {
+        self.open = Some(Open {
+            file: File::options().write(true).open("/dev/null").unwrap(),
+            first: u64::MAX,
+            salt: 0,
+            at: 0,
+        });
+    }
+}
+
 type Commits = Vec<(u64, Batch)>;
 
 fn commit(number: u64, size: usize) -> Batch {
