@@ -3,7 +3,7 @@ use tempfile::TempDir;
 
 impl Journal {
     /// Breaks what is written to, so that the next sync fails.
-    pub(super) fn break_file(&mut self) {
+    pub(in crate::store) fn break_file(&mut self) {
         self.open = Some(Open {
             file: File::options().write(true).open("/dev/null").unwrap(),
             first: u64::MAX,
