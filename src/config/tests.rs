@@ -5,9 +5,6 @@ const SOUND: &str = r#"
 [store]
 path = "data"
 cache_mib = 64
-keep_done = "0s"
-keep_failed = "90d"
-keep_count = 5000
 
 [vault]
 key_file = "outlast.key"
@@ -58,8 +55,7 @@ fn a_sound_file_says_what_it_says() {
     assert_eq!(config.store, Path::new("conf/data"), "paths count from the file's directory");
     assert_eq!(config.vault, Some(KeySource::File("conf/outlast.key".into())));
     assert_eq!(config.settings.cache_mib, Some(64));
-    let kept = Retention { done: Span::ZERO, failed: Span::from_secs(90 * 86_400), count: 5_000 };
-    assert_eq!((config.settings.retention, read("").unwrap().settings.retention), (kept, Retention::default()));
+    assert_eq!(config.settings.retention, Retention::default());
     assert!(config.allow_loopback);
     let expected =
         Limits { live: 1000, time_to_live: Span::from_secs(600), request: Span::from_millis(500), ..Limits::default() };
@@ -73,6 +69,15 @@ fn a_sound_file_says_what_it_says() {
     assert!(!profile.audience.admits(&Url::parse(LINKEDIN_API).unwrap()), "nobody sends it there");
     assert_eq!(config.destinations.get("conversions").unwrap().concurrency, Some(8));
     assert_eq!(config.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn what_has_ended_is_kept_as_the_file_says() {
+    let config = read("[store]\nkeep_done = \"0s\"\nkeep_failed = \"90d\"\nkeep_count = 5000").unwrap();
+    let kept = Retention { done: Span::ZERO, failed: Span::from_secs(90 * 86_400), count: 5_000 };
+    assert_eq!(config.retention, kept);
+    let faults = faults("cache_mib = 64", "keep_done = 7");
+    assert_eq!(faults, ["4: store.keep_done: is a number; write it in quotes"]);
 }
 
 #[test]

@@ -30,4 +30,6 @@ mod order;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod tidy;
