@@ -1,5 +1,5 @@
-//! The engine's HTTP client beside the library below it, bare: `outlast bench` takes the first for its baseline, so it must
-//! not be the slower one. In pairs, and in processor time, which a busy machine disturbs less than the time on the clock;
+//! The engine's HTTP client beside the library below it, bare: `outlast bench` takes the first for its baseline, so it is
+//! to be hardly the slower one. In pairs, and in processor time, which a busy machine disturbs less than the time on the clock;
 //! the server's part is in both alike.
 
 use std::convert::Infallible;

@@ -71,6 +71,7 @@ fn every_row_measures_what_it_says() {
         "accept_ratio_parked",
         "restart_ms",
         "open_ms",
+        "all_live_ms",
         "released_per_s",
         "release_p99_with_ms",
         "disk_ratio",

@@ -39,6 +39,9 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
         sizes.push(size(&store)?);
     }
     engine.stop().await?;
+    if record.left() > 0 {
+        return Err(Failure::new(format!("{} events were not delivered, and all should be", record.left())));
+    }
     Ground::remove(&store)?;
     let (first, last) = (sizes.first().copied().unwrap_or(0), sizes.last().copied().unwrap_or(0));
     figures.value("disk_bytes_by_round", &sizes);

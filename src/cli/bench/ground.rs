@@ -11,7 +11,7 @@ use super::scale::Scale;
 use crate::cli::failure::Failure;
 use crate::clock;
 use crate::store::StoreKind;
-use crate::{Builder, Engine, Limits};
+use crate::{Builder, Engine, Limits, Retention};
 
 /// Which store is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Kind {
 
     /// That, for an engine that keeps nothing of a delivery once it is done.
     pub(super) fn keeping_nothing(self, path: &Path) -> Builder {
-        self.builder(path)
+        self.builder(path).retention(Retention::NONE)
     }
 }
 
