@@ -140,3 +140,33 @@ fn what_cannot_be_measured_is_said_before_anything_is_begun() {
     }
     assert!(is_empty(folder.path()));
 }
+
+/// The processes that were given a path below `folder`.
+#[cfg(target_os = "linux")]
+fn working_in(folder: &Path) -> usize {
+    let path = folder.to_str().expect("a path of the system's").as_bytes();
+    let processes = std::fs::read_dir("/proc").expect("Linux has it").flatten();
+    let told = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+    processes.map(told).filter(|line| line.windows(path.len()).any(|part| part == path)).count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_signal_ends_the_bench_and_its_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outlast"));
+    command.args(["bench", "--quick", "--only", "parked", "--dir", "."]).current_dir(&path).stdin(Stdio::null());
+    let mut bench = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while working_in(&path) == 0 {
+        assert!(bench.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    let id = bench.id().to_string();
+    assert!(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &id]).status().unwrap().success());
+    let output = bench.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.contains("SIGTERM"), "{errors}");
+    assert_eq!(working_in(&path), 0, "a process of the bench lives on");
+    assert!(is_empty(&path), "nothing is left behind");
+}

@@ -49,7 +49,7 @@ use task::Task;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   outlast bench --quick                      in under a minute, with smaller sizes
-  outlast bench --json > figures.json        the full sizes: half an hour, 25 GB of disk, 2 GB of memory
+  outlast bench --json > figures.json        the full sizes: ten minutes or more, some 10 GB of disk
   outlast bench --only deliver,latency       these rows only
   outlast bench --curves --quick             how it grows
   outlast bench --dir /mnt/disk              on another disk
