@@ -253,7 +253,7 @@ fn traced(plan: &Plan) -> Vec<trace::Call> {
     let output = plan.traced(&options).output().unwrap();
     let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let ended = output.status.success() || plan.abrupt;
-    assert!(ended && said.is_empty(), "a recorded child failed: {said}");
+    assert!(ended && said.is_empty(), "a recorded child failed: {}, {said}", output.status);
     let calls = trace::calls(&fs::read_to_string(path).unwrap());
     assert!(child::acknowledged(&told) > 0, "a recorded child acknowledged nothing");
     calls

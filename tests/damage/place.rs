@@ -218,10 +218,10 @@ pub(crate) async fn made(kind: StoreKind, more: usize) -> (Place, Vec<DeliveryId
 /// a segment of each life; `merging`: the base took most of it over while the engine ran, so that files were used again.
 pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Records)> {
     let (mut place, ids) = made(kind, 0).await;
-    let mut images = Vec::new();
+    let (mut images, mut turned) = (Vec::new(), false);
     for life in 0..3 {
         let mut options = place.options();
-        options.journal_bytes = if merging { 3_000 } else { options.journal_bytes };
+        options.journal_bytes = if merging { 700 } else { options.journal_bytes };
         let engine = place.open_with(&options).await;
         for n in 0..3 {
             let parcel = Parcel::to("conversions").json(&event(&format!("life-{life}-{n}"), 300 * n)).unwrap();
@@ -233,9 +233,14 @@ pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Record
         drop(engine);
         let records = image.copied().records();
         assert!(!image.segments().is_empty(), "nothing is in the journal");
+        let known = place.segments();
+        let new =
+            image.segments().iter().filter(|path| !known.iter().any(|old| old.file_name() == path.file_name())).count();
+        turned |= new > 1;
         place = image.copied();
         images.push((image, records));
     }
+    assert_eq!(turned, merging, "whether a file of the journal was left for the next one");
     images
 }
 

@@ -11,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
+mod images;
+
 struct Place(TempDir, StoreKind);
 
 fn fresh() -> Place {
@@ -481,6 +483,32 @@ fn a_record_that_is_gone_or_older_or_elsewhere_is_met_at_open() {
     let place = copied(&whole);
     behind(&place, |blocks| blocks.base().apply(vec![(ledger::KEY.to_vec(), Some(b"junk".to_vec()))]).unwrap());
     assert!(refused(&place).contains("its ledger does not verify"));
+}
+
+/// All of it is there, and whoever asks for one of its records would not find it.
+#[test]
+fn a_block_that_is_not_where_it_is_looked_for_is_met_at_open() {
+    for whole in each() {
+        filled(&whole, 1);
+        let key = |n: u128| [&[1], Key::Delivery(id(n)).encode().as_slice()].concat();
+        let mut blocks = Vec::new();
+        behind(&whole, |held| {
+            held.base()
+                .forward(&key(0), &key(500), &mut |at, bytes| {
+                    blocks.push((at.to_vec(), bytes.to_vec()));
+                    true
+                })
+                .unwrap();
+        });
+        let (at, bytes) = blocks.swap_remove(1);
+        for moved in [[&at[..], &[0]].concat(), key(499)] {
+            let place = copied(&whole);
+            behind(&place, |held| {
+                held.base().apply(vec![(at.clone(), None), (moved.clone(), Some(bytes.clone()))]).unwrap();
+            });
+            assert!(refused(&place).contains("is not where it is looked for"));
+        }
+    }
 }
 
 /// The hash counts a record in doubt as it is, so that what replaces it later leaves a hash that fits.
