@@ -87,8 +87,8 @@ impl Figures {
     pub(super) fn tell(&self, args: &Args, scale: &Scale, machine: &Machine) -> Result<(), Failure> {
         print::line(&format!("outlast {}, store {}, {}", machine.version, args.store.name(), scale.words()))?;
         print::line(&machine.words())?;
-        print::line("")?;
         if !self.lines.is_empty() {
+            print::line("")?;
             let rows: Vec<[String; 6]> = self.lines.iter().map(cells).collect();
             print::table(["what", "must", "aim", "measured", "", "beside"], &rows)?;
         }

@@ -65,7 +65,7 @@ pub(super) async fn run(ground: &Ground, figures: &mut Figures) -> Result<(), Fa
     figures.spread("open_ms", opened);
     figures.spread("all_live_ms", all);
     let [open, all] = [opened.median, all.median].map(number);
-    let beside = format!("open returns after {open} ms, all {live} are known after {all} ms; process start included");
+    let beside = format!("open returns after {open} ms, all {live} are counted after {all} ms; process start included");
     figures.spread_line(RESTART, first, beside);
     Ok(())
 }
