@@ -8,10 +8,10 @@ use std::io;
 use std::path::Path;
 
 use super::base::{Base, StoreKind};
-use super::blocks::{Blocks, Changes};
+use super::blocks::{self, Blocks, Changes};
 use super::error::StoreError;
 use super::folder::sync_all;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Reading};
 use super::{Batch, GOOD_WRITES, block, format, opening};
 use crate::unix;
 
@@ -56,11 +56,13 @@ pub(super) fn raise(
     })
 }
 
-/// Writes what a base holds into a new one, which takes its place. Neither sled nor redb makes its file smaller by itself.
+/// Writes what a base holds into a new one, which takes its place if it is what the ledger counts: the old one goes, and of a
+/// damaged one more may be left than can be copied. Neither sled nor redb makes its file smaller by itself.
 pub(super) fn compact(
     path: &Path,
     kind: StoreKind,
     older: Box<dyn Base>,
+    ledger: &Ledger,
     cache_bytes: u64,
 ) -> Result<Box<dyn Base>, StoreError> {
     anew(path, kind, older, cache_bytes, |older, begun| {
@@ -75,8 +77,10 @@ pub(super) fn compact(
         fault.map_or(Ok(()), Err)?;
         begun.apply(batch)?;
         begun.sync()?;
+        let mut reading = Reading::default();
+        blocks::read_everything(begun.as_ref(), &mut reading)?;
         begun.release();
-        Ok(())
+        reading.judge(ledger)
     })
 }
 

@@ -114,7 +114,7 @@ fn slim(path: &Path, kind: StoreKind, blocks: Blocks, cache_bytes: u64) -> Resul
         return Ok(blocks);
     }
     let ledger = blocks.ledger();
-    Ok(Blocks::new(convert::compact(path, kind, blocks.into_base(), cache_bytes)?, ledger))
+    Ok(Blocks::new(convert::compact(path, kind, blocks.into_base(), &ledger, cache_bytes)?, ledger))
 }
 
 /// Reads what the journal adds.

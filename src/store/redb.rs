@@ -1,6 +1,8 @@
 //! The base on redb: one file, pure Rust, copy-on-write pages with checksums. What is added here:
 //!
 //! - The file is made under another name, synced, and then renamed: a base is there whole or not at all.
+//! - The file's new length is synced before anything is written that counts on it: redb writes both before one sync, and never
+//!   opens again when a power cut keeps the header and not the length.
 //! - Batches are applied without a barrier of their own, and become durable together at the next sync.
 //! - It may panic on a damaged file. Every call is guarded, and a panic ends the store as any other error does.
 
@@ -9,7 +11,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use redb::{Database, Durability, ReadableDatabase, TableDefinition};
+use redb::backends::FileBackend;
+use redb::{Database, Durability, ReadableDatabase, StorageBackend, TableDefinition};
 
 use super::base::{Base, StoreKind};
 use super::error::{StoreError, StoreErrorKind};
@@ -32,8 +35,7 @@ impl Table {
         if !file.exists() {
             create(path, &file, cache)?;
         }
-        let table =
-            Table(Some(guarded("opening it", || Ok(Database::builder().set_cache_size(cache).open(&file)?))?));
+        let table = Table(Some(guarded("opening it", || opened(&file, cache))?));
         unix::sync_dir(path).map_err(|error| StoreError::io(format_args!("preparing {}", path.display()), &error))?;
         Ok(table)
     }
@@ -119,6 +121,56 @@ impl Drop for Table {
     }
 }
 
+fn opened(path: &Path, cache: usize) -> Result<Database, redb::Error> {
+    let file = File::options().read(true).write(true).open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Err(redb::Error::Corrupted("its file is empty".to_owned()));
+    }
+    begun_in(file, path, cache)
+}
+
+/// What is in the file at `path`; something new, if that is empty.
+fn begun_in(file: File, path: &Path, cache: usize) -> Result<Database, redb::Error> {
+    let backend = Lengthened { again: File::open(path)?, file: FileBackend::new(file)? };
+    Ok(Database::builder().set_cache_size(cache).create_with_backend(backend)?)
+}
+
+/// A file whose length is durable before the next write.
+#[derive(Debug)]
+struct Lengthened {
+    file: FileBackend,
+    again: File,
+}
+
+impl StorageBackend for Lengthened {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    /// A shorter length need not be durable: redb has synced what counts on it before, and takes a file that is longer.
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let grows = len > self.file.len()?;
+        self.file.set_len(len)?;
+        if grows { self.again.sync_all() } else { Ok(()) }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
 fn create(path: &Path, file: &Path, cache: usize) -> Result<(), StoreError> {
     let creating = |error: io::Error| StoreError::io(format_args!("creating {}", file.display()), &error);
     let begun = path.join("base.redb.new");
@@ -126,8 +178,7 @@ fn create(path: &Path, file: &Path, cache: usize) -> Result<(), StoreError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(creating(error)),
         _ => {}
     }
-    drop(unix::private_file(&begun).map_err(creating)?);
-    let made = guarded("creating it", || Ok(Database::builder().set_cache_size(cache).create(&begun)?))?;
+    let made = guarded("creating it", || begun_in(unix::private_file(&begun)?, &begun, cache))?;
     let made = Table(Some(made));
     made.sync()?;
     drop(made);

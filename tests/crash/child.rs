@@ -141,7 +141,16 @@ fn ours(plan: &Plan, kind: StoreKind, commits: u64, abrupt: bool) -> Result<(), 
 }
 
 fn plain(path: &Path, workload: Workload, commits: u64, abrupt: bool) -> Result<(), u8> {
-    let db = sled::Config::new().path(path).open().map_err(|_| FAILED)?;
+    // Its threads hold the file for a moment after the last handle is gone.
+    let mut opened = sled::Config::new().path(path).open();
+    for _ in 0..400 {
+        if opened.is_ok() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        opened = sled::Config::new().path(path).open();
+    }
+    let db = opened.map_err(|_| FAILED)?;
     let note = db.get(PLAIN_LAST).map_err(|_| FAILED)?;
     let from = note.and_then(|note| note.as_ref().try_into().ok()).map_or(0, u64::from_le_bytes);
     tell("opened")?;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use outlast::clock;
 use outlast::sample::{self, TRACK};
 use outlast::sandbox::{Options, Sandbox};
-use outlast::store::Store as _;
+use outlast::store::{Store as _, StoreKind};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -155,49 +155,56 @@ pub(crate) fn a_store_without_space_says_so_and_goes_on_when_there_is_some() -> 
     let mut draw = Draw::new(report::seed(), 7);
     let (scarce, skipped) = scarcities(&mut draw, size("FULL_STORES", 4, 60), 4, 2000);
     let mut tally = Tally::default();
-    let workload = Workload { seed: report::seed() };
-    let digests = workload.digests(COMMITS + 100);
+    let digests = Workload { seed: report::seed() }.digests(COMMITS + 100);
     for (round, scarcity) in scarce.iter().enumerate() {
         if is_over() {
             break;
         }
         // Of each scarcity and each kind in turn.
         let kind = workload::kind(round as u64 / 2);
-        let journal = workload::journal(&mut draw);
         let name = format!("{} with {}", kind.name(), tally.count(scarcity));
-        let folder = tempfile::tempdir().unwrap();
-        let path = scarcity.place(folder.path()).join("store");
-        let (openings, engine) = (vec![COMMITS], Kind::ours(kind));
-        let plan = Plan { path: path.clone(), seed: workload.seed, openings, engine, journal, abrupt: false };
-        let output = scarcity.below(&plan.command()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
-        tally.acknowledged += acknowledged;
-        // A commit is told at once; where a merge met it, behind the commits, the next one gets that error quoted.
-        let explained = said.contains("error: Full: no space left")
-            || (said.contains("error: Failed: the store stopped at its first error") && said.contains("no space left"));
-        if output.status.code() == Some(0) && acknowledged == COMMITS {
-            tally.fits += 1; // such a base gives space back
-        } else if output.status.code() != Some(i32::from(FAILED)) || !explained {
-            let signal = output.status.signal();
-            tally.wrong.push(format!("{name}: exit {:?}, signal {signal:?}, said {said}", output.status.code()));
-        }
-        scarcity.make_space();
-        let found = workload::open_as(&path, kind, journal).map_err(|why| why.to_string()).and_then(|store| {
-            let found = workload::last_commit(&store, &digests)?;
-            store.commit(workload.commit(found + 1)).and_then(|_| store.close()).map_err(|why| why.to_string())?;
-            Ok(found)
-        });
-        match found {
-            Ok(number) if (acknowledged..=acknowledged + 1).contains(&number) => {}
-            Ok(number) => tally.wrong.push(format!("{name}: {acknowledged} acknowledged, {number} there")),
-            Err(why) => tally.wrong.push(format!("{name}: {acknowledged} acknowledged, and with space again: {why}")),
-        }
+        let wrong = starve(scarcity, kind, workload::journal(&mut draw), &digests, &mut tally);
+        tally.wrong.extend(wrong.into_iter().map(|wrong| format!("{name}: {wrong}")));
     }
     if tally.fits * 2 > tally.mounts + tally.limits {
         tally.wrong.push(format!("blind: {} stores had room enough", tally.fits));
     }
     tally.outcome("a store", skipped)
+}
+
+/// Writes until there is no space, makes some, and looks what is there. What is wrong.
+fn starve(scarcity: &Scarcity, kind: StoreKind, journal: u64, digests: &[u64], tally: &mut Tally) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let workload = Workload { seed: report::seed() };
+    let folder = tempfile::tempdir().unwrap();
+    let path = scarcity.place(folder.path()).join("store");
+    let (openings, engine) = (vec![COMMITS], Kind::ours(kind));
+    let plan = Plan { path: path.clone(), seed: workload.seed, openings, engine, journal, abrupt: false };
+    let output = scarcity.below(&plan.command()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
+    tally.acknowledged += acknowledged;
+    // A commit is told at once; where a merge met it, behind the commits, the next one gets that error quoted.
+    let explained = said.contains("error: Full: no space left")
+        || (said.contains("error: Failed: the store stopped at its first error") && said.contains("no space left"));
+    if output.status.code() == Some(0) && acknowledged == COMMITS {
+        tally.fits += 1; // such a base gives space back
+    } else if output.status.code() != Some(i32::from(FAILED)) || !explained {
+        let signal = output.status.signal();
+        wrong.push(format!("exit {:?}, signal {signal:?}, said {said}", output.status.code()));
+    }
+    scarcity.make_space();
+    let found = workload::open_as(&path, kind, journal).map_err(|why| why.to_string()).and_then(|store| {
+        let found = workload::last_commit(&store, digests)?;
+        store.commit(workload.commit(found + 1)).and_then(|_| store.close()).map_err(|why| why.to_string())?;
+        Ok(found)
+    });
+    match found {
+        Ok(number) if (acknowledged..=acknowledged + 1).contains(&number) => {}
+        Ok(number) => wrong.push(format!("{acknowledged} acknowledged, {number} there")),
+        Err(why) => wrong.push(format!("{acknowledged} acknowledged, and with space again: {why}")),
+    }
+    wrong
 }
 
 pub(crate) fn a_program_without_space_says_so_and_goes_on_when_there_is_some() -> Outcome {

@@ -3,6 +3,7 @@
 //! n can be several calls of one life.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -170,22 +171,19 @@ fn run(kind: StoreKind, call: &str, fault: &str, when: &str, digests: &[u64], ta
         }
     };
     counter.fetch_add(1, Ordering::Relaxed);
-    let found = workload::open_as(&path, kind, JOURNAL).map_err(|why| why.to_string()).and_then(|store| {
-        let found = workload::last_commit(&store, digests)?;
-        // It goes on.
-        let next = Workload { seed: report::seed() }.commit(found + 1);
-        store.commit(next).and_then(|_| store.close()).map_err(|why| why.to_string())?;
-        Ok(found)
-    });
-    match found {
+    match left(&path, kind, digests) {
         Ok(number) if (acknowledged..=acknowledged + 1).contains(&number) => {}
         Ok(number) => {
             tally.lost.fetch_add(1, Ordering::Relaxed);
             complain(format!("{number} commits are there"));
         }
         // Known: sled takes a read error for the end of its log, and overwrites what comes after. That the disk can be read
-        // is tried before, so this needs an error that was not there a moment ago; and it is refused, not silent.
-        Err(why) if call == "pread64" && code == Some(FAILED) && why.contains("the store is damaged") => {
+        // is tried before, so this needs an error that was not there a moment ago; and it is refused, not silent. redb tells
+        // of a read error, and overwrites nothing.
+        Err(why)
+            if (kind, call, code) == (StoreKind::Sled, "pread64", Some(FAILED))
+                && why.contains("the store is damaged") =>
+        {
             tally.destroyed.fetch_add(1, Ordering::Relaxed);
         }
         Err(why) => {
@@ -194,6 +192,15 @@ fn run(kind: StoreKind, call: &str, fault: &str, when: &str, digests: &[u64], ta
         }
     }
     if met { Met::Yes } else { Met::No }
+}
+
+/// The number of the last commit that a store holds. It goes on.
+fn left(path: &Path, kind: StoreKind, digests: &[u64]) -> Result<u64, String> {
+    let store = workload::open_as(path, kind, JOURNAL).map_err(|why| why.to_string())?;
+    let found = workload::last_commit(&store, digests)?;
+    let next = Workload { seed: report::seed() }.commit(found + 1);
+    store.commit(next).and_then(|_| store.close()).map_err(|why| why.to_string())?;
+    Ok(found)
 }
 
 /// The child's end, or that of the patience with it.

@@ -219,7 +219,7 @@ pub(crate) async fn made(kind: StoreKind, more: usize) -> (Place, Vec<DeliveryId
 pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Records)> {
     let (mut place, ids) = made(kind, 0).await;
     let (mut images, mut turned) = (Vec::new(), false);
-    for life in 0..3 {
+    for (life, id) in ids.iter().take(3).enumerate() {
         let mut options = place.options();
         options.journal_bytes = if merging { 700 } else { options.journal_bytes };
         let engine = place.open_with(&options).await;
@@ -227,7 +227,7 @@ pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Record
             let parcel = Parcel::to("conversions").json(&event(&format!("life-{life}-{n}"), 300 * n)).unwrap();
             engine.submit(parcel).await.unwrap();
         }
-        engine.cancel(ids[life]).await.ok();
+        engine.cancel(*id).await.ok(); // one of them has been
         let image = place.copied();
         engine.stop().await.unwrap();
         drop(engine);

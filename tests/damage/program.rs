@@ -1,5 +1,5 @@
 //! `outlast doctor`, as an operator runs it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::process::{Command, Output};
