@@ -57,10 +57,10 @@ pub(crate) fn a_power_cut_loses_nothing_that_was_acknowledged() -> Outcome {
         return Outcome::skipped(why);
     }
     quiet_about_sled();
-    let count = size("IMAGES", 200, 20_000);
+    let count = size("IMAGES", 800, 20_000);
     let plain = Tally::default();
     let of_kinds: Vec<OfKind> = StoreKind::ALL.iter().map(|_| OfKind::default()).collect();
-    let rounds = count.div_ceil(500).clamp(4, 40);
+    let rounds = count.div_ceil(100).clamp(4, 40);
     for round in 0..rounds {
         if is_over() {
             break;

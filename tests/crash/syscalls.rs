@@ -138,8 +138,7 @@ fn run(kind: StoreKind, call: &str, fault: &str, when: &str, digests: &[u64], ta
     let output = ended(&plan, &options);
     let hung = report::now() - began >= PATIENCE_S * 1000;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal));
-    let code = code.and_then(|code| u8::try_from(code).ok());
+    let code = code(&output);
     let met = std::fs::read_to_string(&log).unwrap().contains("(INJECTED)") || code == Some(KILLED);
     tally.runs.fetch_add(1, Ordering::Relaxed);
     let acknowledged = child::acknowledged(&String::from_utf8_lossy(&output.stdout));
@@ -192,6 +191,12 @@ fn run(kind: StoreKind, call: &str, fault: &str, when: &str, digests: &[u64], ta
         }
     }
     if met { Met::Yes } else { Met::No }
+}
+
+/// How a child ended, as shells write it.
+fn code(output: &Output) -> Option<u8> {
+    let code = output.status.code().or(output.status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok())
 }
 
 /// The number of the last commit that a store holds. It goes on.
