@@ -213,15 +213,16 @@ pub(crate) fn a_program_without_space_says_so_and_goes_on_when_there_is_some() -
     let (scarce, skipped) = scarcities(&mut draw, size("FULL_SERVES", 1, 10), 1500, 4000);
     let runtime = Runtime::new().unwrap();
     let mut tally = Tally::default();
-    for scarcity in &scarce {
+    for (round, scarcity) in scarce.iter().enumerate() {
         if is_over() {
             break;
         }
-        let name = tally.count(scarcity);
+        let kind = workload::kind(round as u64);
+        let name = format!("{} with {}", kind.name(), tally.count(scarcity));
         let told = runtime.block_on(provider(draw.next()));
         let folder = tempfile::tempdir().unwrap();
         let store = scarcity.place(folder.path()).join("data");
-        let wrong = fill(&told, scarcity, &store, draw.next(), &mut tally.acknowledged);
+        let wrong = fill(&told, scarcity, (&store, kind), draw.next(), &mut tally.acknowledged);
         tally.wrong.extend(wrong.into_iter().map(|wrong| format!("{name}: {wrong}")));
         runtime.block_on(told.stop());
     }
@@ -238,8 +239,14 @@ async fn provider(seed: u64) -> Sandbox {
 }
 
 /// Offers events until there is no space, makes some, and sees everything delivered.
-fn fill(sandbox: &Sandbox, scarcity: &Scarcity, store: &Path, seed: u64, acknowledged: &mut u64) -> Vec<String> {
-    let place = Place::new(sandbox.api_addr(), 5, Some(store));
+fn fill(
+    sandbox: &Sandbox,
+    scarcity: &Scarcity,
+    (store, kind): (&Path, StoreKind),
+    seed: u64,
+    acknowledged: &mut u64,
+) -> Vec<String> {
+    let place = Place::new(sandbox.api_addr(), 5, Some(store), kind);
     place.authorise();
     let sample = sample::events(TRACK, clock::wall(), 20_000, seed).unwrap();
     let mut wrong = Vec::new();

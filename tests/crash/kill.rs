@@ -203,7 +203,7 @@ impl Attack {
         let wall = std::sync::Arc::new(|| clock::wall().as_millis());
         let sandbox = runtime.block_on(Sandbox::start(options, wall)).unwrap();
         let batch = if draw.coin() { 1 } else { 5 };
-        let place = Place::new(sandbox.api_addr(), batch, None);
+        let place = Place::new(sandbox.api_addr(), batch, None, workload::kind(number));
         place.authorise();
         let sample = sample::events(TRACK, clock::wall(), 4000, draw.next()).unwrap();
         let (acknowledged, ended) = (BTreeMap::new(), BTreeMap::new());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use outlast::store::StoreKind;
 use outlast::vault::VaultKey;
 use serde_json::{Value, json};
 
@@ -23,13 +24,14 @@ pub(crate) struct Place {
 
 impl Place {
     /// With this provider. The store lies in `store`, or in the place itself.
-    pub(crate) fn new(api: SocketAddr, batch: u64, store: Option<&Path>) -> Self {
+    pub(crate) fn new(api: SocketAddr, batch: u64, store: Option<&Path>, kind: StoreKind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = store.map_or_else(|| folder.path().join("data"), Path::to_owned);
         VaultKey::create(&folder.path().join("outlast.key")).unwrap();
         let config = format!(
             "[store]
 path = {:?}
+kind = {:?}
 cache_mib = 16
 [vault]
 key_file = \"outlast.key\"
@@ -49,7 +51,8 @@ api_base = \"http://{api}/rest\"
 batch_size = {batch}
 concurrency = 16
 ",
-            store.display().to_string()
+            store.display().to_string(),
+            kind.name()
         );
         std::fs::write(folder.path().join("outlast.toml"), config).unwrap();
         Place { folder, store }
