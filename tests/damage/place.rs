@@ -222,6 +222,7 @@ pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Record
     for (life, id) in ids.iter().take(3).enumerate() {
         let mut options = place.options();
         options.journal_bytes = if merging { 700 } else { options.journal_bytes };
+        let known = place.segments();
         let engine = place.open_with(&options).await;
         for n in 0..3 {
             let parcel = Parcel::to("conversions").json(&event(&format!("life-{life}-{n}"), 300 * n)).unwrap();
@@ -233,7 +234,6 @@ pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Record
         drop(engine);
         let records = image.copied().records();
         assert!(!image.segments().is_empty(), "nothing is in the journal");
-        let known = place.segments();
         let new =
             image.segments().iter().filter(|path| !known.iter().any(|old| old.file_name() == path.file_name())).count();
         turned |= new > 1;
