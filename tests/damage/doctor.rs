@@ -65,7 +65,10 @@ async fn a_whole_store_is_well_and_is_saved_whole(kind: StoreKind) {
     let (mut saved, mut truth) = (crate::place::everything(&store).unwrap(), truth);
     let clock = Key::Meta(Meta::Clock); // what was read of a store does not count as one that was stopped cleanly
     assert_ne!(saved.remove(&clock), truth.remove(&clock));
-    assert_eq!(saved, truth);
+    // The counts are of the old store; who opens the new one counts what is there.
+    assert!(saved.remove(&Key::Meta(Meta::Counts)).is_none() && truth.remove(&Key::Meta(Meta::Counts)).is_some());
+    let differ: Vec<&Key> = truth.keys().chain(saved.keys()).filter(|key| saved.get(key) != truth.get(key)).collect();
+    assert_eq!(differ, [] as [&Key; 0]);
     drop(store);
     let engine = place.builder_on(&to).open().await.unwrap();
     assert_eq!(engine.list(Filter::default()).await.unwrap().len(), ids.len());
