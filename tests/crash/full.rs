@@ -254,6 +254,13 @@ fn fill(
     let mut refusal = String::new();
     let mut command = scarcity.below(&place.command(&["serve"]));
     let mut serving = Serving { child: command.stdout(Stdio::null()).spawn().unwrap() };
+    // It says much, and waits for who does not listen.
+    let mut stderr = serving.child.stderr.take().unwrap();
+    let hearing = std::thread::spawn(move || {
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+        said
+    });
     if let Some(mut client) = Client::wait(store, &mut serving) {
         for events in sample.events.chunks(16) {
             let Ok(answers) = client.submit(events) else { break };
@@ -270,8 +277,7 @@ fn fill(
         }
     }
     // It ends by itself, or the test would wait here.
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut serving.child.stderr.take().unwrap(), &mut said).unwrap();
+    let said = hearing.join().unwrap();
     let status = serving.child.wait().unwrap();
     *acknowledged += known.len() as u64;
     let explained = |text: &str| text.contains("no space left") && text.contains("Free space on that disk");
