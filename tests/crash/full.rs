@@ -3,7 +3,8 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use outlast::clock;
 use outlast::sample::{self, TRACK};
@@ -238,6 +239,16 @@ async fn provider(seed: u64) -> Sandbox {
     Sandbox::start(Options::from_json(&options).unwrap(), wall).await.unwrap()
 }
 
+/// Takes what a child says: it says much, and waits for who does not listen.
+fn hear(child: &mut Child) -> JoinHandle<String> {
+    let mut stderr = child.stderr.take().unwrap();
+    std::thread::spawn(move || {
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+        said
+    })
+}
+
 /// Offers events until there is no space, makes some, and sees everything delivered.
 fn fill(
     sandbox: &Sandbox,
@@ -254,13 +265,7 @@ fn fill(
     let mut refusal = String::new();
     let mut command = scarcity.below(&place.command(&["serve"]));
     let mut serving = Serving { child: command.stdout(Stdio::null()).spawn().unwrap() };
-    // It says much, and waits for who does not listen.
-    let mut stderr = serving.child.stderr.take().unwrap();
-    let hearing = std::thread::spawn(move || {
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
-        said
-    });
+    let hearing = hear(&mut serving.child);
     if let Some(mut client) = Client::wait(store, &mut serving) {
         for events in sample.events.chunks(16) {
             let Ok(answers) = client.submit(events) else { break };
