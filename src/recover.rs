@@ -17,7 +17,7 @@ use crate::builder::{Builder, OAuth};
 use crate::clock::{self, Clock, SystemClock};
 use crate::driver::acts::Turn;
 use crate::driver::heart::Heart;
-use crate::driver::ids::Ids;
+use crate::driver::ids::{ById, Ids};
 use crate::driver::machines::{Keeper, Machines, Name, Outlet, Settings};
 use crate::driver::reading::{Reading, read_on};
 use crate::driver::retention::Ended;
@@ -198,7 +198,7 @@ fn machines(
     let mut machines = Machines {
         credentials: credentials(store, &settings.profiles, now, quarantine)?,
         settings,
-        live: HashMap::new(),
+        live: ById::default(),
         queues: BTreeMap::new(),
         attention: Attention::default(),
         renewals: BTreeSet::new(),

@@ -1,9 +1,10 @@
 //! What a turn leaves: what is to be written, and what is to be done once that is durable.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use outlast_state::{Batch, DeliveryId, Epoch, Time};
 
+use super::ids::ById;
 use super::machines::Name;
 use crate::records::DeliveryRecord;
 use crate::secret::Secret;
@@ -24,7 +25,7 @@ pub(crate) struct Turn {
     /// Each change of those that are watched.
     pub(crate) told: Vec<(DeliveryId, Summary)>,
     /// Records of deliveries that ended in this turn.
-    pub(crate) ended: HashMap<DeliveryId, DeliveryRecord>,
+    pub(crate) ended: ById<DeliveryRecord>,
     pub(super) dirty_credentials: BTreeSet<String>,
     /// The earliest time at which there is something to do without any input.
     pub(crate) wake: Time,
@@ -73,7 +74,7 @@ impl Turn {
             acts: Vec::new(),
             changed: BTreeSet::new(),
             told: Vec::new(),
-            ended: HashMap::new(),
+            ended: ById::default(),
             dirty_credentials: BTreeSet::new(),
             wake: Time::NEVER,
         }

@@ -1,6 +1,36 @@
 //! Names of deliveries and of batches.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use outlast_state::{Batch, DeliveryId, Time, hash};
+
+/// A map by the name of a delivery. Names are the engine's own and spread by themselves: nobody can choose them so that they
+/// collide, and they need no hash against that.
+pub(crate) type ById<T> = HashMap<DeliveryId, T, BuildHasherDefault<Spread>>;
+
+/// The bits of a name, folded.
+#[derive(Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u128(u128::from(*byte));
+        }
+    }
+
+    fn write_u128(&mut self, bits: u128) {
+        const ODD: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+        let mixed = (bits ^ u128::from(self.0)).wrapping_mul(ODD);
+        let high = mixed >> 64;
+        self.0 = u64::try_from(high).unwrap_or(u64::MAX);
+    }
+}
 
 /// Makes names: of deliveries and of batches.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! All machines of a store, in memory, and what one turn makes of them. Pure: time, ids and answers come in as values, and
 //! what is to be written and done comes out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use outlast_state::{
 use tracing::{debug, error, info, warn};
 
 use super::acts::{Act, Renewal, Shipment, Turn};
-use super::ids::Ids;
+use super::ids::{ById, Ids};
 use super::reading::Reading;
 use super::retention::Ended;
 use super::shown::summary;
@@ -37,7 +37,7 @@ pub(crate) type Name = Arc<str>;
 pub(crate) struct Machines {
     pub(crate) settings: Settings,
     /// The live deliveries that are awake; of the others only their places and deadlines are known.
-    pub(crate) live: HashMap<DeliveryId, Live>,
+    pub(crate) live: ById<Live>,
     pub(crate) credentials: BTreeMap<String, Keeper>,
     pub(crate) queues: BTreeMap<Name, Queue>,
     pub(crate) attention: Attention,
