@@ -18,9 +18,9 @@ fn filled(path: &Path, kind: StoreKind) {
         let value = codec::seal(&key, 1, &key.to_string());
         (key, value)
     };
-    for part in 0..3_u128 {
+    for ids in [0..900_u128, 900..1800, 1800..2700] {
         let mut writes = Writes::new();
-        for n in part * 900..(part + 1) * 900 {
+        for n in ids {
             let id = DeliveryId::from_u128(n);
             for (key, value) in [sealed(Key::Delivery(id)), sealed(Key::Parcel(id)), sealed(Key::Body(id, 1))] {
                 writes.put(key, value);

@@ -50,8 +50,8 @@ fn writes(draw: u64, records: u64) -> Writes {
             2 => Key::Body(id(u128::from(name)), 1),
             _ => Key::Credential(format!("name {name}")),
         };
-        let length = if draw % 9 == 0 { 4096 } else { usize::try_from(draw >> 40).unwrap() % 500 };
-        if draw / 8 % 3 == 0 {
+        let length = if draw.is_multiple_of(9) { 4096 } else { usize::try_from(draw >> 40).unwrap() % 500 };
+        if (draw / 8).is_multiple_of(3) {
             writes.delete(key);
         } else {
             writes.put(key, vec![u8::try_from(draw % 251).unwrap(); length]);
