@@ -231,7 +231,7 @@ impl Reading<'_> {
     }
 
     fn end(
-        &self,
+        mut self,
         store: &dyn Store,
         tail: &Tail,
         told: Backup,
@@ -241,6 +241,11 @@ impl Reading<'_> {
         let counted = Backup { records: tail.records, deliveries: tail.deliveries };
         if counted != told || tail.sha256 != records::hex(digest.finish().as_ref()) {
             return Err(self.refused("does not fit what comes before it: the backup was changed. Nothing was imported"));
+        }
+        if self.next()?.is_some() {
+            return Err(
+                self.refused("comes behind the last one of the backup: is it two of them? Nothing was imported")
+            );
         }
         store.commit(writes)?;
         Ok(told)

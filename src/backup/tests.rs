@@ -77,6 +77,8 @@ fn a_backup_that_is_cut_or_changed_is_refused_and_leaves_nothing() {
         ("without a record", without(500)),
         ("without its first line", without(0)),
         ("with a byte changed", changed),
+        ("twice", [text.clone(), text.clone()].concat()),
+        ("with a line behind it", [&text[..], b"\n"].concat()),
         ("empty", Vec::new()),
         ("something else", b"{\"type\":\"track\"}\n".to_vec()),
         ("one long line", vec![b'x'; 1 << 20]),

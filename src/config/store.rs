@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use outlast_state::Span;
+
 use super::beside;
 use super::table::Section;
 use crate::limits::Retention;
@@ -29,14 +31,27 @@ pub(super) fn kind(section: &mut Section<'_>) -> StoreKind {
     })
 }
 
+/// For how long something is kept. `send --wait` and others ask about what has just ended.
+fn kept(section: &mut Section<'_>, key: &'static str) -> Option<Span> {
+    let span = section.span(key)?;
+    if span < SHORTEST {
+        section.fault(key, "must be at least \"1m\": commands ask about what has just ended");
+        return None;
+    }
+    Some(span)
+}
+
+/// Nothing is kept for less.
+const SHORTEST: Span = Span::from_secs(60);
+
 pub(super) fn read(file: &Path, mut section: Section<'_>) -> (PathBuf, StoreSettings) {
     let path = path(file, &mut section);
     let (kind, cache_mib) = (kind(&mut section), section.count("cache_mib", 1..=65_536));
     let default = Retention::default();
     let retention = Retention {
-        done: section.span_or_nothing("keep_done").unwrap_or(default.done),
-        failed: section.span_or_nothing("keep_failed").unwrap_or(default.failed),
-        count: section.count("keep_count", 0..=u64::MAX).unwrap_or(default.count),
+        done: kept(&mut section, "keep_done").unwrap_or(default.done),
+        failed: kept(&mut section, "keep_failed").unwrap_or(default.failed),
+        count: section.count("keep_count", 1_000..=u64::MAX).unwrap_or(default.count),
     };
     section.close();
     (path, StoreSettings { kind, cache_mib, retention })

@@ -138,11 +138,6 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A length of time that may be none at all.
-    pub(super) fn span_or_nothing(&mut self, key: &'static str) -> Option<Span> {
-        self.parsed(key, |text| text::span(text).map_err(|why| why.to_string()))
-    }
-
     pub(super) fn url(&mut self, key: &'static str) -> Option<Url> {
         self.parsed(key, |text| {
             let url = Url::parse(text)

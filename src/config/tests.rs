@@ -73,11 +73,15 @@ fn a_sound_file_says_what_it_says() {
 
 #[test]
 fn what_has_ended_is_kept_as_the_file_says() {
-    let config = read("[store]\nkeep_done = \"0s\"\nkeep_failed = \"90d\"\nkeep_count = 5000").unwrap();
-    let kept = Retention { done: Span::ZERO, failed: Span::from_secs(90 * 86_400), count: 5_000 };
+    let config = read("[store]\nkeep_done = \"90s\"\nkeep_failed = \"90d\"\nkeep_count = 5000").unwrap();
+    let kept = Retention { done: Span::from_secs(90), failed: Span::from_secs(90 * 86_400), count: 5_000 };
     assert_eq!(config.settings.retention, kept);
     let faults = faults("cache_mib = 64", "keep_done = 7");
     assert_eq!(faults, ["4: store.keep_done: is a number; write it in quotes"]);
+    let faults = self::faults("cache_mib = 64", "keep_failed = \"0s\"");
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    let faults = self::faults("cache_mib = 64", "keep_failed = \"59s\"");
+    assert!(faults[0].starts_with("4: store.keep_failed: must be at least \"1m\""), "{faults:?}");
 }
 
 #[test]

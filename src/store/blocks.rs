@@ -11,12 +11,16 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use super::base::Base;
 use super::block::{self, Block};
 use super::error::StoreError;
+use super::journal::salt;
 use super::keys::Key;
 use super::ledger::{self, Ledger, Reading};
 use super::{Batch, Change, GOOD_WRITES, Pair};
 
 /// What the base's key of a block begins with.
 const BLOCK: u8 = 1;
+
+/// Where the store's number is kept.
+const IDENTITY: &[u8] = b"\0store";
 
 /// Where the weight of all records is kept. An estimate: nothing depends on it but when a base is written anew.
 const WEIGHT: &[u8] = b"\0weight";
@@ -33,6 +37,7 @@ const PORTION: usize = 1 << 19;
 pub(super) struct Blocks {
     base: Box<dyn Base>,
     ledger: Mutex<Ledger>,
+    identity: u64,
     /// About how many bytes the records take, keys included. Kept under [`WEIGHT`], so that it is known without reading all.
     weight: AtomicU64,
     /// A reading of everything that is under way. Whoever changes blocks keeps it true.
@@ -50,9 +55,17 @@ struct Check {
 
 impl Blocks {
     pub(super) fn new(base: Box<dyn Base>, ledger: Ledger) -> Blocks {
-        let known = base.get(WEIGHT).ok().flatten().and_then(|bytes| bytes.try_into().ok());
-        let weight = AtomicU64::new(known.map_or(0, u64::from_le_bytes));
-        Blocks { base, ledger: Mutex::new(ledger), weight, check: Mutex::new(None), turn: RwLock::new(()) }
+        let number =
+            |key| base.get(key).ok().flatten().and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+        let (weight, identity) = (AtomicU64::new(number(WEIGHT)), number(IDENTITY));
+        Blocks { base, ledger: Mutex::new(ledger), weight, identity, check: Mutex::new(None), turn: RwLock::new(()) }
+    }
+
+    /// An empty base, with a number by which its journal knows it.
+    pub(super) fn begin(base: Box<dyn Base>) -> Result<Blocks, StoreError> {
+        let number = salt().map_err(|error| StoreError::io("drawing a number for it", &error))?;
+        base.apply(vec![(IDENTITY.to_vec(), Some(number.to_le_bytes().to_vec()))])?;
+        Ok(Blocks::new(base, Ledger::default()))
     }
 
     pub(super) fn base(&self) -> &dyn Base {
@@ -65,6 +78,11 @@ impl Blocks {
 
     pub(super) fn into_base(self) -> Box<dyn Base> {
         self.base
+    }
+
+    /// Which store this is: drawn when its base was made, and known to its journal.
+    pub(super) fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// About how many bytes the records take.

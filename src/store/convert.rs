@@ -49,7 +49,7 @@ pub(super) fn raise(
     cache_bytes: u64,
 ) -> Result<Box<dyn Base>, StoreError> {
     anew(path, kind, older, cache_bytes, |older, begun| {
-        let blocks = Blocks::new(begun, Ledger::default());
+        let blocks = Blocks::begin(begun)?;
         copy(older, &blocks, ledger.commit)?;
         blocks.release();
         Ok(())

@@ -2,7 +2,7 @@
 //! not taken over yet, and is read again when the store is opened.
 //!
 //! ```text
-//! segment: magic "OLJ1" | number of its first commit u64 | salt u64 | CRC-32 u32 of these | frames
+//! segment: magic "OLJ1" | number of its first commit u64 | salt u64 | CRC-32 u32 of the store's number and these | frames
 //! frame:   magic "OLJF" | length of the payload u32 | number of the commit u64 | CRC-32 u32 | payload
 //! payload: for each key in order: 0 (delete) or 1 (put) u8 | length of key u16 | length of value u16 | key | value
 //! ```
@@ -35,6 +35,8 @@ const SPARE: usize = 2;
 /// The journal of an open store.
 pub(super) struct Journal {
     folder: PathBuf,
+    /// The number of the store that it belongs to.
+    store: u64,
     /// The segment that is written to; none before the first commit since the store was opened or the segment closed.
     open: Option<Open>,
     /// Closed segments, oldest first: the number of the first commit of each.
@@ -78,9 +80,14 @@ impl Found {
 }
 
 impl Journal {
+    /// Whether anything was ever written there.
+    pub(super) fn is_there(folder: &Path) -> io::Result<bool> {
+        Ok(!segments(folder)?.is_empty())
+    }
+
     /// Reads the commits after number `after` and gives each to `take`. Changes nothing. A journal that is damaged is read up
     /// to there; [`Found::fault`] tells.
-    pub(super) fn read(folder: &Path, after: u64, take: &mut dyn FnMut(u64, Batch)) -> io::Result<Found> {
+    pub(super) fn read(folder: &Path, store: u64, after: u64, take: &mut dyn FnMut(u64, Batch)) -> io::Result<Found> {
         let segments = segments(folder)?;
         // A segment is of use if it holds a commit that comes after: the next one's name says what it ends before.
         let needed = segments.iter().skip(1).take_while(|next| **next <= after.saturating_add(1)).count();
@@ -94,7 +101,7 @@ impl Journal {
                 return Ok(found);
             }
             let bytes = fs::read(folder.join(name(*first)))?;
-            let Some((salt, mut rest)) = title(&bytes, *first) else { continue };
+            let Some((salt, mut rest)) = title(&bytes, store, *first) else { continue };
             let mut expected = *first;
             while let Some((frame, behind)) = frame(rest, salt, expected) {
                 if expected > after {
@@ -116,7 +123,7 @@ impl Journal {
 
     /// The journal of a store that goes on after what was found. What is there is synced: a commit that a crash left whole
     /// counts from here on, and may not have been durable.
-    pub(super) fn open(folder: &Path, found: Found) -> io::Result<Journal> {
+    pub(super) fn open(folder: &Path, store: u64, found: Found) -> io::Result<Journal> {
         unix::private_dir(folder)?;
         for first in &found.segments {
             File::open(folder.join(name(*first)))?.sync_all()?;
@@ -124,6 +131,7 @@ impl Journal {
         unix::sync_dir(folder)?;
         let mut journal = Journal {
             folder: folder.to_owned(),
+            store,
             open: None,
             closed: found.segments,
             spare: Vec::new(),
@@ -146,7 +154,7 @@ impl Journal {
         };
         self.frame.clear();
         if open.at == 0 {
-            write_title(&mut self.frame, open.first, open.salt);
+            write_title(&mut self.frame, self.store, open.first, open.salt);
         }
         write_frame(&mut self.frame, open.salt, number, batch);
         open.file.write_all_at(&self.frame, open.at)?;
@@ -240,26 +248,35 @@ fn segments(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(segments)
 }
 
-fn salt() -> io::Result<u64> {
+/// A number that nobody can know beforehand.
+pub(super) fn salt() -> io::Result<u64> {
     let mut bytes = [0; 8];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
         .map_err(|_| io::Error::other("the machine gives no random numbers"))?;
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn write_title(bytes: &mut Vec<u8>, first: u64, salt: u64) {
+fn write_title(bytes: &mut Vec<u8>, store: u64, first: u64, salt: u64) {
     let title = [&SEGMENT[..], &first.to_le_bytes(), &salt.to_le_bytes()].concat();
     bytes.extend_from_slice(&title);
-    bytes.extend(crc32fast::hash(&title).to_le_bytes());
+    bytes.extend(title_sum(store, &title).to_le_bytes());
+}
+
+/// Covers the number of the store: the journal of another one does not verify.
+fn title_sum(store: u64, title: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&store.to_le_bytes());
+    hasher.update(title);
+    hasher.finalize()
 }
 
 /// The salt of the segment with this name, and its frames. One that does not verify was never written whole, or is damaged:
 /// then what it held is missing, and the next segment or the witness tells.
-fn title(bytes: &[u8], first: u64) -> Option<(u64, &[u8])> {
+fn title(bytes: &[u8], store: u64, first: u64) -> Option<(u64, &[u8])> {
     let (title, frames) = bytes.split_at_checked(TITLE)?;
     let (title, sum) = title.split_last_chunk::<4>()?;
     let (said, salt) = title.strip_prefix(&SEGMENT)?.split_first_chunk::<8>()?;
-    let whole = *sum == crc32fast::hash(title).to_le_bytes() && u64::from_le_bytes(*said) == first;
+    let whole = *sum == title_sum(store, title).to_le_bytes() && u64::from_le_bytes(*said) == first;
     whole.then_some((u64::from_le_bytes(salt.try_into().ok()?), frames))
 }
 

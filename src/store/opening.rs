@@ -14,7 +14,7 @@ use super::format::{self, FORMAT};
 use super::journal::{Found, Journal};
 use super::keys::Key;
 use super::ledger::{self, Ledger, Reading};
-use super::mark::{self, Mark};
+use super::mark::{self, Mark, Witness};
 use super::{Batch, SledPages, convert};
 use crate::unix;
 
@@ -53,8 +53,8 @@ pub(super) fn open(path: &Path, options: &DiskOptions) -> Result<Opening, StoreE
     unix::private_dir(path).map_err(creating)?;
     let lock = lock(path)?;
     convert::finish(path).map_err(creating)?;
-    let kind = kind(path, options.kind)?;
     let witness = Mark::read(path).map_err(creating)?;
+    let kind = kind(path, options.kind, witness)?;
     let check = |last: u64, early: bool| if options.accept_gap { Ok(()) } else { mark::check(witness, last, early) };
     let blocks = match State::read(base(path, kind, options.cache_bytes)?)? {
         State::Blocks(blocks) => slim(path, kind, blocks, options.cache_bytes)?,
@@ -84,7 +84,7 @@ pub(super) fn open(path: &Path, options: &DiskOptions) -> Result<Opening, StoreE
     let last = found.last;
     let unread = size(path).map_err(creating)? > READ_BEFORE;
     let damaged = if unread { Vec::new() } else { read_whole(&blocks)? };
-    let journal = Journal::open(&path.join(JOURNAL), found).map_err(creating)?;
+    let journal = Journal::open(&path.join(JOURNAL), blocks.identity(), found).map_err(creating)?;
     let mark = Mark::open(path).and_then(|mark| mark.set(last).map(|()| mark)).map_err(creating)?;
     Ok(Opening { blocks, newest, last, journal, mark, damaged, unread, lock })
 }
@@ -120,7 +120,7 @@ fn slim(path: &Path, kind: StoreKind, blocks: Blocks, cache_bytes: u64) -> Resul
 /// Reads what the journal adds.
 fn journal(path: &Path, blocks: &Blocks, newest: &mut Changes) -> Result<Found, StoreError> {
     let mut take = |_, batch: Batch| newest.extend(batch);
-    Journal::read(&path.join(JOURNAL), blocks.ledger().commit, &mut take)
+    Journal::read(&path.join(JOURNAL), blocks.identity(), blocks.ledger().commit, &mut take)
         .map_err(|error| StoreError::io("reading its journal", &error))
 }
 
@@ -181,14 +181,34 @@ impl State {
 
 /// A new base with the record that says its format.
 fn begun(base: Box<dyn Base>) -> Result<Blocks, StoreError> {
-    let blocks = Blocks::new(base, Ledger::default());
+    let blocks = Blocks::begin(base)?;
     blocks.merge(&Changes::from([(format::KEY.encode(), Some(format::record()))]), 0)?;
     Ok(blocks)
 }
 
-/// The kind of the store at `path`, which is the one that is wanted.
-fn kind(path: &Path, wanted: StoreKind) -> Result<StoreKind, StoreError> {
-    match StoreKind::found(path) {
+/// The kind of the store at `path`, which is the one that is wanted. A directory in which commits were acknowledged, and no base
+/// is, is none to make a new base in: that would hide the loss.
+fn kind(path: &Path, wanted: StoreKind, witness: Witness) -> Result<StoreKind, StoreError> {
+    let found: Vec<StoreKind> =
+        StoreKind::ALL.iter().copied().filter(|kind| path.join(kind.place()).exists()).collect();
+    let names = StoreKind::ALL.iter().map(|kind| kind.place()).collect::<Vec<_>>();
+    if found.len() > 1 {
+        let names = names.join(" and ");
+        return Err(StoreError::corrupt(format_args!(
+            "{} holds {names}, of which only one can be its own",
+            path.display()
+        )));
+    }
+    let journal =
+        Journal::is_there(&path.join(JOURNAL)).map_err(|error| StoreError::io("reading its journal", &error))?;
+    if found.is_empty() && (journal || matches!(witness, Witness::Reached(1..))) {
+        let names = names.join(" nor ");
+        return Err(StoreError::corrupt(format_args!(
+            "neither {names} is in {}, although commits were acknowledged there: what they held is missing",
+            path.display()
+        )));
+    }
+    match found.first().copied() {
         Some(found) if found != wanted => Err(StoreError::new(
             StoreErrorKind::Format,
             format_args!(

@@ -194,6 +194,10 @@ fn create(path: &Path, file: &Path, cache: usize) -> Result<(), StoreError> {
 fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
+        // So it calls a file that does not begin as its files do.
+        Ok(Err(redb::Error::Io(error))) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(StoreError::corrupt(format_args!("redb found while {what}: {error}")))
+        }
         Ok(Err(redb::Error::Io(error))) => Err(StoreError::io(what, &error)),
         Ok(Err(redb::Error::DatabaseAlreadyOpen)) => Err(StoreError::new(
             StoreErrorKind::Held,

@@ -349,7 +349,10 @@ async fn what_only_the_journal_holds_is_examined_and_saved(kind: StoreKind) {
         let salvage = doctor::salvage(&place.path(), &place.beside("saved")).unwrap();
         assert_eq!((salvage.deliveries, salvage.left.len()), (deliveries as u64, 0), "{:?}", salvage.left);
 
-        // Without its newest segment.
+        // Without its newest segment, where the base cannot have taken it over by then.
+        if merging {
+            continue;
+        }
         let cut = place.copied();
         fs::remove_file(cut.segments().pop().unwrap()).unwrap();
         fs::remove_dir_all(cut.beside("saved")).unwrap();

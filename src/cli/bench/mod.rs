@@ -127,6 +127,9 @@ async fn measure(args: &Args) -> Result<(), Failure> {
 }
 
 async fn measure_rows(args: &Args, ground: &Ground, figures: &mut Figures) -> Result<(), Failure> {
+    if args.svg.is_some() && !args.only.is_empty() && !args.only.contains(&Row::Deliver) {
+        return Err(Failure::usage("--svg: the picture is of the row deliver; measure that row, too"));
+    }
     let all: Vec<Row> = Row::value_variants().to_vec();
     let rows: Vec<Row> = all.into_iter().filter(|row| args.only.is_empty() || args.only.contains(row)).collect();
     let mut progress =

@@ -362,6 +362,47 @@ fn a_base_that_lacks_something_is_not_written_anew() {
     }
 }
 
+/// Which base is the store's, and that there is one where commits were acknowledged, is not guessed.
+#[test]
+fn a_directory_without_its_base_or_with_two_is_refused_and_stays_as_it_is() {
+    for place in each() {
+        filled(&place, 1);
+        let lacking = copied(&place);
+        let base = lacking.path().join(lacking.1.place());
+        if base.is_dir() {
+            fs::remove_dir_all(&base).unwrap()
+        } else {
+            fs::remove_file(&base).unwrap()
+        }
+        for _ in 0..2 {
+            assert!(refused(&lacking).contains("although commits were acknowledged there"));
+            assert!(lacking.accepting().is_err(), "that is more than a gap");
+            assert!(!base.exists(), "an empty one would hide the loss");
+        }
+    }
+    if StoreKind::ALL.len() > 1 {
+        let place = fresh();
+        filled(&place, 1);
+        fs::write(place.path().join("base.redb"), "another's").unwrap();
+        assert!(refused(&place).contains("of which only one can be its own"));
+    }
+}
+
+/// Copies that were mixed: each of the two is whole by itself.
+#[test]
+fn the_journal_of_another_store_is_not_taken() {
+    for place in each() {
+        let other = of(place.1);
+        for (place, byte) in [(&place, 1), (&other, 2)] {
+            let store = place.open().unwrap();
+            store.commit(puts((0..9).map(|n| (Key::Delivery(id(n)), vec![byte; 200])))).unwrap();
+            store.shared.die();
+        }
+        fs::copy(other.segment(), place.segment()).unwrap();
+        assert!(refused(&place).contains("number 0, but number 1 was acknowledged"));
+    }
+}
+
 /// Someone's event may contain what looks like a frame of the journal.
 #[test]
 fn what_an_event_contains_is_no_frame() {

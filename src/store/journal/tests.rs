@@ -13,6 +13,8 @@ impl Journal {
     }
 }
 
+const STORE: u64 = 77;
+
 type Commits = Vec<(u64, Batch)>;
 
 fn commit(number: u64, size: usize) -> Batch {
@@ -24,7 +26,7 @@ fn commit(number: u64, size: usize) -> Batch {
 
 fn read(place: &TempDir, after: u64) -> (Commits, Found) {
     let mut commits = Commits::new();
-    let found = Journal::read(place.path(), after, &mut |number, batch| commits.push((number, batch))).unwrap();
+    let found = Journal::read(place.path(), STORE, after, &mut |number, batch| commits.push((number, batch))).unwrap();
     (commits, found)
 }
 
@@ -43,7 +45,7 @@ fn what_was_appended_is_read_across_segments_and_openings() {
     for opening in 0..5_usize {
         let (_, found) = read(&place, 0);
         assert_eq!(found.last, number);
-        let mut journal = Journal::open(place.path(), found).unwrap();
+        let mut journal = Journal::open(place.path(), STORE, found).unwrap();
         for round in 0..opening * 2 {
             number += 1;
             journal.append(number, &commit(number, round * 700)).unwrap();
@@ -68,7 +70,7 @@ fn what_was_appended_is_read_across_segments_and_openings() {
 #[test]
 fn files_are_used_again_and_old_frames_in_them_are_nothing() {
     let place = tempfile::tempdir().unwrap();
-    let mut journal = Journal::open(place.path(), read(&place, 0).1).unwrap();
+    let mut journal = Journal::open(place.path(), STORE, read(&place, 0).1).unwrap();
     for number in 1..=30 {
         // The later ones are shorter: behind them stands what the file held before.
         journal.append(number, &commit(number, 5000 - usize::try_from(number).unwrap() * 100)).unwrap();
@@ -93,7 +95,7 @@ fn files_are_used_again_and_old_frames_in_them_are_nothing() {
 #[test]
 fn a_cut_leaves_what_is_whole() {
     let place = tempfile::tempdir().unwrap();
-    let mut journal = Journal::open(place.path(), read(&place, 0).1).unwrap();
+    let mut journal = Journal::open(place.path(), STORE, read(&place, 0).1).unwrap();
     let mut ends = vec![0, TITLE];
     for number in 1..=4 {
         journal.append(number, &commit(number, 40)).unwrap();
@@ -112,7 +114,7 @@ fn a_cut_leaves_what_is_whole() {
 #[test]
 fn damage_before_a_frame_that_verifies_is_a_fault() {
     let place = tempfile::tempdir().unwrap();
-    let mut journal = Journal::open(place.path(), read(&place, 0).1).unwrap();
+    let mut journal = Journal::open(place.path(), STORE, read(&place, 0).1).unwrap();
     for number in 1..=3 {
         journal.append(number, &commit(number, 40)).unwrap();
     }
@@ -136,8 +138,18 @@ fn files_that_are_none_of_ours_stay() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("notes"), "mine").unwrap();
     fs::write(place.path().join("7"), "mine").unwrap();
-    let mut journal = Journal::open(place.path(), read(&place, 0).1).unwrap();
+    let mut journal = Journal::open(place.path(), STORE, read(&place, 0).1).unwrap();
     journal.append(1, &commit(1, 1)).unwrap();
     journal.remove().unwrap();
     assert_eq!(files(&place), 2);
+}
+
+#[test]
+fn the_journal_of_another_store_is_none() {
+    let place = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(place.path(), STORE, read(&place, 0).1).unwrap();
+    journal.append(1, &commit(1, 40)).unwrap();
+    let found = Journal::read(place.path(), STORE + 1, 0, &mut |number, _| panic!("commit {number}")).unwrap();
+    assert_eq!((found.last, found.fault), (0, None));
+    assert_eq!(numbers(&place, 0), [1]);
 }

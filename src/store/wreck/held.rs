@@ -43,7 +43,7 @@ impl Held {
         }
         let mut newest = Changes::new();
         let mut take = |_, batch: Batch| newest.extend(batch);
-        let found = Journal::read(&path.join(JOURNAL), self.blocks.ledger().commit, &mut take)?;
+        let found = Journal::read(&path.join(JOURNAL), self.blocks.identity(), self.blocks.ledger().commit, &mut take)?;
         self.last = self.own(ledger::KEY).and_then(|bytes| Ledger::decode(&bytes)).map(|_| found.last);
         self.layers.newest = newest;
         Ok(found.fault)
