@@ -240,7 +240,8 @@ pub(crate) async fn killed(kind: StoreKind, merging: bool) -> Vec<(Place, Record
         place = image.copied();
         images.push((image, records));
     }
-    assert_eq!(turned, merging, "whether a file of the journal was left for the next one");
+    // A merge may be done with a file before anybody looks, so that of the others nothing can be said.
+    assert!(merging || !turned, "a file of the journal was left for the next one");
     images
 }
 
