@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::journal::salt;
 use super::keys::Key;
 use super::ledger::{self, Ledger, Reading};
-use super::{Batch, Change, GOOD_WRITES, Pair};
+use super::{Batch, Change, Pair};
 
 /// What the base's key of a block begins with.
 const BLOCK: u8 = 1;
@@ -32,7 +32,10 @@ const BEHIND: u8 = 2;
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// So many bytes of records at most are put into one block, to be cut, before the base is told.
-const PORTION: usize = 1 << 19;
+const PORTION: usize = 1 << 17;
+
+/// So many blocks at most are written while readers wait.
+const AT_ONCE: usize = 64;
 
 pub(super) struct Blocks {
     base: Box<dyn Base>,
@@ -170,7 +173,7 @@ impl Blocks {
             }
             merge.block(at, entries, due, end);
             // What comes next may belong to a block that was just made.
-            if bytes >= PORTION || merge.batch.len() >= GOOD_WRITES {
+            if bytes >= PORTION || merge.batch.len() >= AT_ONCE {
                 merge.apply(None)?;
             }
         }
