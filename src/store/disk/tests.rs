@@ -370,9 +370,9 @@ fn a_directory_without_its_base_or_with_two_is_refused_and_stays_as_it_is() {
         let lacking = copied(&place);
         let base = lacking.path().join(lacking.1.place());
         if base.is_dir() {
-            fs::remove_dir_all(&base).unwrap()
+            fs::remove_dir_all(&base).unwrap();
         } else {
-            fs::remove_file(&base).unwrap()
+            fs::remove_file(&base).unwrap();
         }
         for _ in 0..2 {
             assert!(refused(&lacking).contains("although commits were acknowledged there"));
