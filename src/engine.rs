@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::authorisation::Authorisation;
 use crate::builder::Builder;
+use crate::driver::acts::News;
 use crate::driver::{Ask, Call, Look};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
@@ -31,7 +32,7 @@ pub(crate) struct Inner {
 /// A stream of the states that one delivery goes through.
 pub struct Watch {
     current: Option<Summary>,
-    changes: broadcast::Receiver<Summary>,
+    changes: broadcast::Receiver<News>,
 }
 
 impl Engine {
@@ -65,8 +66,9 @@ impl Engine {
     pub async fn outcome(&self, id: DeliveryId) -> Result<Outcome, Error> {
         let mut watch = self.watch(id).await?;
         loop {
-            match watch.next().await {
-                Some(summary) if summary.ended_ms.is_some() => break,
+            match watch.news().await {
+                Some(News { outcome: Some(outcome), .. }) => return Ok(outcome),
+                Some(news) if news.summary.ended_ms.is_some() => break,
                 Some(_) => {}
                 None => return Err(self.why_stopped()),
             }
@@ -238,8 +240,12 @@ impl Watch {
     /// The next state; `None` after the last one, or when the engine stopped. A watcher that is slower than the delivery by
     /// more than 64 changes misses the oldest of them.
     pub async fn next(&mut self) -> Option<Summary> {
-        if let Some(current) = self.current.take() {
-            return Some(current);
+        self.news().await.map(|news| news.summary)
+    }
+
+    async fn news(&mut self) -> Option<News> {
+        if let Some(summary) = self.current.take() {
+            return Some(News { summary, outcome: None });
         }
         loop {
             match self.changes.recv().await {

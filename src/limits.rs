@@ -32,7 +32,8 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// What has ended is gone with the commit that ends it.
+    /// What has ended is gone with the commit that ends it. Who waits for a delivery then is told how it ended; who asks later
+    /// learns that there is none.
     pub const NONE: Retention = Retention { done: Span::ZERO, failed: Span::ZERO, count: 0 };
 }
 

@@ -9,7 +9,7 @@ use super::machines::Name;
 use crate::records::DeliveryRecord;
 use crate::secret::Secret;
 use crate::store::{Durable, Writes};
-use crate::view::Summary;
+use crate::view::{Outcome, Summary};
 
 /// So many records at most change in one turn before it counts as full.
 const LARGEST_TURN: usize = 6_000;
@@ -23,12 +23,19 @@ pub(crate) struct Turn {
     /// Deliveries that changed.
     pub(crate) changed: BTreeSet<DeliveryId>,
     /// Each change of those that are watched.
-    pub(crate) told: Vec<(DeliveryId, Summary)>,
+    pub(crate) told: Vec<(DeliveryId, News)>,
     /// Records of deliveries that ended in this turn.
     pub(crate) ended: ById<DeliveryRecord>,
     pub(super) dirty_credentials: BTreeSet<String>,
     /// The earliest time at which there is something to do without any input.
     pub(crate) wake: Time,
+}
+
+/// What who watches a delivery is told: where it stands, and how it ended if it has. Its record may be gone by then.
+#[derive(Clone)]
+pub(crate) struct News {
+    pub(crate) summary: Summary,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 /// Something that the world is told or asked, once what it stands on is stored.

@@ -8,7 +8,7 @@ use outlast_state::{DeliveryId, Span, Time, Want};
 use tokio::sync::{broadcast, oneshot};
 use tracing::info;
 
-use super::acts::Turn;
+use super::acts::{News, Turn};
 use super::machines::Machines;
 use super::reading::read_on;
 use super::retention::look_on;
@@ -19,7 +19,6 @@ use crate::parcel::Parcel;
 use crate::records::{self, DeliveryRecord, OnceRecord};
 use crate::store::{Key, Store, StoreError};
 use crate::vault::Vault;
-use crate::view::Summary;
 
 /// A turn takes in no more once it has about so many keys to write. With the largest submission, the largest batch and
 /// what admission adds, a turn stays below what a store takes in one commit.
@@ -37,7 +36,7 @@ pub(crate) struct Heart {
     pub(crate) machines: Machines,
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: Option<Arc<Vault>>,
-    pub(super) watchers: HashMap<DeliveryId, broadcast::Sender<Summary>>,
+    pub(super) watchers: HashMap<DeliveryId, broadcast::Sender<News>>,
     /// With so many watchers it is time to look who is still there.
     sweep: usize,
     stop: Option<Stop>,
@@ -168,10 +167,10 @@ impl Heart {
         self.stop.take().map(|stop| stop.replies).unwrap_or_default()
     }
 
-    pub(crate) fn tell_watchers(&mut self, told: Vec<(DeliveryId, Summary)>) {
-        for (id, summary) in told {
-            let ended = summary.ended_ms.is_some();
-            let heard = self.watchers.get(&id).is_some_and(|watcher| watcher.send(summary).is_ok());
+    pub(crate) fn tell_watchers(&mut self, told: Vec<(DeliveryId, News)>) {
+        for (id, news) in told {
+            let ended = news.summary.ended_ms.is_some();
+            let heard = self.watchers.get(&id).is_some_and(|watcher| watcher.send(news).is_ok());
             if ended || !heard {
                 self.watchers.remove(&id);
                 self.machines.watched.remove(&id);

@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, oneshot};
 use tracing::warn;
 
 use super::Look;
-use super::acts::{Act, Turn};
+use super::acts::{Act, News, Turn};
 use super::heart::Heart;
 use super::machines::{Keeper, Machines};
 use super::shown::{self, damaged, unknown};
@@ -65,7 +65,7 @@ impl Heart {
         }
     }
 
-    fn watch(&mut self, id: DeliveryId, turn: &Turn) -> Result<(Summary, broadcast::Receiver<Summary>), Error> {
+    fn watch(&mut self, id: DeliveryId, turn: &Turn) -> Result<(Summary, broadcast::Receiver<News>), Error> {
         let record = self.record(id, turn)?;
         let ended = record.delivery.wants() == Want::Nothing;
         let (sender, receiver) = match self.watchers.get(&id) {

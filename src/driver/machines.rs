@@ -11,11 +11,11 @@ use outlast_state::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::acts::{Act, Renewal, Shipment, Turn};
+use super::acts::{Act, News, Renewal, Shipment, Turn};
 use super::ids::{ById, Ids};
 use super::reading::Reading;
 use super::retention::Ended;
-use super::shown::summary;
+use super::shown::{outcome, summary};
 use crate::admission::{Agenda, Attention, Place, Queue, Standing};
 use crate::destination::Destination;
 use crate::limits::{Limits, Retention};
@@ -158,7 +158,8 @@ impl Machines {
         if self.watched.contains(&id)
             && let Some(live) = self.live.get(&id)
         {
-            turn.told.push((id, summary(&live.record, self.is_parked(&live.record.destination))));
+            let summary = summary(&live.record, self.is_parked(&live.record.destination));
+            turn.told.push((id, News { summary, outcome: outcome(&live.record).ok() }));
         }
         self.replace(id, &before, turn);
         turn.changed.insert(id);

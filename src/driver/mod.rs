@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
-use self::acts::{Act, Turn};
+use self::acts::{Act, News, Turn};
 use self::grants::RenewalEnding;
 use self::heart::{Gathering, Heart};
 use self::turn::Report;
@@ -65,7 +65,7 @@ pub(crate) enum Ask {
 /// What a user asks that changes nothing.
 pub(crate) enum Look {
     Outcome { id: DeliveryId, reply: oneshot::Sender<Result<Outcome, Error>> },
-    Watch { id: DeliveryId, reply: oneshot::Sender<Result<(Summary, broadcast::Receiver<Summary>), Error>> },
+    Watch { id: DeliveryId, reply: oneshot::Sender<Result<(Summary, broadcast::Receiver<News>), Error>> },
     List { filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>> },
     Show { id: DeliveryId, reply: oneshot::Sender<Result<Details, Error>> },
     Why { id: DeliveryId, reply: oneshot::Sender<Result<Vec<String>, Error>> },

@@ -49,3 +49,18 @@ async fn a_key_protects_for_as_long_as_the_provider_recognises_a_repeat_also_wit
     assert_eq!(bench.saw("applied"), 2);
     engine.stop().await.unwrap();
 }
+
+/// Whoever waits for a delivery learns how it ended, though nothing of it is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outcome_is_told_to_who_waits_for_it_also_with_retention_off() {
+    let bench = Bench::new().await;
+    let engine = bench.builder().retention(Retention::NONE).open().await.unwrap();
+    engine.authorise("acme", bench.grant("canary-access-1", "canary-refresh-1")).await.unwrap();
+    engine.pause(Scope::Destination("conversions".into())).await.unwrap();
+    let id = bench.submit(&engine, "waited for").await;
+    let (outcome, cancelled) = tokio::join!(engine.outcome(id), engine.cancel(id));
+    cancelled.unwrap();
+    assert!(matches!(outcome, Ok(outlast::Outcome::Failed(failed)) if failed.reason == "cancelled"));
+    assert_eq!(engine.outcome(id).await.unwrap_err().kind(), ErrorKind::Unknown, "later nobody knows");
+    engine.stop().await.unwrap();
+}
