@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod guard;
 pub mod http;
 pub mod oauth;
+pub mod route;
 #[cfg(feature = "cli")]
 pub mod sample;
 #[cfg(feature = "sandbox")]
@@ -27,6 +28,7 @@ mod builder;
 mod driver;
 mod engine;
 mod error;
+mod js;
 mod limits;
 mod parcel;
 mod records;

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::identity::is_blank;
-use super::number;
+use crate::js::number;
 
 /// A field of the action.
 pub(super) struct Field {

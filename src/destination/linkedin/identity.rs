@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use ring::digest::{SHA256, digest};
 
+use crate::js::text::trim;
+
 /// What an e-mail address becomes on the wire.
 ///
 /// The reference keeps blanks and the case of a given digest; each lowers the match rate silently. So here both are put
@@ -23,11 +25,6 @@ pub(super) fn email(address: &str, compat: bool) -> String {
 /// Whether there is nothing in it but what JavaScript counts as white space.
 pub(super) fn is_blank(text: &str) -> bool {
     trim(text).is_empty()
-}
-
-/// JavaScript's `trim`, which counts the byte order mark as white space.
-fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 /// Whether it is the SHA-256 of something already, in hexadecimal.

@@ -9,7 +9,6 @@ mod fields;
 mod identity;
 mod mapping;
 mod moment;
-mod number;
 mod payload;
 mod settings;
 #[cfg(test)]

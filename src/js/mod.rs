@@ -1,0 +1,5 @@
+//! Values as JavaScript means them: the language in which subscriptions and mappings were first defined, and whose numbers,
+//! texts and dates their authors see.
+
+pub(crate) mod number;
+pub(crate) mod text;
