@@ -15,6 +15,7 @@ use crate::driver::machines::{Machines, Name};
 use crate::view::Scope;
 
 mod agenda;
+mod batch;
 mod queue;
 
 pub(crate) use self::agenda::Agenda;
@@ -155,7 +156,7 @@ impl Machines {
             return Err(Blocked::ByEvent);
         }
         let Some(outlet) = self.settings.outlets.get(name) else { return Err(Blocked::ByEvent) };
-        let (batch_size, concurrency) = (outlet.batch_size, outlet.concurrency);
+        let (batch_size, concurrency) = (outlet.batching.items, outlet.concurrency);
         let credential = outlet.credential.clone();
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
         match queue.earliest() {
@@ -195,33 +196,6 @@ impl Machines {
             Room::Full if idle => Ok(u32::MAX),
             Room::Full => Err(Blocked::ByEvent),
         }
-    }
-
-    /// The deliveries of the next request: at most `items`, and each of them in a batch no larger than it may share. Only
-    /// heads of lanes are in the queue, so two parcels of one lane never share a request (S11). None overtakes one that is
-    /// asleep.
-    fn choose(&self, name: &str, epoch: Epoch, items: u32, now: Time) -> Result<Vec<DeliveryId>, Blocked> {
-        let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
-        let (mut chosen, mut largest) = (Vec::new(), items);
-        for (id, _) in queue.ready(epoch, now) {
-            let Some(live) = self.live.get(&id) else {
-                if chosen.is_empty() {
-                    return Err(Blocked::Asleep);
-                }
-                break;
-            };
-            let count = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
-            let at_most = live.record.delivery.at_most;
-            if !live.record.delivery.may_be_admitted(epoch, now) || at_most <= count {
-                continue;
-            }
-            largest = largest.min(at_most);
-            chosen.push(id);
-            if count.saturating_add(1) >= largest {
-                break;
-            }
-        }
-        if chosen.is_empty() { Err(Blocked::Idle(queue.next_after(now))) } else { Ok(chosen) }
     }
 
     /// The sleeping deliveries that admission may choose now, each with its place, at most `most` of them: as many of each
@@ -264,7 +238,7 @@ impl Machines {
             return None;
         }
         let (epoch, requests, items) = match outlet.credential.as_deref() {
-            None => (Epoch::NONE, requests, outlet.batch_size),
+            None => (Epoch::NONE, requests, outlet.batching.items),
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
@@ -272,9 +246,9 @@ impl Machines {
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,
                     Room::Open { requests: open, items } => {
-                        (token.epoch, requests.min(open), items.min(outlet.batch_size))
+                        (token.epoch, requests.min(open), items.min(outlet.batching.items))
                     }
-                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, outlet.batch_size),
+                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, outlet.batching.items),
                     Room::Full | Room::From(_) => return None,
                 }
             }
@@ -297,10 +271,12 @@ impl Machines {
         let of = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
         let mut items = Vec::with_capacity(chosen.len());
         let mut bodies = Vec::with_capacity(chosen.len());
+        let mut routes = Vec::with_capacity(chosen.len());
         for (index, id) in (0_u32..).zip(chosen) {
             let Some(live) = self.live.get_mut(id) else { continue };
             let attempt = live.record.delivery.attempt.next();
             let body = live.body.take();
+            routes.push(live.record.route.clone());
             self.bodies = self.bodies.saturating_sub(body.as_ref().map_or(0, Vec::len));
             self.deliver(*id, Input::Admitted { attempt, epoch, by, batch, index, of }, turn);
             debug!(delivery = %id, destination = &**name, attempt = attempt.count(), epoch = epoch.number(), "attempt");
@@ -315,8 +291,11 @@ impl Machines {
             keeper.gate = keeper.gate.map(|gate| gate.sent(epoch, sent));
             keeper.served = Some(Arc::clone(name));
         }
-        let destination = Arc::clone(name);
-        turn.acts.push(Act::Send(Shipment { batch, destination, credential, epoch, items, bodies, sent, by }));
+        let (destination, memory) = (Arc::clone(name), self.memory.get(name).cloned());
+        let settled = Vec::new();
+        let shipment =
+            Shipment { batch, destination, credential, epoch, items, bodies, routes, settled, memory, sent, by };
+        turn.acts.push(Act::Send(shipment));
     }
 }
 

@@ -8,7 +8,7 @@ use outlast_state::{Policy, Standard};
 
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
-use crate::destination::Destination;
+use crate::destination::{Destination, Routes};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{Limits, Retention};
@@ -93,13 +93,14 @@ pub struct Endpoint {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<String>,
     pub(crate) concurrency: u32,
+    pub(crate) routes: Arc<Routes>,
 }
 
 impl Endpoint {
     /// This destination, without a credential, with up to 64 requests at once.
     #[must_use]
     pub fn new(destination: impl Destination) -> Self {
-        Endpoint { destination: Arc::new(destination), credential: None, concurrency: 64 }
+        Endpoint { destination: Arc::new(destination), credential: None, concurrency: 64, routes: Arc::default() }
     }
 
     /// Its requests carry this credential's token.

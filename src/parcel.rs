@@ -19,6 +19,10 @@ pub struct Parcel {
     pub(crate) body: Vec<u8>,
     pub(crate) once: Option<String>,
     pub(crate) lane: Option<String>,
+    /// The route that it came by.
+    pub(crate) route: Option<String>,
+    /// Its batch key; without one it shares its request with no other.
+    pub(crate) batch_key: Option<String>,
     pub(crate) time_to_live: Option<Span>,
 }
 
@@ -26,7 +30,15 @@ impl Parcel {
     /// An empty parcel for the destination of this name.
     #[must_use]
     pub fn to(destination: impl Into<String>) -> Self {
-        Parcel { destination: destination.into(), body: Vec::new(), once: None, lane: None, time_to_live: None }
+        Parcel {
+            destination: destination.into(),
+            body: Vec::new(),
+            once: None,
+            lane: None,
+            route: None,
+            batch_key: Some(String::new()),
+            time_to_live: None,
+        }
     }
 
     /// Sets the body to `value` as JSON.
@@ -84,7 +96,10 @@ impl Parcel {
         }
         name("destination", &self.destination)?;
         self.once.as_deref().map_or(Ok(()), |key| name("once", key))?;
-        self.lane.as_deref().map_or(Ok(()), |lane| name("lane", lane))
+        self.lane.as_deref().map_or(Ok(()), |lane| name("lane", lane))?;
+        // A destination makes it, not the caller: the empty one is that of all who have no other.
+        let key = self.batch_key.as_deref().filter(|key| !key.is_empty());
+        key.map_or(Ok(()), |key| name("batch key", key))
     }
 
     pub(crate) fn deadline(&self, now: Time, time_to_live: Span) -> Time {

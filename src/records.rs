@@ -48,6 +48,12 @@ pub(crate) struct DeliveryRecord {
     pub(crate) accepted: Time,
     /// What its body is. Only deliveries that were accepted by version 1 do not say.
     pub(crate) content: Option<Content>,
+    /// The route that it came by; none where it was submitted to its destination.
+    pub(crate) route: Option<String>,
+    /// Its batch key; without one it shares its request with no other.
+    pub(crate) batch_key: Option<String>,
+    /// The code of what the last answer said; empty where it said nothing.
+    pub(crate) code: String,
     /// What the last answer said, for people.
     pub(crate) note: String,
     pub(crate) journal: DeliveryJournal,
@@ -78,6 +84,15 @@ pub(crate) struct CredentialRecord {
 pub(crate) struct OnceRecord {
     pub(crate) id: DeliveryId,
     pub(crate) digest: [u8; 32],
+}
+
+/// Something that a destination keeps in mind, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MemoryRecord {
+    pub(crate) destination: String,
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) until: Time,
 }
 
 /// Something that an operator paused.
@@ -116,13 +131,18 @@ impl DeliveryRecord {
             once: None,
             accepted: now,
             content: None,
+            route: None,
+            batch_key: Some(String::new()),
+            code: String::new(),
             note: String::new(),
             journal: DeliveryJournal::new(delivery),
         }
     }
 
-    /// Sets the note, cut to what a record holds.
-    pub(crate) fn note(&mut self, text: &str) {
+    /// Sets the note and its code, cut to what a record holds.
+    pub(crate) fn note(&mut self, code: &str, text: &str) {
+        const LONGEST_CODE: usize = 64;
+        set_text(&mut self.code, code, LONGEST_CODE);
         set_note(&mut self.note, text);
     }
 
@@ -174,8 +194,12 @@ fn put_fitting<T: Clone + Record>(key: Key, record: &T, trim: impl Fn(&mut T, us
 
 /// Sets a note, cut to what a record holds.
 pub(crate) fn set_note(note: &mut String, text: &str) {
-    note.clear();
-    note.extend(text.char_indices().take_while(|(at, _)| *at < LONGEST_NOTE).map(|(_, character)| character));
+    set_text(note, text, LONGEST_NOTE);
+}
+
+fn set_text(kept: &mut String, text: &str, longest: usize) {
+    kept.clear();
+    kept.extend(text.char_indices().take_while(|(at, _)| *at < longest).map(|(_, character)| character));
 }
 
 /// Puts a parcel: its record, and what of its body does not fit there.
@@ -236,13 +260,31 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The key under which the delivery of an idempotency key is found: destination and key, told apart by a length.
-pub(crate) fn once_key(destination: &str, once: &str) -> Key {
+/// The key under which the delivery of an idempotency key is found: destination, route if there is one, and key, told apart
+/// by lengths.
+pub(crate) fn once_key(destination: &str, route: Option<&str>, once: &str) -> Key {
+    // No destination's name is so long: a key with a route is never one without.
+    const ROUTED: u64 = 1 << 63;
+    let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    let routed = if route.is_some() { ROUTED } else { 0 };
+    context.update(&(length(destination) | routed).to_be_bytes());
+    context.update(destination.as_bytes());
+    if let Some(route) = route {
+        context.update(&length(route).to_be_bytes());
+        context.update(route.as_bytes());
+    }
+    context.update(once.as_bytes());
+    Key::Once(array(context.finish().as_ref()))
+}
+
+/// The key of what a destination keeps in mind.
+pub(crate) fn memory_key(destination: &str, key: &str) -> Key {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(&u64::try_from(destination.len()).unwrap_or(u64::MAX).to_be_bytes());
     context.update(destination.as_bytes());
-    context.update(once.as_bytes());
-    Key::Once(array(context.finish().as_ref()))
+    context.update(key.as_bytes());
+    Key::Memory(array(context.finish().as_ref()))
 }
 
 /// The key of a pause. It tells what is paused, so that a pause whose record is damaged stays in force; names that are too

@@ -15,12 +15,14 @@ use crate::admission::{Agenda, Attention};
 use crate::authorisation::Authorisation;
 use crate::builder::{Builder, OAuth};
 use crate::clock::{self, Clock, SystemClock};
+use crate::destination::{Batching, Destination};
 use crate::driver::acts::Turn;
 use crate::driver::heart::Heart;
 use crate::driver::ids::{ById, Ids};
-use crate::driver::machines::{Keeper, Machines, Name, Outlet, Settings};
+use crate::driver::machines::{Keeper, Machines, Name};
 use crate::driver::reading::{Reading, read_on};
 use crate::driver::retention::Ended;
+use crate::driver::settings::{Outlet, Settings};
 use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
@@ -179,7 +181,8 @@ fn machines(
             needed_by.entry(credential.clone()).or_default().push(Name::clone(&name));
         }
         let outlet = Outlet {
-            batch_size: endpoint.destination.batch_size().max(1),
+            batching: batching(endpoint.destination.as_ref()),
+            routes: endpoint.routes,
             destination: endpoint.destination,
             credential: endpoint.credential.map(Name::from),
             concurrency: endpoint.concurrency,
@@ -213,6 +216,8 @@ fn machines(
         began: now,
         turned: now,
         reading: None,
+        memory: BTreeMap::new(),
+        bonds: BTreeMap::new(),
         ended: Ended::new(0, now),
         watched: HashSet::new(),
         stopping: false,
@@ -224,6 +229,14 @@ fn machines(
     quarantine::raise_epochs(&mut machines, store)?;
     quarantine.report(&mut machines);
     Ok(machines)
+}
+
+/// How many share a request: the destination's word, within bounds.
+fn batching(destination: &dyn Destination) -> Batching {
+    /// Longer is a mistake of units; what is retried has such waits, not what is fresh.
+    const LONGEST_LINGER: Span = Span::from_secs(3600);
+    let Batching { items, bytes, linger } = destination.batching();
+    Batching { items: items.max(1), bytes: bytes.max(1), linger: linger.min(LONGEST_LINGER) }
 }
 
 /// The credentials as they are stored. One whose record does not verify is dead, and its record is kept as it is until a
@@ -290,6 +303,7 @@ fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Tu
         machines.credential(&name, CredentialInput::ConfigurationChanged { terms: Terms { settle } }, &mut turn);
     }
     machines.recover(clean, &mut turn);
+    machines.forget_what_is_over(&mut turn);
     read_on(store, machines, &mut turn)?;
     for name in machines.settings.profiles.keys().cloned().collect::<Vec<_>>() {
         machines.schedule_renewal(&name);

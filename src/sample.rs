@@ -176,8 +176,8 @@ mod tests {
         let destination = linkedin::conversions().rule("1").build().unwrap();
         for event in &sample.events {
             let body = event.to_string();
-            let items = [Item { id: DeliveryId::default(), body: body.as_bytes() }];
-            let sent = match destination.converse(&Conversation { items: &items, so_far: &[], began: NOW }) {
+            let items = [Item::plain(DeliveryId::default(), body.as_bytes())];
+            let sent = match destination.converse(&Conversation::begin(&items, NOW)) {
                 Turn::Ask(request) => {
                     assert_eq!(serde_json::from_slice::<Value>(request.body()).unwrap()["eventId"], event["messageId"]);
                     true

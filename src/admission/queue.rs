@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use outlast_state::{DeliveryId, Epoch, Time, Want};
 
 use super::agenda::Agenda;
+use crate::records::DeliveryRecord;
 
 /// The live deliveries of one destination that may be admitted, in the order in which they may.
 #[derive(Clone, Default)]
@@ -239,6 +240,17 @@ impl Queue {
             Some(Place::Token(past)) => self.tokens.remove(past.number().into(), id),
             None => false,
         };
+    }
+
+    /// Where a delivery of it stands: of a lane only the head does.
+    pub(crate) fn stands(&self, record: &DeliveryRecord) -> Option<Place> {
+        match record.lane.as_deref() {
+            None => Place::of(record.delivery.wants()),
+            Some(lane) => {
+                let (head, place) = self.lanes.get(lane)?.stands?;
+                (head == record.delivery.id).then_some(place)
+            }
+        }
     }
 
     /// Whether a parcel of the lane that was accepted after `id` was sent already.

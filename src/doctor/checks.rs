@@ -223,6 +223,9 @@ fn damaged(wreck: &Wreck, key: &Key) -> String {
         Key::Credential(name) | Key::Grant(name) | Key::Token(name, _) => {
             format!("it counts as dead, and what needs it waits; operator: `outlast auth import {name} --file FILE`")
         }
+        Key::Memory(_) => {
+            format!("its destination asks the provider once more for what it kept in mind; nobody, or {SALVAGE}")
+        }
         Key::Once(_) => {
             format!("an event with that key is refused; {SALVAGE}")
         }

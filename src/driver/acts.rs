@@ -1,11 +1,13 @@
 //! What a turn leaves: what is to be written, and what is to be done once that is durable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use outlast_state::{Batch, DeliveryId, Epoch, Time};
 
 use super::ids::ById;
 use super::machines::Name;
+use crate::destination::Conclusion;
 use crate::records::DeliveryRecord;
 use crate::secret::Secret;
 use crate::store::{Durable, Writes};
@@ -52,6 +54,9 @@ pub(crate) enum Act {
     Trust { credential: String, epoch: Epoch, token: Secret },
 }
 
+/// What a destination keeps in mind, each with the time until which it does.
+pub(crate) type Known = BTreeMap<String, (String, Time)>;
+
 /// One request to make: the deliveries that share it and the token that it carries.
 #[derive(Clone)]
 pub(crate) struct Shipment {
@@ -62,6 +67,12 @@ pub(crate) struct Shipment {
     pub(crate) items: Vec<(DeliveryId, outlast_state::Attempt)>,
     /// Their bodies, of those that were accepted a moment ago; the others are in the store.
     pub(crate) bodies: Vec<Option<Vec<u8>>>,
+    /// The routes that they came by.
+    pub(crate) routes: Vec<Option<String>>,
+    /// What was concluded of some of them before anything was asked.
+    pub(crate) settled: Vec<Option<Conclusion>>,
+    /// What its destination keeps in mind.
+    pub(crate) memory: Option<Arc<Known>>,
     pub(crate) sent: Time,
     pub(crate) by: Time,
 }

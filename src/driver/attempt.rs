@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::acts::Shipment;
 use super::conversation::{Ended, Next, Talk, report};
-use super::machines::SpokenTo;
+use super::settings::SpokenTo;
 use super::{Heard, World};
 
 /// The HTTP client gives a request up when its time is over. What hangs beyond that hangs elsewhere.

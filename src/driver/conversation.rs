@@ -2,14 +2,16 @@
 //! far, and what it came to. It waits for nothing: who drives it makes the requests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Evidence, Load, Span, Verdict};
+use outlast_state::{DeliveryId, Evidence, Load, Span, Time, Verdict};
 use tracing::{debug, error};
 
-use super::acts::Shipment;
-use super::machines::{LONGEST_WAIT, SpokenTo};
+use super::acts::{Known, Shipment};
+use super::machines::LONGEST_WAIT;
+use super::settings::SpokenTo;
 use super::turn::{Ending, Report, Told};
-use crate::destination::{Conclusion, Conversation, Item, Turn};
+use crate::destination::{Conclusion, Conversation, Destination, Item, Memo, Memory, Prepared, Turn};
 use crate::exchange::{Answer, Exchange, NoAnswer, Request};
 use crate::http::Bearer;
 use crate::oauth;
@@ -33,10 +35,26 @@ const KEYS_TURN: Span = Span::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Talk {
     spoken_to: SpokenTo,
-    bodies: Vec<(DeliveryId, Vec<u8>)>,
+    parcels: Vec<Held>,
+    memory: Option<Arc<Known>>,
     token: Option<Secret>,
     so_far: Vec<Exchange>,
     evidence: Evidence,
+}
+
+/// A parcel of a conversation.
+#[derive(Clone)]
+struct Held {
+    id: DeliveryId,
+    body: Vec<u8>,
+    prepared: Prepared,
+}
+
+impl Held {
+    fn item(&self) -> Item<'_> {
+        let Prepared { action, payload, saved } = &self.prepared;
+        Item { id: self.id, body: &self.body, action, payload, saved }
+    }
 }
 
 /// What a conversation wants.
@@ -50,17 +68,18 @@ pub(crate) enum Next {
 /// How a conversation ended.
 #[derive(Clone)]
 pub(crate) enum Ended {
-    /// With a conclusion on each item, and what the answers showed about the token.
-    Concluded { conclusions: Vec<Conclusion>, evidence: Evidence },
-    /// All items alike.
-    Alike { verdict: Verdict, note: String, evidence: Evidence },
+    /// With what the answers showed about the token, and a conclusion on each item
+    /// on which nothing had been concluded before.
+    Concluded { conclusions: Vec<Conclusion>, evidence: Evidence, memos: Vec<Memo> },
+    /// All those items alike.
+    Alike { verdict: Verdict, note: String, evidence: Evidence, memos: Vec<Memo> },
     /// The engine stops.
     GivenUp,
 }
 
 impl Ended {
     pub(super) fn alike(verdict: Verdict, note: impl Into<String>) -> Self {
-        Ended::Alike { verdict, note: note.into(), evidence: Evidence::Nothing }
+        Ended::Alike { verdict, note: note.into(), evidence: Evidence::Nothing, memos: Vec::new() }
     }
 }
 
@@ -75,15 +94,25 @@ impl Talk {
         shipment: &mut Shipment,
         spoken_to: SpokenTo,
     ) -> Result<Talk, Ended> {
-        let mut bodies = Vec::with_capacity(shipment.items.len());
+        let mut parcels = Vec::with_capacity(shipment.items.len());
+        shipment.settled.clear();
         let kept = std::mem::take(&mut shipment.bodies).into_iter().chain(std::iter::repeat(None));
-        for ((id, _), kept) in shipment.items.iter().zip(kept) {
-            if let Some(body) = kept {
-                bodies.push((*id, body));
-                continue;
-            }
-            match records::body(store, *id) {
-                Ok(Ok(body)) => bodies.push((*id, body)),
+        for ((number, (id, _)), kept) in shipment.items.iter().enumerate().zip(kept) {
+            let body = match kept {
+                Some(body) => Ok(Ok(body)),
+                None => records::body(store, *id),
+            };
+            match body {
+                Ok(Ok(body)) => {
+                    let route = shipment.routes.get(number).and_then(Option::as_deref);
+                    match held(&spoken_to, *id, route, body, shipment.sent) {
+                        Ok(held) => {
+                            parcels.push(held);
+                            shipment.settled.push(None);
+                        }
+                        Err(conclusion) => shipment.settled.push(Some(conclusion)),
+                    }
+                }
                 // Doubt is not acted on (S14), and a batch whose member is in doubt is not sent without it: alone, the
                 // others go.
                 Ok(Err(damage)) if shipment.items.len() == 1 => {
@@ -94,9 +123,13 @@ impl Talk {
                 Err(failed) => return Err(Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, failed.to_string())),
             }
         }
+        if parcels.is_empty() {
+            return Err(Ended::Concluded { conclusions: Vec::new(), evidence: Evidence::Nothing, memos: Vec::new() });
+        }
         let token =
             token(store, vault, shipment).map_err(|note| Ended::alike(Verdict::NotYet { after: KEYS_TURN }, note))?;
-        Ok(Talk { spoken_to, bodies, token, so_far: Vec::new(), evidence: Evidence::Nothing })
+        let memory = shipment.memory.clone();
+        Ok(Talk { spoken_to, parcels, memory, token, so_far: Vec::new(), evidence: Evidence::Nothing })
     }
 
     /// What the destination wants now.
@@ -107,18 +140,37 @@ impl Talk {
                 "its destination asked too many questions in one conversation; this is a bug in the destination",
             ));
         }
-        let items: Vec<Item<'_>> = self.bodies.iter().map(|(id, body)| Item { id: *id, body }).collect();
-        let conversation = Conversation { items: &items, so_far: &self.so_far, began: shipment.sent };
         // A destination is the host's code: its panic fails this attempt and nothing else.
-        match catch_unwind(AssertUnwindSafe(|| self.spoken_to.destination.converse(&conversation))) {
-            Err(_) => Next::End(panicked(items.len(), self.so_far.is_empty(), self.evidence)),
+        let turn = catch_unwind(AssertUnwindSafe(|| self.with(shipment, |destination, it| destination.converse(it))));
+        match turn {
+            Err(_) => Next::End(panicked(self.parcels.len(), self.so_far.is_empty(), self.evidence)),
             Ok(Turn::Ask(request)) => Next::Ask(request),
             Ok(Turn::Conclude(conclusions)) => {
                 let token = self.token.as_ref();
                 let conclusions = conclusions.into_iter().map(|one| silent(one, token)).collect();
-                Next::End(Ended::Concluded { conclusions, evidence: self.evidence })
+                Next::End(Ended::Concluded { conclusions, evidence: self.evidence, memos: self.memos(shipment) })
             }
         }
+    }
+
+    /// What the destination keeps in mind of the conversation so far.
+    fn memos(&self, shipment: &Shipment) -> Vec<Memo> {
+        if self.so_far.is_empty() {
+            return Vec::new();
+        }
+        let remember = || self.with(shipment, |destination, it| destination.remember(it));
+        catch_unwind(AssertUnwindSafe(remember)).unwrap_or_else(|_| {
+            error!("the destination panicked; this is a bug in the destination, and it keeps nothing in mind");
+            Vec::new()
+        })
+    }
+
+    fn with<T>(&self, shipment: &Shipment, ask: impl FnOnce(&dyn Destination, &Conversation<'_>) -> T) -> T {
+        let items: Vec<Item<'_>> = self.parcels.iter().map(Held::item).collect();
+        let began = shipment.sent;
+        let memory = self.memory.as_deref().map_or(Memory::EMPTY, |known| Memory::new(known, began));
+        let conversation = Conversation { items: &items, so_far: &self.so_far, memory, began };
+        ask(self.spoken_to.destination.as_ref(), &conversation)
     }
 
     /// The token that a request of it may carry, and who may see it.
@@ -136,13 +188,14 @@ impl Talk {
     ) -> Option<Ended> {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(missing) => return Some(no_answer(&missing)),
+            Err(missing) => return Some(no_answer(&missing, self.memos(shipment))),
         };
         debug!(?request, status = answer.status, "answered");
         self.evidence = match self.spoken_to.profile.as_ref().map(|profile| profile.evidence(&answer)) {
             Some(oauth::Evidence::Refuses) => {
                 let note = format!("status {}: the token of epoch {} was refused", answer.status, shipment.epoch);
-                return Some(Ended::Alike { verdict: Verdict::TokenRefused, note, evidence: Evidence::Refused });
+                let (verdict, memos) = (Verdict::TokenRefused, self.memos(shipment));
+                return Some(Ended::Alike { verdict, note, evidence: Evidence::Refused, memos });
             }
             Some(oauth::Evidence::Proves) => Evidence::Accepted,
             Some(oauth::Evidence::Nothing) | None => Evidence::Nothing,
@@ -152,30 +205,56 @@ impl Talk {
     }
 }
 
+/// A parcel, as its destination sees it; or what must be said of it before anything is asked.
+fn held(
+    spoken_to: &SpokenTo,
+    id: DeliveryId,
+    route: Option<&str>,
+    body: Vec<u8>,
+    began: Time,
+) -> Result<Held, Conclusion> {
+    let prepared = spoken_to.routes.prepare(route, &body)?;
+    let held = Held { id, body, prepared };
+    let check = || spoken_to.destination.check(&held.item(), began);
+    // Where it panics here, it does so again when it is asked, and that is told.
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or(Ok(()))?;
+    Ok(held)
+}
+
 /// What a conversation that ended tells the driver.
 pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
-    let Shipment { batch, epoch, sent, ref items, .. } = *shipment;
-    let (evidence, mut conclusions) = match ended {
-        Ended::Concluded { conclusions, evidence } if conclusions.len() == items.len() => (
-            evidence,
-            conclusions.into_iter().map(|one| (Ending::Verdict(bounded(one.verdict)), one.detail)).collect::<Vec<_>>(),
-        ),
-        Ended::Concluded { evidence, .. } => {
-            let note = "its destination did not conclude on every item; this is a bug in the destination";
-            (evidence, items.iter().map(|_| (Ending::Verdict(Verdict::Unknown), note.to_owned())).collect())
+    let Shipment { batch, epoch, sent, ref items, ref settled, .. } = *shipment;
+    let asked = items.len().saturating_sub(settled.iter().flatten().count());
+    let (evidence, conclusions, memos) = match ended {
+        Ended::Concluded { conclusions, evidence, memos } if conclusions.len() == asked => {
+            (evidence, conclusions.into_iter().map(told).collect::<Vec<_>>(), memos)
         }
-        Ended::Alike { verdict, note, evidence } => {
-            (evidence, items.iter().map(|_| (Ending::Verdict(verdict), note.clone())).collect())
+        Ended::Concluded { evidence, memos, .. } => {
+            let note = "its destination did not conclude on every item; this is a bug in the destination";
+            (evidence, vec![told(Conclusion::new(Verdict::Unknown, note)); asked], memos)
+        }
+        Ended::Alike { verdict, note, evidence, memos } => {
+            (evidence, vec![told(Conclusion::new(verdict, note)); asked], memos)
         }
         Ended::GivenUp => {
-            let note = "the engine stopped before the answer";
-            (Evidence::Nothing, items.iter().map(|_| (Ending::GivenUp, note.to_owned())).collect())
+            let note = "the engine stopped before the answer".to_owned();
+            (Evidence::Nothing, vec![(Ending::GivenUp, "", note); asked], Vec::new())
         }
     };
-    let told = items.iter().zip(conclusions.drain(..));
-    let items = told.map(|((id, attempt), (ending, note))| Told { id: *id, attempt: *attempt, ending, note }).collect();
+    let mut conclusions = conclusions.into_iter();
+    let mut settled = settled.iter();
+    let items = items.iter().filter_map(|(id, attempt)| {
+        let before = settled.next().cloned().flatten().map(told);
+        let (ending, code, note) = before.or_else(|| conclusions.next())?;
+        Some(Told { id: *id, attempt: *attempt, ending, code, note })
+    });
+    let items = items.collect();
     let (destination, credential) = (shipment.destination.clone(), shipment.credential.clone());
-    Report { batch, destination, credential, epoch, sent, evidence, items }
+    Report { batch, destination, credential, epoch, sent, evidence, items, memos }
+}
+
+fn told(conclusion: Conclusion) -> (Ending, &'static str, String) {
+    (Ending::Verdict(bounded(conclusion.verdict)), conclusion.code, conclusion.detail)
 }
 
 /// What a destination says of an answer may quote it, and a provider may repeat the token that it was sent (S16).
@@ -203,16 +282,17 @@ fn panicked(items: usize, nothing_sent: bool, evidence: Evidence) -> Ended {
         (true, _) => Verdict::Split,
     };
     error!("the destination panicked; this is a bug in the destination");
-    Ended::Alike { verdict, note: "its destination panicked; this is a bug in the destination".into(), evidence }
+    let note = "its destination panicked; this is a bug in the destination".into();
+    Ended::Alike { verdict, note, evidence, memos: Vec::new() }
 }
 
-fn no_answer(missing: &NoAnswer) -> Ended {
+fn no_answer(missing: &NoAnswer, memos: Vec<Memo>) -> Ended {
     let verdict = match missing {
         NoAnswer::NotSent { .. } => Verdict::Busy { after: Span::ZERO, load: Load::Failing },
         NoAnswer::Lost { .. } => Verdict::Unknown,
         NoAnswer::Forbidden { .. } => Verdict::NotYet { after: OPERATORS_TURN },
     };
-    Ended::alike(verdict, missing.to_string())
+    Ended::Alike { verdict, note: missing.to_string(), evidence: Evidence::Nothing, memos }
 }
 
 /// The token of the epoch that the delivery was admitted with: from memory, or opened from the store once.

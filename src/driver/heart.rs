@@ -187,7 +187,7 @@ impl Heart {
     /// What an idempotency key stands for: in this turn, or in the store.
     pub(super) fn known(&self, parcel: &Parcel, turn: &Turn) -> Result<Option<OnceRecord>, Error> {
         let Some(once) = &parcel.once else { return Ok(None) };
-        let key = records::once_key(&parcel.destination, once);
+        let key = records::once_key(&parcel.destination, parcel.route.as_deref(), once);
         let found = match turn.writes.get(&key).flatten() {
             Some(bytes) => records::decode(&key, bytes).map(Some),
             None => records::get(self.store.as_ref(), &key)?,

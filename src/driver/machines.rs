@@ -11,15 +11,14 @@ use outlast_state::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::acts::{Act, News, Renewal, Shipment, Turn};
+use super::acts::{Act, Known, News, Renewal, Turn};
+use super::bonds::{Bond, Bonds};
 use super::ids::{ById, Ids};
 use super::reading::Reading;
 use super::retention::Ended;
+use super::settings::Settings;
 use super::shown::{outcome, summary};
 use crate::admission::{Agenda, Attention, Place, Queue, Standing};
-use crate::destination::Destination;
-use crate::limits::{Limits, Retention};
-use crate::oauth::Profile;
 use crate::records::{self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord};
 use crate::store::Key;
 use crate::store::keys::Meta;
@@ -61,6 +60,10 @@ pub(crate) struct Machines {
     pub(crate) turned: Time,
     /// What was live when the store was opened and has not been met yet.
     pub(crate) reading: Option<Reading>,
+    /// What destinations keep in mind.
+    pub(crate) memory: BTreeMap<Name, Arc<Known>>,
+    /// Batches that may have arrived, and their members by their places: they are sent again as they were.
+    pub(crate) bonds: Bonds,
     /// What is known of those that have ended.
     pub(crate) ended: Ended,
     /// Deliveries that somebody watches.
@@ -72,42 +75,14 @@ pub(crate) struct Machines {
     pub(crate) marks: crate::driver::marks::Marks,
 }
 
-/// What does not change while the engine runs.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) outlets: BTreeMap<Name, Outlet>,
-    /// Which destinations need a credential.
-    pub(crate) needed_by: BTreeMap<String, Vec<Name>>,
-    pub(crate) profiles: BTreeMap<String, Arc<Profile>>,
-    pub(crate) policy: Arc<dyn Policy>,
-    pub(crate) limits: Limits,
-    pub(crate) retention: Retention,
-    pub(crate) hold: bool,
-}
-
-/// A destination, as the driver uses it.
-#[derive(Clone)]
-pub(crate) struct Outlet {
-    pub(crate) destination: Arc<dyn Destination>,
-    pub(crate) credential: Option<Name>,
-    pub(crate) concurrency: u32,
-    /// Asked once: the driver never calls the host's code where a panic would be its own.
-    pub(crate) batch_size: u32,
-}
-
-/// Whom a request speaks to: its destination, and the provider of its credential.
-#[derive(Clone)]
-pub(crate) struct SpokenTo {
-    pub(crate) destination: Arc<dyn Destination>,
-    pub(crate) profile: Option<Arc<Profile>>,
-}
-
 /// A delivery that has not ended, awake.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) record: DeliveryRecord,
     /// Whether it was admitted since the store was opened.
     pub(crate) tried: bool,
+    /// The batch that it is sent again with.
+    pub(crate) bond: Option<Bond>,
     /// Its body, from acceptance to the first attempt, where there is room for it: then it need not be read again.
     pub(crate) body: Option<Vec<u8>>,
 }
@@ -161,6 +136,7 @@ impl Machines {
             let summary = summary(&live.record, self.is_parked(&live.record.destination));
             turn.told.push((id, News { summary, outcome: outcome(&live.record).ok() }));
         }
+        self.bind(id);
         self.replace(id, &before, turn);
         turn.changed.insert(id);
         Some(after)
@@ -389,21 +365,5 @@ fn epoch_of(delivery: &Delivery) -> Option<Epoch> {
         State::Sending { epoch, .. } | State::AwaitingPropagation { epoch, .. } => Some(epoch),
         State::Refreshing { rejected } => Some(rejected),
         State::Pending { .. } | State::Done { .. } | State::Failed { .. } => None,
-    }
-}
-
-impl Settings {
-    /// Whom a request speaks to.
-    pub(crate) fn spoken_to(&self, shipment: &Shipment) -> Option<SpokenTo> {
-        let outlet = self.outlets.get(&shipment.destination)?;
-        let profile = shipment.credential.as_ref().and_then(|name| self.profiles.get(&**name)).cloned();
-        Some(SpokenTo { destination: Arc::clone(&outlet.destination), profile })
-    }
-
-    /// How long a request to this destination that went unanswered may still arrive.
-    pub(crate) fn quiet(&self, destination: &str) -> Span {
-        const WITHOUT_PROFILE: Span = Span::from_secs(30);
-        let credential = self.outlets.get(destination).and_then(|outlet| outlet.credential.as_ref());
-        credential.and_then(|name| self.profiles.get(&**name)).map_or(WITHOUT_PROFILE, |profile| profile.quiet)
     }
 }

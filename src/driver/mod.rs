@@ -27,6 +27,7 @@ use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Sco
 pub(crate) mod acts;
 mod answers;
 pub(crate) mod attempt;
+pub(crate) mod bonds;
 pub(crate) mod conversation;
 mod counts;
 pub(crate) mod grants;
@@ -37,10 +38,12 @@ mod looks;
 pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
+mod memory;
 mod pauses;
 pub(crate) mod reading;
 pub(crate) mod renewal;
 pub(crate) mod retention;
+pub(crate) mod settings;
 mod shown;
 pub(crate) mod sleep;
 pub(crate) mod turn;

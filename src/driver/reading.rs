@@ -11,6 +11,7 @@ use outlast_state::{CredentialInput, DeliveryId, Epoch, Need, Want};
 use tracing::{error, info};
 
 use super::acts::Turn;
+use super::bonds::bond;
 use super::machines::{Machines, Name};
 use crate::error::{Error, ErrorKind};
 use crate::records::{self, DeliveryRecord, ParcelRecord};
@@ -100,6 +101,7 @@ fn met(
 ) -> Result<Option<(Name, Epoch)>, Damage> {
     if let Some(head) = records::head(key, bytes)?
         && head.lane.is_none()
+        && !head.delivery.doubt
         && matches!(head.delivery.wants(), Want::Admission { .. } | Want::Token { .. })
     {
         if !is_later {
@@ -126,6 +128,7 @@ fn met(
             machines.adopt(record, turn.now);
             machines.interrupted(id, attempt, clean, turn);
         }
+        Want::Admission { .. } | Want::Token { .. } if bond(&record).is_some() => machines.adopt(record, turn.now),
         Want::Admission { .. } | Want::Token { .. } => machines.settle(&record, turn.now),
     }
     Ok(needed)

@@ -138,7 +138,7 @@ fn delete(record: &DeliveryRecord, content: Option<Content>, writes: &mut Writes
         content.delete(id, writes);
     }
     if let Some(once) = &record.once {
-        writes.delete(records::once_key(&record.destination, once));
+        writes.delete(records::once_key(&record.destination, record.route.as_deref(), once));
     }
     writes.delete(Key::Ended(id));
     debug!(delivery = %id, "its time is over; it is forgotten");

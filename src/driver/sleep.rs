@@ -42,6 +42,8 @@ impl Machines {
         let Some(live) = self.live.get(&id) else { return };
         let soon = match live.record.delivery.wants() {
             _ if self.is_unmet(&live.record) => false,
+            // Its batch is looked up by its members.
+            _ if live.bond.is_some() => true,
             Want::Answer { .. } => true,
             Want::Admission { from } => {
                 from <= now.after(SOON) && self.live.len() <= AWAKE && self.is_near(&live.record)
@@ -82,7 +84,9 @@ impl Machines {
         let opened = self.began;
         let tried = |input: &Input| matches!(input, Input::Admitted { .. });
         let tried = record.journal.entries().any(|entry| entry.at > opened && tried(&entry.input));
-        self.live.insert(record.delivery.id, Live { record, tried, body: None });
+        let id = record.delivery.id;
+        self.live.insert(id, Live { record, tried, bond: None, body: None });
+        self.bind(id);
     }
 
     /// What was known of a sleeping delivery is no longer so: it has ended, or its record does not verify (S14).

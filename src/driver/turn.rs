@@ -10,6 +10,7 @@ use super::acts::Turn;
 use super::machines::{Live, Machines, Name, standing};
 use super::sleep::BODIES;
 use crate::admission::{Queue, Standing};
+use crate::destination::Memo;
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::records::{self, Content, DeliveryRecord, OnceRecord};
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) sent: Time,
     pub(crate) evidence: Evidence,
     pub(crate) items: Vec<Told>,
+    /// What the destination keeps in mind from here on.
+    pub(crate) memos: Vec<Memo>,
 }
 
 /// What a report says of one delivery.
@@ -31,10 +34,12 @@ pub(crate) struct Told {
     pub(crate) id: DeliveryId,
     pub(crate) attempt: Attempt,
     pub(crate) ending: Ending,
+    pub(crate) code: &'static str,
     pub(crate) note: String,
 }
 
 /// How an attempt ended.
+#[derive(Clone, Copy)]
 pub(crate) enum Ending {
     /// With an answer, or known without one.
     Verdict(Verdict),
@@ -90,16 +95,19 @@ impl Machines {
         let delivery = Delivery::accepted(id, now, deadline, self.settings.limits.budget);
         records::put_parcel(id, &parcel, digest, &mut turn.writes);
         if let Some(once) = &parcel.once {
-            records::put(records::once_key(&parcel.destination, once), &OnceRecord { id, digest }, &mut turn.writes);
+            let key = records::once_key(&parcel.destination, parcel.route.as_deref(), once);
+            records::put(key, &OnceRecord { id, digest }, &mut turn.writes);
         }
         debug!(delivery = %id, destination = %parcel.destination, bytes = parcel.body.len(), "accepted");
         let mut record = DeliveryRecord::accepted(delivery, parcel.destination, now);
         record.once = parcel.once;
         record.lane = parcel.lane;
+        record.route = parcel.route;
+        record.batch_key = parcel.batch_key;
         record.content = Some(Content::of(&parcel.body, digest));
         self.counts.moved(None, &delivery);
         if self.is_met_later(record.lane.as_deref()) {
-            self.live.insert(id, Live { record, tried: false, body: None });
+            self.live.insert(id, Live { record, tried: false, bond: None, body: None });
         } else {
             self.adopt(record, now);
             self.keep_body(id, parcel.body);
@@ -122,7 +130,9 @@ impl Machines {
     /// Takes a live delivery into memory: one just accepted, one found in the air, or one started again.
     pub(crate) fn adopt(&mut self, record: DeliveryRecord, now: Time) {
         self.settle(&record, now);
-        self.live.insert(record.delivery.id, Live { record, tried: false, body: None });
+        let id = record.delivery.id;
+        self.live.insert(id, Live { record, tried: false, bond: None, body: None });
+        self.bind(id);
     }
 
     /// Notes where a live delivery stands. It may be asleep.
@@ -176,10 +186,11 @@ impl Machines {
             self.poke(&report.destination);
         }
         self.learn(&report, turn);
-        let Report { destination, credential, epoch, sent, batch, items, .. } = report;
+        let Report { destination, credential, epoch, sent, batch, items, memos, .. } = report;
+        self.keep_in_mind(&destination, memos, turn);
         for told in items {
             if let Some(live) = self.live.get_mut(&told.id) {
-                live.record.note(&told.note);
+                live.record.note(told.code, &told.note);
             }
             let span = tracing::debug_span!("answer", delivery = %told.id, destination = %destination, attempt = told.attempt.count(), epoch = epoch.number(), batch = batch.number());
             let _entered = span.entered();

@@ -34,7 +34,7 @@ fn the_largest_record_of_a_delivery_fits_and_replays() {
         let mut record = tried(attempts);
         record.lane = Some("ä".repeat(128));
         record.once = Some("o".repeat(256));
-        record.note(&"wörter ".repeat(200));
+        record.note("", &"wörter ".repeat(200));
         assert_eq!(u64::from(record.delivery.attempt.count()), attempts);
         let (key, mut writes) = (Key::Delivery(record.delivery.id), Writes::new());
         record.put(&mut writes);

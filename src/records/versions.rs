@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord, PauseRecord,
+    ClockRecord, Content, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, MemoryRecord, OnceRecord,
+    ParcelRecord, PauseRecord,
 };
 use crate::store::Key;
 use crate::store::codec::{self, Damage, Payload};
@@ -24,6 +25,7 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 impl Record for ParcelRecord {}
 impl Record for CredentialRecord {}
 impl Record for OnceRecord {}
+impl Record for MemoryRecord {}
 impl Record for PauseRecord {}
 impl Record for ClockRecord {}
 impl Record for IdentityRecord {}
@@ -32,12 +34,13 @@ impl Record for CountsRecord {}
 impl Record for Vec<u8> {}
 
 impl Record for DeliveryRecord {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn read(version: u8, payload: Payload<'_>) -> Result<Self, Damage> {
         match version {
             1 => payload.decode::<First>().map(DeliveryRecord::from),
-            2 => payload.decode(),
+            2 => payload.decode::<Second>().map(DeliveryRecord::from),
+            3 => payload.decode(),
             other => Err(Damage::Version(other)),
         }
     }
@@ -54,7 +57,7 @@ pub(crate) struct Head<'a> {
 /// The beginning of a delivery's record; nothing where a version wrote it that does not begin so.
 pub(crate) fn head<'a>(key: &Key, bytes: &'a [u8]) -> Result<Option<Head<'a>>, Damage> {
     match codec::open(key, bytes)? {
-        (DeliveryRecord::VERSION, payload) => payload.decode_first().map(Some),
+        (2 | DeliveryRecord::VERSION, payload) => payload.decode_first().map(Some),
         _ => Ok(None),
     }
 }
@@ -74,7 +77,35 @@ struct First {
 impl From<First> for DeliveryRecord {
     fn from(first: First) -> Self {
         let First { delivery, journal, destination, lane, once, accepted, note } = first;
-        DeliveryRecord { delivery, destination, lane, once, accepted, content: None, note, journal }
+        DeliveryRecord {
+            once,
+            accepted,
+            note,
+            journal,
+            lane,
+            ..DeliveryRecord::accepted(delivery, destination, accepted)
+        }
+    }
+}
+
+/// A delivery as version 2 wrote it: all of one destination shared their requests.
+#[derive(Serialize, Deserialize)]
+struct Second {
+    delivery: Delivery,
+    destination: String,
+    lane: Option<String>,
+    once: Option<String>,
+    accepted: Time,
+    content: Option<Content>,
+    note: String,
+    journal: DeliveryJournal,
+}
+
+impl From<Second> for DeliveryRecord {
+    fn from(second: Second) -> Self {
+        let Second { delivery, destination, lane, once, accepted, content, note, journal } = second;
+        let fresh = DeliveryRecord::accepted(delivery, destination, accepted);
+        DeliveryRecord { lane, once, content, note, journal, ..fresh }
     }
 }
 

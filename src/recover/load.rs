@@ -1,11 +1,11 @@
-//! What opening reads before the deliveries: what is paused, and the counts.
+//! What opening reads before the deliveries: what is paused, the counts, and what destinations keep in mind.
 
 use outlast_state::Time;
 
 use super::quarantine::Quarantine;
 use crate::driver::machines::Machines;
 use crate::error::{Error, ErrorKind};
-use crate::records::{self, CountsRecord, PauseRecord};
+use crate::records::{self, CountsRecord, MemoryRecord, PauseRecord};
 use crate::store::keys::Meta;
 use crate::store::{Key, Store, Table};
 use crate::view::Counts;
@@ -19,6 +19,14 @@ pub(super) fn load(
 ) -> Result<(), Error> {
     pauses(machines, store, now, quarantine)?;
     machines.counts = counts(machines, store, quarantine)?;
+    records::each::<MemoryRecord>(store, Table::Memory, |key, record| {
+        match record {
+            Ok(record) => machines.recall(record),
+            // Without it, a destination asks its provider once more.
+            Err(damage) => quarantine.add(key, damage),
+        }
+        true
+    })?;
     Ok(())
 }
 

@@ -22,6 +22,8 @@ pub enum Table {
     Token,
     /// Sealed refresh tokens.
     Grant,
+    /// What destinations keep in mind.
+    Memory,
     /// Idempotency keys in use.
     Once,
     /// What an operator has paused.
@@ -32,7 +34,7 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of their keys.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Parcel,
         Table::Body,
         Table::Delivery,
@@ -40,6 +42,7 @@ impl Table {
         Table::Credential,
         Table::Token,
         Table::Grant,
+        Table::Memory,
         Table::Once,
         Table::Pause,
         Table::Meta,
@@ -57,6 +60,7 @@ impl Table {
             Table::Credential => b'G',
             Table::Token => b'J',
             Table::Grant => b'M',
+            Table::Memory => b'N',
             Table::Once => b'P',
             Table::Pause => b'S',
             Table::Meta => b'V',
@@ -72,6 +76,7 @@ impl Table {
             Table::Credential => "credential",
             Table::Token => "token",
             Table::Grant => "grant",
+            Table::Memory => "memory",
             Table::Once => "once",
             Table::Pause => "pause",
             Table::Meta => "meta",
@@ -128,6 +133,8 @@ pub enum Key {
     Token(String, Epoch),
     /// The sealed refresh token of a credential.
     Grant(String),
+    /// The hash of a destination and of what it keeps something in mind about.
+    Memory([u8; 32]),
     /// The hash of a destination and an idempotency key: which delivery it stands for.
     Once([u8; 32]),
     /// What is paused: a destination, a credential, a route or a lane, as its pauser names it.
@@ -148,6 +155,7 @@ impl Key {
             Key::Credential(_) => Table::Credential,
             Key::Token(..) => Table::Token,
             Key::Grant(_) => Table::Grant,
+            Key::Memory(_) => Table::Memory,
             Key::Once(_) => Table::Once,
             Key::Pause(_) => Table::Pause,
             Key::Meta(_) => Table::Meta,
@@ -175,7 +183,7 @@ impl Key {
                 push_terminated(&mut bytes, name);
                 bytes.extend(epoch.number().to_be_bytes());
             }
-            Key::Once(hash) => bytes.extend(hash),
+            Key::Memory(hash) | Key::Once(hash) => bytes.extend(hash),
             Key::Meta(fact) => bytes.push(fact.code()),
         }
         bytes
@@ -200,6 +208,7 @@ impl Key {
                 Key::Token(name, Epoch::from_number(u32::from_be_bytes(epoch.try_into().ok()?)))
             }
             Table::Grant => Key::Grant(text(rest)?),
+            Table::Memory => Key::Memory(rest.try_into().ok()?),
             Table::Once => Key::Once(rest.try_into().ok()?),
             Table::Pause => Key::Pause(text(rest)?),
             Table::Meta => Key::Meta(Meta::ALL.into_iter().find(|fact| rest == [fact.code()])?),
@@ -215,7 +224,9 @@ impl fmt::Display for Key {
             Key::Body(id, chunk) => write!(f, "{table} {id} chunk {chunk}"),
             Key::Credential(name) | Key::Grant(name) | Key::Pause(name) => write!(f, "{table} {name:?}"),
             Key::Token(name, epoch) => write!(f, "{table} {name:?} epoch {epoch}"),
-            Key::Once([first, second, third, ..]) => write!(f, "{table} {first:02x}{second:02x}{third:02x}…"),
+            Key::Memory([first, second, third, ..]) | Key::Once([first, second, third, ..]) => {
+                write!(f, "{table} {first:02x}{second:02x}{third:02x}…")
+            }
             Key::Meta(fact) => write!(f, "{table} {fact:?}"),
         }
     }
@@ -286,6 +297,7 @@ pub(super) mod tests {
             (name(), prop_oneof![0..3_u32, any::<u32>()])
                 .prop_map(|(name, epoch)| Key::Token(name, Epoch::from_number(epoch))),
             name().prop_map(Key::Grant),
+            any::<[u8; 32]>().prop_map(Key::Memory),
             any::<[u8; 32]>().prop_map(Key::Once),
             name().prop_map(Key::Pause),
             prop_oneof![Just(Meta::Clock), Just(Meta::Identity), Just(Meta::Counts)].prop_map(Key::Meta),
@@ -333,6 +345,7 @@ pub(super) mod tests {
         assert_eq!(Key::Credential("acme".into()).encode(), b"Gacme");
         assert_eq!(Key::Token("a\0".into(), Epoch::from_number(7)).encode(), b"Ja\0\xFF\0\0\0\0\0\x07");
         assert_eq!(Key::Grant("acme".into()).encode(), b"Macme");
+        assert_eq!(Key::Memory([8; 32]).encode(), [b"N".as_slice(), &[8; 32]].concat());
         assert_eq!(Key::Once([9; 32]).encode(), [b"P".as_slice(), &[9; 32]].concat());
         assert_eq!(Key::Pause("x".into()).encode(), b"Sx");
         assert_eq!(Key::Meta(Meta::Format).encode(), b"V\x01");

@@ -26,6 +26,9 @@ struct Line {
 /// A line is 8 bytes of count and 16 of hash; before the lines stands the number, behind them a checksum.
 const LENGTH: usize = 8 + TABLES * 24 + 4;
 
+/// Tables that came later, in their order: a ledger that is so many lines shorter is from before there were the last ones.
+const LATER: [Table; 2] = [Table::Ended, Table::Memory];
+
 /// What a store holds after a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ledger {
@@ -77,15 +80,18 @@ impl Ledger {
     /// The ledger in bytes that verify.
     pub(super) fn decode(bytes: &[u8]) -> Option<Ledger> {
         let (body, sum) = bytes.split_last_chunk::<4>()?;
-        let short = bytes.len().saturating_add(24) == LENGTH;
-        if !(short || bytes.len() == LENGTH) || *sum != crc32fast::hash(body).to_le_bytes() {
+        let lacking = LATER.iter().rev().enumerate().map(|(count, _)| count.saturating_add(1));
+        let of_length = |lines: usize| bytes.len().saturating_add(lines.saturating_mul(24)) == LENGTH;
+        let lacking = std::iter::once(0).chain(lacking).find(|lines| of_length(*lines))?;
+        if *sum != crc32fast::hash(body).to_le_bytes() {
             return None;
         }
+        let known = LATER.len().saturating_sub(lacking);
+        let lacking = LATER.get(known..).unwrap_or_default();
         let (commit, rest) = body.split_first_chunk::<8>()?;
         let mut ledger = Ledger { commit: u64::from_le_bytes(*commit), ..Ledger::default() };
         let lines = Table::ALL.into_iter().zip(&mut ledger.lines);
-        // A ledger that is one line shorter is from before there was a table of what has ended.
-        let lines = lines.filter(|(table, _)| !(short && *table == Table::Ended)).map(|(_, line)| line);
+        let lines = lines.filter(|(table, _)| !lacking.contains(table)).map(|(_, line)| line);
         for (line, bytes) in lines.zip(rest.chunks_exact(24)) {
             let (count, hash) = bytes.split_first_chunk::<8>()?;
             line.count = u64::from_le_bytes(*count);

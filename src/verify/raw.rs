@@ -56,7 +56,7 @@ impl Raw<'_> {
     /// Which delivery an idempotency key belongs to.
     #[must_use]
     pub fn once(&self, destination: &str, once: &str) -> Option<DeliveryId> {
-        self.read::<OnceRecord>(&records::once_key(destination, once)).map(|record| record.id)
+        self.read::<OnceRecord>(&records::once_key(destination, None, once)).map(|record| record.id)
     }
 
     /// Whether the parcel of a delivery is stored.

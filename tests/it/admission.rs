@@ -1,6 +1,6 @@
 //! Who may leave when: lanes, pauses, deadlines, budgets, throttling, the sharing of a credential.
 
-use outlast::destination::{Conclusion, Conversation, Destination, Turn};
+use outlast::destination::{Batching, Conclusion, Conversation, Destination, Turn};
 use outlast::state::{Choice, Delivery, Load, Policy, Span, Standard, Time, Trouble, Verdict};
 use outlast::{Endpoint, Engine, Limits, Outcome, Parcel, Redrive, Scope};
 use outlast_state::DeliveryId;
@@ -266,7 +266,7 @@ impl Destination for Hangs {
             return Turn::Ask(Request::new(Method::Get, format!("{}/me", self.0).parse().unwrap()).bearer());
         }
         let verdict = Verdict::Busy { after: Span::ZERO, load: Load::Failing };
-        Turn::Conclude(conversation.items.iter().map(|_| Conclusion { verdict, detail: String::new() }).collect())
+        Turn::Conclude(conversation.items.iter().map(|_| Conclusion::new(verdict, "")).collect())
     }
 }
 
@@ -282,11 +282,11 @@ impl Destination for Rude {
             b"refused" => Verdict::TokenRefused,
             _ => Verdict::Accepted { receipt: outlast::state::Receipt { status: 200 } },
         };
-        Turn::Conclude(conversation.items.iter().map(|_| Conclusion { verdict, detail: String::new() }).collect())
+        Turn::Conclude(conversation.items.iter().map(|_| Conclusion::new(verdict, "")).collect())
     }
 
-    fn batch_size(&self) -> u32 {
-        8
+    fn batching(&self) -> Batching {
+        Batching::up_to(8)
     }
 }
 

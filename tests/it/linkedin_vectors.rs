@@ -170,7 +170,7 @@ fn play(destination: &Conversions, vector: &Value, events: &[Value]) -> Result<(
     let bodies: Vec<String> = events.iter().map(Value::to_string).collect();
     let items: Vec<_> = bodies.iter().zip(1..).map(|(body, n)| item(n, body)).collect();
     let began = Time::from_millis(vector["now_ms"].as_u64().unwrap());
-    let first = Conversation { items: &items, so_far: &[], began };
+    let first = Conversation::begin(&items, began);
     let to_api = |recorded: &&Value| text(&recorded["url"]).starts_with(API);
     let recorded: Vec<&Value> = list(&vector["requests"]).iter().filter(to_api).collect();
     let request = match destination.converse(&first) {
@@ -195,7 +195,7 @@ fn play(destination: &Conversions, vector: &Value, events: &[Value]) -> Result<(
 }
 
 fn item(n: u128, body: &str) -> Item<'_> {
-    Item { id: DeliveryId::from_u128(n), body: body.as_bytes() }
+    Item::plain(DeliveryId::from_u128(n), body.as_bytes())
 }
 
 /// The recorded answer; nothing for a connection that broke.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use outlast::destination::{Conclusion, Conversation, Destination, Turn};
+use outlast::destination::{Batching, Conclusion, Conversation, Destination, Turn};
 use outlast::exchange::{Answer, Method, NoAnswer, Request};
 use outlast::state::{DeliveryId, Load, Receipt, Span, State, Time, Verdict, Why};
 use outlast::store::Store;
@@ -40,8 +40,8 @@ impl Destination for Scripted {
         }
     }
 
-    fn batch_size(&self) -> u32 {
-        BATCH
+    fn batching(&self) -> Batching {
+        Batching::up_to(BATCH)
     }
 }
 
@@ -53,7 +53,7 @@ fn conclusion(letter: u8) -> Conclusion {
         b's' => Verdict::Split,
         _ => panic!("there is no verdict {letter}"),
     };
-    Conclusion { verdict, detail: String::new() }
+    Conclusion::new(verdict, "")
 }
 
 /// Something that happens.

@@ -24,7 +24,7 @@ impl Destination for Taken {
             return Turn::Ask(Request::new(Method::Post, "https://api.example/".parse().unwrap()));
         }
         let verdict = Verdict::Accepted { receipt: Receipt { status: 201 } };
-        Turn::Conclude(vec![Conclusion { verdict, detail: String::new() }])
+        Turn::Conclude(vec![Conclusion::new(verdict, "")])
     }
 }
 

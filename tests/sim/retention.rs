@@ -26,7 +26,7 @@ impl Destination for Obedient {
             Some(201) => Verdict::Accepted { receipt: Receipt { status: 201 } },
             Some(status) => Verdict::Refused { why: Why::Rejected { status } },
         };
-        Turn::Conclude(vec![Conclusion { verdict, detail: String::new() }])
+        Turn::Conclude(vec![Conclusion::new(verdict, "")])
     }
 }
 

@@ -60,7 +60,7 @@ impl Destination for Post {
             let verdict = Verdict::Busy { after: Span::ZERO, load: Load::Failing };
             (verdict, format!("the sink answered {}", answer.status))
         };
-        Turn::Conclude(vec![Conclusion { verdict, detail }])
+        Turn::Conclude(vec![Conclusion::new(verdict, detail)])
     }
 }
 

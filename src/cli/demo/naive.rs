@@ -254,15 +254,15 @@ impl Client {
 
     /// One request, with the token that everybody has.
     async fn once(&self, body: &[u8]) -> End {
-        let items = [Item { id: DeliveryId::default(), body }];
+        let items = [Item::plain(DeliveryId::default(), body)];
         let began = clock::wall();
-        let request = match self.destination.converse(&Conversation { items: &items, so_far: &[], began }) {
+        let request = match self.destination.converse(&Conversation::begin(&items, began)) {
             Turn::Ask(request) => request,
             Turn::Conclude(_) => return End::Invalid,
         };
         let Some(answer) = self.ask(&request).await else { return End::Later };
         let so_far = [Exchange { request, answer }];
-        match self.destination.converse(&Conversation { items: &items, so_far: &so_far, began }) {
+        match self.destination.converse(&Conversation { so_far: &so_far, ..Conversation::begin(&items, began) }) {
             Turn::Conclude(conclusions) => match conclusions.first().map(|conclusion| conclusion.verdict) {
                 Some(Verdict::Accepted { .. }) => End::Applied,
                 Some(Verdict::Refused { .. }) => End::Invalid,

@@ -56,14 +56,11 @@ fn element(answer: &Answer, element: Option<&Value>) -> Conclusion {
     match status {
         Some(status) => conclusion(verdict(status, answer.retry_after(RETRY_AFTER_MOST)), status, words, answer),
         // `eventId` makes it safe to send again.
-        None => Conclusion {
-            verdict: Verdict::Unknown,
-            detail: format!(
-                "LinkedIn answered {} without a result for this conversion.{}",
-                answer.status,
-                trace(answer)
-            ),
-        },
+        None => {
+            let (status, trace) = (answer.status, trace(answer));
+            let detail = format!("LinkedIn answered {status} without a result for this conversion.{trace}");
+            Conclusion::new(Verdict::Unknown, detail)
+        }
     }
 }
 
@@ -80,10 +77,10 @@ fn named(answer: &Answer, body: Option<&Value>, sent: usize) -> Option<Vec<Concl
         return None;
     }
     let rejected = Verdict::Refused { why: Why::Rejected { status: answer.status } };
-    let others = Conclusion {
-        verdict: Verdict::NotYet { after: Span::ZERO },
-        detail: format!("LinkedIn refused the batch for {} of its other members; sent again.", faults.len()),
-    };
+    let others = Conclusion::new(
+        Verdict::NotYet { after: Span::ZERO },
+        format!("LinkedIn refused the batch for {} of its other members; sent again.", faults.len()),
+    );
     let conclude = |position| match faults.get(&position) {
         Some(words) => conclusion(rejected, answer.status, Some(words), answer),
         None => others.clone(),
@@ -117,12 +114,12 @@ fn verdict(status: u16, asked: Option<Span>) -> Verdict {
 
 fn conclusion(verdict: Verdict, status: u16, words: Option<&str>, answer: &Answer) -> Conclusion {
     if matches!(verdict, Verdict::Accepted { .. }) {
-        return Conclusion { verdict, detail: String::new() };
+        return Conclusion::new(verdict, "");
     }
     let words = words.map(clean).filter(|words| !words.is_empty());
     let said = words.map_or_else(String::new, |words| format!(": {words}"));
     let detail = format!("LinkedIn answered {status}{said}{}{}", trace(answer), advice(status, verdict));
-    Conclusion { verdict, detail }
+    Conclusion::new(verdict, detail)
 }
 
 /// What the operator does about it.

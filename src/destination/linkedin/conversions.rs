@@ -8,7 +8,7 @@ use super::answer;
 use super::fields::{Empties, Invalid, kind};
 use super::mapping::Mapping;
 use super::payload::{self, Terms};
-use crate::destination::{Conclusion, Conversation, Destination, Item, Turn};
+use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Turn};
 use crate::exchange::{Method, Request};
 
 /// Streams track events to LinkedIn's Conversions API.
@@ -46,8 +46,8 @@ impl Destination for Conversions {
         }
     }
 
-    fn batch_size(&self) -> u32 {
-        self.batch_size
+    fn batching(&self) -> Batching {
+        Batching::up_to(self.batch_size)
     }
 }
 
@@ -98,8 +98,7 @@ impl Conversions {
     /// Puts what the answer says of the sent items between the verdicts on those that were not sent.
     fn conclusions(&self, drafts: Vec<Result<Value, Invalid>>, read: Vec<Conclusion>) -> Vec<Conclusion> {
         let mut read = read.into_iter();
-        let unread =
-            || Conclusion { verdict: Verdict::Unknown, detail: "LinkedIn did not say what became of it.".into() };
+        let unread = || Conclusion::new(Verdict::Unknown, "LinkedIn did not say what became of it.");
         let conclude = |draft| match draft {
             Ok(_) => read.next().unwrap_or_else(unread),
             Err(invalid) => self.refusal(invalid),
@@ -110,7 +109,7 @@ impl Conversions {
     fn refusal(&self, invalid: Invalid) -> Conclusion {
         let Invalid { message, advice } = invalid;
         let detail = if self.compat { message } else { format!("{message} {advice}") };
-        Conclusion { verdict: Verdict::Refused { why: Why::Invalid }, detail }
+        Conclusion::new(Verdict::Refused { why: Why::Invalid }, detail)
     }
 }
 

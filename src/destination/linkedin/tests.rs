@@ -23,8 +23,8 @@ fn live() -> Conversions {
 
 fn turn(destination: &Conversions, bodies: &[Vec<u8>], so_far: &[Exchange]) -> Turn {
     let id = |n: usize| DeliveryId::from_u128(u128::try_from(n).unwrap().saturating_add(1));
-    let items: Vec<_> = bodies.iter().enumerate().map(|(n, body)| Item { id: id(n), body }).collect();
-    destination.converse(&Conversation { items: &items, so_far, began: NOW })
+    let items: Vec<_> = bodies.iter().enumerate().map(|(n, body)| Item::plain(id(n), body)).collect();
+    destination.converse(&Conversation { so_far, ..Conversation::begin(&items, NOW) })
 }
 
 fn asked(destination: &Conversions, bodies: &[Vec<u8>]) -> Request {
@@ -372,9 +372,9 @@ proptest! {
         began: u64,
     ) {
         let destination = conversions().rule("1").compat(compat).batch_size(batch_size).build().unwrap();
-        let items: Vec<_> = bodies.iter().map(|body| Item { id: DeliveryId::from_u128(1), body }).collect();
+        let items: Vec<_> = bodies.iter().map(|body| Item::plain(DeliveryId::from_u128(1), body)).collect();
         let began = if began % 2 == 0 { NOW } else { Time::from_millis(began) };
-        let first = Conversation { items: &items, so_far: &[], began };
+        let first = Conversation::begin(&items, began);
         let conclusions = match destination.converse(&first) {
             Turn::Conclude(conclusions) => conclusions,
             Turn::Ask(request) => {

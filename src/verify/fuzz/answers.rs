@@ -78,7 +78,7 @@ fn results(answer: &Answer, count: usize, compat: bool) {
     let destination = linkedin::conversions().rule("789123").compat(compat).build().expect("the settings fit");
     let bodies: Vec<Vec<u8>> = (0..count).map(|number| event(number).into_bytes()).collect();
     let items: Vec<Item<'_>> =
-        (0_u128..).zip(&bodies).map(|(number, body)| Item { id: DeliveryId::from_u128(number), body }).collect();
+        (0_u128..).zip(&bodies).map(|(number, body)| Item::plain(DeliveryId::from_u128(number), body)).collect();
     let Turn::Ask(request) = turn(&destination, &items, &[]) else { panic!("there is something to send") };
     let said = [Exchange { request, answer: answer.clone() }];
     let Turn::Conclude(conclusions) = turn(&destination, &items, &said) else { panic!("one answer is enough") };
@@ -95,7 +95,7 @@ fn results(answer: &Answer, count: usize, compat: bool) {
 }
 
 fn turn(destination: &Conversions, items: &[Item<'_>], so_far: &[Exchange]) -> Turn {
-    destination.converse(&Conversation { items, so_far, began: NOW })
+    destination.converse(&Conversation { so_far, ..Conversation::begin(items, NOW) })
 }
 
 fn is_sent(number: usize) -> bool {

@@ -61,9 +61,9 @@ fn checked(offer: Offer) -> Offer {
 fn group_is_sent_or_refused(destination: &Conversions, group: &[Offer], compat: bool) {
     let items: Vec<Item<'_>> = (1_u128..)
         .zip(group)
-        .map(|(number, offer)| Item { id: DeliveryId::from_u128(number), body: offer.body.as_bytes() })
+        .map(|(number, offer)| Item::plain(DeliveryId::from_u128(number), offer.body.as_bytes()))
         .collect();
-    let conversation = Conversation { items: &items, so_far: &[], began: NOW };
+    let conversation = Conversation::begin(&items, NOW);
     match (destination.converse(&conversation), destination.converse(&conversation)) {
         (Turn::Ask(request), Turn::Ask(same)) => {
             assert!(request == same, "the same events make the same request");
@@ -96,7 +96,7 @@ fn readable(request: &Request, most: usize, compat: bool) {
 }
 
 fn refused(conclusion: &Conclusion, compat: bool) {
-    let Conclusion { verdict, detail } = conclusion;
+    let Conclusion { verdict, detail, .. } = conclusion;
     assert_eq!(*verdict, Verdict::Refused { why: Why::Invalid }, "{detail}");
     let advised = detail.contains("Field `") || detail.contains("column ");
     assert!(!detail.is_empty() && (compat || advised), "a refusal without field and remedy: {detail}");

@@ -71,7 +71,7 @@ struct Silent;
 impl Destination for Silent {
     fn converse(&self, conversation: &Conversation<'_>) -> Turn {
         let verdict = Verdict::Accepted { receipt: Receipt { status: 200 } };
-        Turn::Conclude(conversation.items.iter().map(|_| Conclusion { verdict, detail: String::new() }).collect())
+        Turn::Conclude(conversation.items.iter().map(|_| Conclusion::new(verdict, "")).collect())
     }
 }
 

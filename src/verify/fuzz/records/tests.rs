@@ -20,7 +20,7 @@ fn delivery_after(inputs: &[Input]) -> DeliveryRecord {
     let mut record = DeliveryRecord::accepted(accepted, "conversions".into(), START);
     record.lane = Some("orders".into());
     record.once = Some("order-4711".into());
-    record.note("LinkedIn answered 503");
+    record.note("", "LinkedIn answered 503");
     for (second, input) in (1..).zip(inputs) {
         record.delivery = record.journal.apply(record.delivery, *input, later(second), KEPT);
     }

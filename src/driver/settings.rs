@@ -1,0 +1,62 @@
+//! What does not change while an engine runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use outlast_state::{Policy, Span};
+
+use super::acts::Shipment;
+use super::machines::Name;
+use crate::destination::{Batching, Destination, Routes};
+use crate::limits::{Limits, Retention};
+use crate::oauth::Profile;
+
+/// What does not change while the engine runs.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) outlets: BTreeMap<Name, Outlet>,
+    /// Which destinations need a credential.
+    pub(crate) needed_by: BTreeMap<String, Vec<Name>>,
+    pub(crate) profiles: BTreeMap<String, Arc<Profile>>,
+    pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
+    pub(crate) hold: bool,
+}
+
+/// A destination, as the driver uses it.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) credential: Option<Name>,
+    pub(crate) concurrency: u32,
+    /// Asked once: the driver never calls the host's code where a panic would be its own.
+    pub(crate) batching: Batching,
+    /// What its bodies become.
+    pub(crate) routes: Arc<Routes>,
+}
+
+/// Whom a request speaks to: its destination, and the provider of its credential.
+#[derive(Clone)]
+pub(crate) struct SpokenTo {
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) profile: Option<Arc<Profile>>,
+    pub(crate) routes: Arc<Routes>,
+}
+
+impl Settings {
+    /// Whom a request speaks to.
+    pub(crate) fn spoken_to(&self, shipment: &Shipment) -> Option<SpokenTo> {
+        let outlet = self.outlets.get(&shipment.destination)?;
+        let profile = shipment.credential.as_ref().and_then(|name| self.profiles.get(&**name)).cloned();
+        let (destination, routes) = (Arc::clone(&outlet.destination), Arc::clone(&outlet.routes));
+        Some(SpokenTo { destination, profile, routes })
+    }
+
+    /// How long a request to this destination that went unanswered may still arrive.
+    pub(crate) fn quiet(&self, destination: &str) -> Span {
+        const WITHOUT_PROFILE: Span = Span::from_secs(30);
+        let credential = self.outlets.get(destination).and_then(|outlet| outlet.credential.as_ref());
+        credential.and_then(|name| self.profiles.get(&**name)).map_or(WITHOUT_PROFILE, |profile| profile.quiet)
+    }
+}
