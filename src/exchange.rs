@@ -1,5 +1,6 @@
 //! The network as data: what is asked and what was answered. Only `http` turns one into the other.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use outlast_state::{Span, Time};
@@ -15,6 +16,10 @@ pub enum Method {
     Post,
     /// Replace.
     Put,
+    /// Change.
+    Patch,
+    /// Remove.
+    Delete,
 }
 
 impl Method {
@@ -25,6 +30,8 @@ impl Method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
         }
     }
 }
@@ -34,7 +41,7 @@ impl Method {
 pub struct Request {
     method: Method,
     url: Url,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     body: Vec<u8>,
     bearer: bool,
 }
@@ -48,8 +55,8 @@ impl Request {
 
     /// Adds a header; `name` in lower case. A value that HTTP forbids is refused when the request is sent.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -88,7 +95,7 @@ impl Request {
 
     /// Its headers, names in lower case; never the token.
     #[must_use]
-    pub fn headers(&self) -> &[(&'static str, String)] {
+    pub fn headers(&self) -> &[(Cow<'static, str>, String)] {
         &self.headers
     }
 

@@ -3,6 +3,7 @@
 //! It sends what it is given, once, to where it is told, or says why not. It follows no redirect, obeys no proxy from the
 //! environment, decodes no content, and reads no more of an answer than the cap: answers and the network are hostile.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::io;
@@ -118,6 +119,8 @@ impl Http {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
             Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
         };
         self.exchange(method, url, headers, request.body().to_vec(), within, now).await
     }
@@ -230,16 +233,16 @@ pub(crate) fn encoded(form: &[(&str, Secret)]) -> Vec<u8> {
 }
 
 /// The request's headers, each checked: a line break in a value would be a header of its own.
-fn checked(headers: &[(&'static str, String)]) -> Result<HeaderMap, NoAnswer> {
+fn checked(headers: &[(Cow<'static, str>, String)]) -> Result<HeaderMap, NoAnswer> {
     let mut map = HeaderMap::with_capacity(headers.len().saturating_add(1));
     for (name, value) in headers {
-        if FRAMING.contains(name) {
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| forbidden(format!("`{}` is not a header name", name.escape_default())))?;
+        if FRAMING.contains(&key.as_str()) {
             return Err(forbidden(format!(
                 "header `{name}` is written by the HTTP client; remove it from the request"
             )));
         }
-        let key = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| forbidden(format!("`{}` is not a header name", name.escape_default())))?;
         let value = HeaderValue::from_str(value)
             .map_err(|_| forbidden(format!("header `{name}` holds a character that HTTP forbids; remove it")))?;
         map.insert(key, value);

@@ -9,11 +9,13 @@ use crate::route::Action;
 
 pub mod linkedin;
 mod memory;
+mod operation;
 mod routes;
 
 pub(crate) use routes::{Prepared, Routes};
 
 pub use memory::{Memo, Memory};
+pub use operation::{Operation, Step, Trouble};
 
 /// One API: its requests, and what its answers mean.
 ///

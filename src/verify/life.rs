@@ -336,7 +336,7 @@ impl Sending {
 
 fn outgoing(talk: &Talk, request: &Request) -> Result<Outgoing, NoAnswer> {
     let mut headers: Vec<_> =
-        request.headers().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        request.headers().iter().map(|(name, value)| (name.clone().into_owned(), value.clone())).collect();
     if request.wants_bearer() {
         let value = http::authorization(request.url(), talk.bearer())?;
         headers.push(("authorization".to_owned(), value.to_str().unwrap_or_default().to_owned()));

@@ -221,11 +221,11 @@ fn a_request_has_linkedins_headers_and_no_token() {
     assert!(one.wants_bearer());
     let mut headers = one.headers().to_vec();
     headers.sort();
-    let version = ("linkedin-version", "202603".to_owned());
-    let protocol = ("x-restli-protocol-version", "2.0.0".to_owned());
-    assert_eq!(headers, [("content-type", "application/json".to_owned()), version, protocol]);
+    let version = ("linkedin-version".into(), "202603".to_owned());
+    let protocol = ("x-restli-protocol-version".into(), "2.0.0".to_owned());
+    assert_eq!(headers, [("content-type".into(), "application/json".to_owned()), version, protocol]);
     let two = asked(&live(), &[bytes(&event("m-1")), bytes(&event("m-2"))]);
-    assert!(two.headers().contains(&("x-restli-method", "BATCH_CREATE".to_owned())));
+    assert!(two.headers().contains(&("x-restli-method".into(), "BATCH_CREATE".to_owned())));
 }
 
 #[test]
