@@ -117,7 +117,7 @@ mod tests {
     use outlast_state::DeliveryId;
 
     #[test]
-    fn a_delivery_of_version_one_is_read_and_written_as_version_two() {
+    fn a_delivery_of_version_one_is_read_and_written_as_the_newest() {
         let id = DeliveryId::from_u128(7);
         let delivery = Delivery::accepted(id, Time::from_millis(5), Time::NEVER, 3);
         let first = First {
@@ -137,11 +137,11 @@ mod tests {
         assert_eq!((read.lane.as_deref(), read.once.as_deref()), (Some("l"), Some("o")));
         read.put(&mut writes);
         let bytes = writes.get(&key).flatten().unwrap();
-        assert_eq!(codec::open(&key, bytes).map(|(version, _)| version), Ok(2));
+        assert_eq!(codec::open(&key, bytes).map(|(version, _)| version), Ok(3));
         let head = head(&key, bytes).unwrap().expect("it is of this version");
         assert_eq!((head.delivery, head.destination, head.lane), (delivery, "d", Some("l")));
         assert_eq!(decode(&key, bytes), Ok(read));
-        let newer = codec::seal(&key, 3, &first);
-        assert_eq!(decode::<DeliveryRecord>(&key, &newer), Err(Damage::Version(3)));
+        let newer = codec::seal(&key, 4, &first);
+        assert_eq!(decode::<DeliveryRecord>(&key, &newer), Err(Damage::Version(4)));
     }
 }

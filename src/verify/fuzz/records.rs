@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::parcel::unfit_name;
 use crate::records::{
-    self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE, OnceRecord,
-    ParcelRecord, PauseRecord, Record,
+    self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE,
+    MemoryRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
 };
 use crate::store::codec::{self, OVERHEAD};
 use crate::store::keys::Meta;
@@ -24,7 +24,7 @@ use crate::vault::{Vault, VaultKey};
 pub fn records(bytes: &[u8]) {
     let Some((kind, payload)) = bytes.split_first() else { return };
     let id = DeliveryId::from_u128(7);
-    match kind % 11 {
+    match kind % 13 {
         0 => drop(read::<ParcelRecord>(&Key::Parcel(id), payload)),
         1 => drop(read::<Vec<u8>>(&Key::Body(id, 0), payload)),
         2 => read::<DeliveryRecord>(&Key::Delivery(id), payload).iter().for_each(delivery),
@@ -34,7 +34,9 @@ pub fn records(bytes: &[u8]) {
         6 => drop(read::<ClockRecord>(&Key::Meta(Meta::Clock), payload)),
         7 => drop(read::<IdentityRecord>(&Key::Meta(Meta::Identity), payload)),
         9 => drop(read::<CountsRecord>(&Key::Meta(Meta::Counts), payload)),
-        10 => first_delivery(payload).iter().for_each(delivery),
+        10 => older_delivery(1, payload).iter().for_each(delivery),
+        11 => older_delivery(2, payload).iter().for_each(delivery),
+        12 => drop(read::<MemoryRecord>(&Key::Memory([7; 32]), payload)),
         _ => sealed(payload),
     }
 }
@@ -66,10 +68,10 @@ fn read<T: Record>(key: &Key, payload: &[u8]) -> Option<T> {
     Some(record)
 }
 
-/// A delivery as version 1 wrote it.
-fn first_delivery(payload: &[u8]) -> Option<DeliveryRecord> {
+/// A delivery as an older version wrote it.
+fn older_delivery(version: u8, payload: &[u8]) -> Option<DeliveryRecord> {
     let key = Key::Delivery(DeliveryId::from_u128(7));
-    records::decode(&key, &codec::seal(&key, 1, &Bare(payload))).ok()
+    records::decode(&key, &codec::seal(&key, version, &Bare(payload))).ok()
 }
 
 fn delivery(record: &DeliveryRecord) {

@@ -123,6 +123,8 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     let (id, digest) = (DeliveryId::from_u128(7), [9; 32]);
     let parcel = ParcelRecord { destination: "conversions".into(), lane: None, digest, size: 2, start: b"{}".into() };
     let scope = Scope::Lane { destination: "conversions".into(), lane: "orders".into() };
+    let (destination, key, value) = ("audience".to_owned(), "7/USER/vip".to_owned(), "7788".to_owned());
+    let memory = MemoryRecord { destination, key, value, until: START };
     let mut seeds = vec![
         ("parcel".to_owned(), input(0, &parcel)),
         ("body".to_owned(), input(1, &b"{\"a\":1}".to_vec())),
@@ -134,6 +136,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ),
         ("clock".to_owned(), input(6, &ClockRecord { now: START, clean: true })),
         ("identity".to_owned(), input(7, &IdentityRecord { store: 7, incarnation: 3 })),
+        ("memory".to_owned(), input(12, &memory)),
         ("sealed".to_owned(), vec![8; 64]),
         ("counts".to_owned(), input(9, &CountsRecord { done: 3, attempts: 4, newest: id, ..CountsRecord::default() })),
     ];
@@ -172,11 +175,14 @@ fn the_seeds_are_what_this_version_writes() {
 }
 
 #[test]
-fn deliveries_that_version_one_wrote_are_read() {
+fn deliveries_that_older_versions_wrote_are_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/records");
     for (name, record) in deliveries() {
-        let bytes = std::fs::read(folder.join(format!("hand-first-delivery-{name}"))).unwrap();
-        let read = first_delivery(&bytes[1..]).expect("it is one");
-        assert_eq!((read.delivery, read.journal, read.content), (record.delivery, record.journal, None), "{name}");
+        for (version, word) in [(1, "first"), (2, "second")] {
+            let bytes = std::fs::read(folder.join(format!("hand-{word}-delivery-{name}"))).unwrap();
+            let read = older_delivery(version, &bytes[1..]).expect("it is one");
+            let told = (read.delivery, read.journal, read.content, read.route, read.batch_key.as_deref());
+            assert_eq!(told, (record.delivery, record.journal.clone(), None, None, Some("")), "{word} {name}");
+        }
     }
 }
