@@ -7,7 +7,7 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use outlast::state::{Credential, DeliveryId, Span, State};
+use outlast::state::{Batch, Credential, DeliveryId, Span, State};
 use outlast::verify::{Raw, RawDelivery};
 
 use crate::plan::{Family, Plan};
@@ -23,6 +23,10 @@ pub(crate) struct Checks {
     unsynced: Vec<RawDelivery>,
     lanes: HashMap<(String, String), BTreeSet<DeliveryId>>,
     redriven: HashSet<DeliveryId>,
+    /// Who shared a request, by their places in it.
+    batches: HashMap<Batch, BTreeMap<u32, DeliveryId>>,
+    /// The last request of a delivery, and the one before.
+    last: HashMap<DeliveryId, (Batch, Option<Batch>)>,
     tokens: HashMap<String, Spread>,
     not_before: HashMap<u64, u64>,
     /// The same of answers that were heard and are in no commit yet, and of those whose commit is under way: what a crash
@@ -66,6 +70,8 @@ impl Checks {
             unsynced: Vec::new(),
             lanes: HashMap::new(),
             redriven: HashSet::new(),
+            batches: HashMap::new(),
+            last: HashMap::new(),
             tokens: HashMap::new(),
             not_before: HashMap::new(),
             heard: Vec::new(),

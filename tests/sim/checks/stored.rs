@@ -73,6 +73,13 @@ impl Checks {
         if let Some(lane) = &after.lane {
             self.lanes.entry((after.destination.clone(), lane.clone())).or_default().insert(id);
         }
+        if let State::Sending { batch, index, .. } = after.delivery.state {
+            self.batches.entry(batch).or_default().insert(index, id);
+            let last = self.last.entry(id).or_insert((batch, None));
+            if last.0 != batch {
+                *last = (batch, Some(last.0));
+            }
+        }
         if let Some(before) = self.known.insert(id, after.clone()) {
             self.moved(&before.delivery, &after.delivery);
         }

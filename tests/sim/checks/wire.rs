@@ -42,7 +42,35 @@ impl Checks {
         }
         let one = batches.len() == 1 && indexes.len() == items;
         self.hold(one, "S11 One batch, one epoch", || format!("{batches:?} with {items} items share a request"));
+        self.as_it_was(sending);
         self.has_token(sending, raw);
+    }
+
+    /// A batch that may have arrived is sent again with the members that have not ended, in their order. (Who stands in a lane
+    /// may be kept by it.)
+    fn as_it_was(&mut self, sending: &Sending) {
+        let ids: Vec<DeliveryId> = sending.ids().collect();
+        let before = |id: DeliveryId| self.last.get(&id).and_then(|(_, before)| *before);
+        for id in &ids {
+            let Some(members) = before(*id).and_then(|batch| self.batches.get(&batch)) else { continue };
+            let of = members.len() as u32;
+            let bound = |id: &DeliveryId| {
+                let known = &self.known[id].delivery;
+                known.doubt && of > 1 && known.at_most >= of && !self.redriven.contains(id)
+            };
+            if !bound(id) {
+                continue;
+            }
+            let stays = |member: &&DeliveryId| {
+                let known = &self.known[member];
+                let ended = matches!(known.delivery.state, State::Done { .. } | State::Failed { .. });
+                bound(member) && !ended && (known.lane.is_none() || ids.contains(member))
+            };
+            let expected: Vec<DeliveryId> = members.values().filter(stays).copied().collect();
+            let told = format!("{members:?} may have arrived, and {ids:?} are sent");
+            self.hold(expected == ids, "S11 One batch, one epoch", || told);
+            return;
+        }
     }
 
     fn in_order(&mut self, sent: &RawDelivery, lane: &str) {
