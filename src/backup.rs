@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::hex;
 use crate::error::{Error, ErrorKind};
 use crate::records;
 use crate::store::scratch::{Scratch, is_scratch};
@@ -78,7 +79,7 @@ pub fn export(path: &Path, out: &mut dyn Write) -> Result<Backup, Error> {
         writing.table(&store, table)?;
     }
     let Writing { out, digest, told } = writing;
-    let sha256 = records::hex(digest.finish().as_ref());
+    let sha256 = hex(digest.finish().as_ref());
     let tail = Tail { records: told.records, deliveries: told.deliveries, sha256 };
     writeln!(out, "{}", text(&tail)).and_then(|()| out.flush()).map_err(|error| written(&error))?;
     store.close()?;
@@ -239,7 +240,7 @@ impl Reading<'_> {
         writes: Writes,
     ) -> Result<Backup, Error> {
         let counted = Backup { records: tail.records, deliveries: tail.deliveries };
-        if counted != told || tail.sha256 != records::hex(digest.finish().as_ref()) {
+        if counted != told || tail.sha256 != hex(digest.finish().as_ref()) {
             return Err(self.refused("does not fit what comes before it: the backup was changed. Nothing was imported"));
         }
         if self.next()?.is_some() {

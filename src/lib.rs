@@ -25,6 +25,7 @@ pub mod verify;
 mod admission;
 mod authorisation;
 mod builder;
+mod digest;
 mod driver;
 mod engine;
 mod error;
@@ -33,6 +34,7 @@ mod limits;
 mod parcel;
 mod records;
 mod recover;
+mod routing;
 mod secret;
 mod unix;
 mod view;
@@ -44,6 +46,7 @@ pub use error::{Error, ErrorKind};
 pub use limits::{Limits, Retention};
 pub use outlast_state as state;
 pub use parcel::{LARGEST_BODY, Parcel};
+pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
     Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Scope, Summary,

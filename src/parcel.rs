@@ -3,6 +3,7 @@
 use outlast_state::{Span, Time};
 use serde::Serialize;
 
+use crate::digest::{hex, sha256};
 use crate::error::Error;
 
 /// The largest body that any engine takes: 256 KiB. [`Limits::body`](crate::Limits::body) is lower.
@@ -110,6 +111,11 @@ impl Parcel {
 /// Whether `text` may name something.
 pub(crate) fn name(field: &str, text: &str) -> Result<(), Error> {
     unfit_name(text).map_or(Ok(()), |why| Err(Error::caller(format!("{field}: {why}"))))
+}
+
+/// A name that stands for one which is not fit to be stored.
+pub(crate) fn digest_name(text: &str) -> String {
+    format!("sha256:{}", hex(&sha256(text.as_bytes())))
 }
 
 /// What is wrong with `text` as a name, if anything is.

@@ -4,6 +4,7 @@
 use outlast_state::{Credential, CredentialJournal, Delivery, DeliveryId, DeliveryJournal, KEPT, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::digest::{array, hex, sha256};
 use crate::parcel::Parcel;
 use crate::store::codec::{self, Damage};
 use crate::store::keys::Meta;
@@ -234,7 +235,7 @@ pub(crate) fn body(store: &dyn Store, id: DeliveryId) -> Result<Result<Vec<u8>, 
             Err(damage) => return Ok(Err(format!("part {number} of its body does not verify: {damage}"))),
         }
     }
-    if digest(&body) != record.digest {
+    if sha256(&body) != record.digest {
         return Ok(Err("its body is not the one that was accepted".into()));
     }
     Ok(Ok(body))
@@ -244,20 +245,6 @@ pub(crate) fn body(store: &dyn Store, id: DeliveryId) -> Result<Result<Vec<u8>, 
 pub(crate) fn chunks(size: u32) -> u16 {
     let rest = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(INLINE);
     u16::try_from(rest.div_ceil(INLINE)).unwrap_or(u16::MAX)
-}
-
-/// The SHA-256 of a body.
-pub(crate) fn digest(body: &[u8]) -> [u8; 32] {
-    array(ring::digest::digest(&ring::digest::SHA256, body).as_ref())
-}
-
-/// Bytes in lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        text.extend(digits);
-        text
-    })
 }
 
 /// The key under which the delivery of an idempotency key is found: destination, route if there is one, and key, told apart
@@ -292,17 +279,13 @@ pub(crate) fn memory_key(destination: &str, key: &str) -> Key {
 pub(crate) fn pause_key(scope: &Scope) -> Key {
     const LONGEST: usize = 400;
     let text = serde_json::to_string(scope).expect("names are text");
-    Key::Pause(if text.len() <= LONGEST { text } else { format!("sha256:{}", hex(&digest(text.as_bytes()))) })
+    Key::Pause(if text.len() <= LONGEST { text } else { format!("sha256:{}", hex(&sha256(text.as_bytes()))) })
 }
 
 /// What the key of a pause says is paused.
 pub(crate) fn paused_by(key: &Key) -> Option<Scope> {
     let Key::Pause(text) = key else { return None };
     serde_json::from_str(text).ok()
-}
-
-fn array(digest: &[u8]) -> [u8; 32] {
-    digest.try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Puts a record of this version.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::exchange::{Exchange, Request};
 use crate::route::Action;
+use crate::route::fields::Empties;
 
 pub mod linkedin;
 mod memory;
@@ -48,15 +49,26 @@ pub trait Destination: Send + Sync + 'static {
         Batching::ALONE
     }
 
-    /// Its batch key: only items with the same one share a request. `None` keeps an item alone. Stored when an event is
-    /// taken in; not asked for parcels that are submitted as they are, which share one key.
+    /// What counts as empty in a field. [`Empties::Blank`] but for who wants another implementation's manner.
+    fn empties(&self) -> Empties {
+        Empties::Blank
+    }
+
+    /// Whether its lanes or its batch keys depend on what an item is. Where they do not, events are taken in without looking
+    /// at their fields.
+    fn sorts(&self) -> bool {
+        false
+    }
+
+    /// Its batch key: only items with the same one share a request. `None` keeps an item alone. Asked when an event is taken
+    /// in, if the destination [sorts](Destination::sorts), and stored.
     fn batch_key(&self, item: &Item<'_>) -> Option<String> {
         let _ = item;
         Some(String::new())
     }
 
-    /// Its lane: of those with the same one, each is first sent when the one before it has ended. Stored when an event is
-    /// taken in.
+    /// Its lane: of those with the same one, each is first sent when the one before it has ended. Asked when an event is
+    /// taken in, if the destination [sorts](Destination::sorts), and stored.
     fn lane(&self, item: &Item<'_>) -> Option<String> {
         let _ = item;
         None

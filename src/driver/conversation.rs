@@ -52,8 +52,7 @@ struct Held {
 
 impl Held {
     fn item(&self) -> Item<'_> {
-        let Prepared { action, payload, saved } = &self.prepared;
-        Item { id: self.id, body: &self.body, action, payload, saved }
+        self.prepared.item(self.id, &self.body)
     }
 }
 

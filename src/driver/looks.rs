@@ -12,6 +12,7 @@ use super::acts::{Act, News, Turn};
 use super::heart::Heart;
 use super::machines::{Keeper, Machines};
 use super::shown::{self, damaged, unknown};
+use crate::digest::hex;
 use crate::error::Error;
 use crate::records::{self, Content, DeliveryRecord};
 use crate::store::{Key, Store};
@@ -111,7 +112,7 @@ impl Heart {
         Ok(Details {
             summary: self.summary(record),
             body_bytes: u64::from(content.size),
-            body_sha256: records::hex(&content.digest),
+            body_sha256: hex(&content.digest),
             budget: record.delivery.budget,
             journal: shown::journal(record),
         })

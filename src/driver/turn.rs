@@ -11,6 +11,7 @@ use super::machines::{Live, Machines, Name, standing};
 use super::sleep::BODIES;
 use crate::admission::{Queue, Standing};
 use crate::destination::Memo;
+use crate::digest::{hex, sha256};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::records::{self, Content, DeliveryRecord, OnceRecord};
@@ -73,7 +74,7 @@ impl Machines {
                 format!("destination: there is none named {name:?}; configured: {names}"),
             ));
         }
-        let digest = records::digest(&parcel.body);
+        let digest = sha256(&parcel.body);
         if let (Some(known), Some(once)) = (known, &parcel.once) {
             return repeated(once, known, digest);
         }
@@ -372,7 +373,7 @@ fn repeated(once: &str, known: OnceRecord, digest: [u8; 32]) -> Result<DeliveryI
         return Ok(known.id);
     }
     let (before, now) =
-        (records::hex(known.digest.get(..6).unwrap_or_default()), records::hex(digest.get(..6).unwrap_or_default()));
+        (hex(known.digest.get(..6).unwrap_or_default()), hex(digest.get(..6).unwrap_or_default()));
     let id = known.id;
     Err(Error::new(
         ErrorKind::Conflict,

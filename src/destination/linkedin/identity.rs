@@ -1,9 +1,6 @@
 //! Who converted: the identifiers that LinkedIn matches members by.
 
-use std::fmt::Write as _;
-
-use ring::digest::{SHA256, digest};
-
+use crate::digest::{hex, sha256};
 use crate::js::text::trim;
 
 /// What an e-mail address becomes on the wire.
@@ -18,7 +15,7 @@ pub(super) fn email(address: &str, compat: bool) -> String {
     match (is_digest(given), compat) {
         (true, true) => given.into(),
         (true, false) => given.to_ascii_lowercase(),
-        (false, _) => hex(digest(&SHA256, given.to_lowercase().as_bytes()).as_ref()),
+        (false, _) => hex(&sha256(given.to_lowercase().as_bytes())),
     }
 }
 
@@ -30,14 +27,6 @@ pub(super) fn is_blank(text: &str) -> bool {
 /// Whether it is the SHA-256 of something already, in hexadecimal.
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]
