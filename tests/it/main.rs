@@ -33,3 +33,5 @@ mod recovery;
 mod retention;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vectors;
