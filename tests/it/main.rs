@@ -35,3 +35,5 @@ mod retention;
 mod tidy;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod vectors_subscriptions;
