@@ -33,3 +33,7 @@ mod recovery;
 mod retention;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod vectors_subscriptions;
