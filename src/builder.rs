@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outlast_state::{Policy, Standard};
+use outlast_state::{Policy, Standard, Time};
 
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
 use crate::destination::{Destination, Routes};
+use crate::route::{Event, Route};
+use crate::routing::{Routing, Trial};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{Limits, Retention};
@@ -93,20 +95,27 @@ pub struct Endpoint {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<String>,
     pub(crate) concurrency: u32,
-    pub(crate) routes: Arc<Routes>,
+    pub(crate) routes: Vec<Route>,
 }
 
 impl Endpoint {
     /// This destination, without a credential, with up to 64 requests at once.
     #[must_use]
     pub fn new(destination: impl Destination) -> Self {
-        Endpoint { destination: Arc::new(destination), credential: None, concurrency: 64, routes: Arc::default() }
+        Endpoint { destination: Arc::new(destination), credential: None, concurrency: 64, routes: Vec::new() }
     }
 
     /// Its requests carry this credential's token.
     #[must_use]
     pub fn credential(mut self, name: impl Into<String>) -> Self {
         self.credential = Some(name.into());
+        self
+    }
+
+    /// Events that this route takes become deliveries of it.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
         self
     }
 
@@ -215,6 +224,36 @@ impl Builder {
     pub fn accept_time(mut self, accept: bool) -> Self {
         self.accept_time = accept;
         self
+    }
+
+    /// What its routes would do with this event, without a store: nothing is kept, and nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) as [`Builder::open`].
+    pub fn try_event(&self, event: &Event, now: Time) -> Result<Vec<Trial>, Error> {
+        self.routing().map(|routing| routing.try_event(event, now))
+    }
+
+    /// The routes of its destinations.
+    pub(crate) fn routing(&self) -> Result<Routing, Error> {
+        let mut routing = Routing::default();
+        for (name, endpoint) in &self.destinations {
+            let routes = Routes::of(endpoint.destination.as_ref(), endpoint.routes.clone()).map_err(|faults| {
+                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                let faults = faults.join("; ");
+                Error::configuration(format!("destination {name}: an action of it is not sound: {faults}"))
+            })?;
+            let mut names: Vec<&str> = endpoint.routes.iter().map(Route::name).collect();
+            names.sort_unstable();
+            let pairs = names.iter().zip(names.iter().skip(1));
+            if let Some((twice, _)) = pairs.into_iter().find(|(one, other)| one == other) {
+                return Err(Error::configuration(format!(
+                    "destination {name}: it has two routes named {twice:?}; give each a name of its own"
+                )));
+            }
+            routing.add(Arc::from(name.as_str()), Arc::clone(&endpoint.destination), Arc::new(routes));
+        }
+        Ok(routing)
     }
 
     /// Opens the store, recovers what was in the air, and starts the engine.

@@ -12,7 +12,10 @@ use crate::builder::Builder;
 use crate::driver::acts::News;
 use crate::driver::{Ask, Call, Look};
 use crate::error::{Error, ErrorKind};
+use crate::driver::answers::{LARGEST_SUBMISSION, weight as weight_of};
 use crate::parcel::Parcel;
+use crate::route::Event;
+use crate::routing::Routing;
 use crate::store::StoreFigures;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
@@ -27,6 +30,18 @@ pub(crate) struct Inner {
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) failure: Arc<std::sync::OnceLock<Error>>,
+    pub(crate) routing: Arc<Routing>,
+}
+
+/// A delivery that an event became on one route.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// The route.
+    pub route: String,
+    /// Its destination.
+    pub destination: String,
+    /// The delivery, on disk; or why there is none.
+    pub delivery: Result<DeliveryId, Error>,
 }
 
 /// A stream of the states that one delivery goes through.
@@ -48,6 +63,7 @@ impl Engine {
     /// body; [`ErrorKind::Busy`] when the engine is full; [`ErrorKind::Storage`] when the store failed, and then nothing was
     /// accepted.
     pub async fn submit(&self, parcel: Parcel) -> Result<DeliveryId, Error> {
+        let parcel = self.inner.routing.sort(parcel);
         self.offer(|reply| Ask::Submit { parcel, reply }).await?
     }
 
@@ -56,7 +72,63 @@ impl Engine {
     /// # Errors
     /// As [`Engine::submit`], for all of them at once, where the engine cannot take any.
     pub async fn submit_all(&self, parcels: Vec<Parcel>) -> Result<Vec<Result<DeliveryId, Error>>, Error> {
+        let parcels = parcels.into_iter().map(|parcel| self.inner.routing.sort(parcel)).collect();
         self.offer(|reply| Ask::SubmitAll { parcels, reply }).await
+    }
+
+    /// Takes an event in: each route that takes it makes one delivery, with its own fate. When this returns, they are on disk,
+    /// behind one barrier. An event that no route takes makes none.
+    ///
+    /// Taking it in again is harmless where it has an idempotency key, which is its `messageId` unless another is set: the same
+    /// key and the same bytes are the same delivery on each route.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] when the engine is full, [`ErrorKind::Storage`] when the store failed; then nothing was accepted.
+    /// What is wrong on one route stands there.
+    pub async fn ingest(&self, event: Event) -> Result<Vec<Routed>, Error> {
+        Ok(self.ingest_all(vec![event]).await?.pop().unwrap_or_default())
+    }
+
+    /// Takes many events in, behind as few barriers as hold them: for each the deliveries that it became.
+    ///
+    /// # Errors
+    /// As [`Engine::ingest`], for those that were not taken in before.
+    pub async fn ingest_all(&self, events: Vec<Event>) -> Result<Vec<Vec<Routed>>, Error> {
+        let mut made: Vec<Vec<Routed>> = events.iter().map(|_| Vec::new()).collect();
+        let (mut group, mut places, mut weight) = (Vec::new(), Vec::new(), 0_usize);
+        for (place, event) in events.iter().enumerate() {
+            for parcel in self.inner.routing.parcels(event) {
+                let more = weight_of(&parcel);
+                if weight.saturating_add(more) > LARGEST_SUBMISSION && !group.is_empty() {
+                    self.ingest_group(std::mem::take(&mut group), std::mem::take(&mut places), &mut made).await?;
+                    weight = 0;
+                }
+                weight = weight.saturating_add(more);
+                group.push(parcel);
+                places.push(place);
+            }
+        }
+        if !group.is_empty() {
+            self.ingest_group(group, places, &mut made).await?;
+        }
+        Ok(made)
+    }
+
+    async fn ingest_group(
+        &self,
+        parcels: Vec<Parcel>,
+        places: Vec<usize>,
+        made: &mut [Vec<Routed>],
+    ) -> Result<(), Error> {
+        let named = |parcel: &Parcel| (parcel.route.clone().unwrap_or_default(), parcel.destination.clone());
+        let names: Vec<(String, String)> = parcels.iter().map(named).collect();
+        let answers = self.offer(|reply| Ask::SubmitAll { parcels, reply }).await?;
+        for ((place, (route, destination)), delivery) in places.into_iter().zip(names).zip(answers) {
+            if let Some(made) = made.get_mut(place) {
+                made.push(Routed { route, destination, delivery });
+            }
+        }
+        Ok(())
     }
 
     /// Waits until a delivery has ended.

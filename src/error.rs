@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::route::NotAnEvent;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Something that the engine could not do. A delivery that failed is not an error: it is an [`Outcome`](crate::Outcome).
@@ -75,5 +76,11 @@ impl From<StoreError> for Error {
             _ => ErrorKind::Storage,
         };
         Error::new(kind, error.to_string())
+    }
+}
+
+impl From<NotAnEvent> for Error {
+    fn from(refused: NotAnEvent) -> Self {
+        Error::caller(refused.message)
     }
 }

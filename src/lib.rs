@@ -41,7 +41,7 @@ mod view;
 
 pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
-pub use engine::{Engine, Watch};
+pub use engine::{Engine, Routed, Watch};
 pub use error::{Error, ErrorKind};
 pub use limits::{Limits, Retention};
 pub use outlast_state as state;

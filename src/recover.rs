@@ -30,6 +30,7 @@ use crate::http::{Http, HttpOptions};
 use crate::oauth::{Client, Profile};
 use crate::parcel;
 use crate::records::{self, CredentialRecord, IdentityRecord};
+use crate::routing::Routing;
 use crate::store::keys::Meta;
 use crate::store::{DiskOptions, DiskStore, Durable, Key, Store};
 use crate::vault::Vault;
@@ -72,6 +73,7 @@ pub(crate) struct Recovered {
     pub(crate) heart: Heart,
     pub(crate) clients: HashMap<String, Client>,
     pub(crate) vault: Option<Arc<Vault>>,
+    pub(crate) routing: Arc<Routing>,
     pub(crate) durable: Durable,
 }
 
@@ -86,7 +88,8 @@ pub(crate) fn recovered(
     let clock = quarantine.clock(store.as_ref())?;
     let identity = quarantine.identity(store.as_ref(), random)?;
     let mut clients = HashMap::new();
-    let mut machines = machines(builder, store.as_ref(), identity, now, &mut clients, &mut quarantine)?;
+    let routing = Arc::new(builder.routing()?);
+    let mut machines = machines(builder, store.as_ref(), &routing, identity, now, &mut clients, &mut quarantine)?;
     let mut turn = Turn::at(now);
     records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
     let vault = builder.vault_key.as_ref().map(|key| Arc::new(Vault::new(key)));
@@ -98,7 +101,7 @@ pub(crate) fn recovered(
     machines.reading = Some(reading);
     let durable = recover(&mut machines, store.as_ref(), clock.clean, turn)?;
     let heart = Heart::new(machines, Arc::clone(store), vault.clone());
-    Ok(Recovered { heart, clients, vault, durable })
+    Ok(Recovered { heart, clients, vault, routing, durable })
 }
 
 /// What a description must hold before anything is opened.
@@ -163,6 +166,7 @@ fn first_grants(builder: &mut Builder) -> Vec<(String, Authorisation)> {
 fn machines(
     builder: &mut Builder,
     store: &dyn Store,
+    routing: &Routing,
     identity: IdentityRecord,
     now: Time,
     clients: &mut HashMap<String, Client>,
@@ -182,7 +186,7 @@ fn machines(
         }
         let outlet = Outlet {
             batching: batching(endpoint.destination.as_ref()),
-            routes: endpoint.routes,
+            routes: routing.routes(&name),
             destination: endpoint.destination,
             credential: endpoint.credential.map(Name::from),
             concurrency: endpoint.concurrency,
@@ -325,7 +329,7 @@ fn start(
     clock: Arc<dyn Clock>,
     recovered: Recovered,
 ) -> Result<Engine, Error> {
-    let Recovered { heart, clients, vault, durable } = recovered;
+    let Recovered { heart, clients, vault, routing, durable } = recovered;
     let options = HttpOptions { allow_loopback: builder.allow_loopback, ..HttpOptions::default() };
     let http = Http::new(options).map_err(|error| Error::configuration(error.to_string()))?;
     let (calls, waiting) = mpsc::channel(builder.limits.calls.max(1));
@@ -342,5 +346,5 @@ fn start(
         failure: Arc::clone(&failure),
     };
     tasks.spawn(driver.run(durable));
-    Ok(Engine { inner: Arc::new(Inner { calls, stopping, tasks, failure }) })
+    Ok(Engine { inner: Arc::new(Inner { calls, stopping, tasks, failure, routing }) })
 }

@@ -86,6 +86,11 @@ impl Routing {
         self.outlets.insert(name, (destination, routes));
     }
 
+    /// The routes of this destination.
+    pub(crate) fn routes(&self, name: &str) -> Arc<Routes> {
+        self.outlets.get(name).map(|(_, routes)| Arc::clone(routes)).unwrap_or_default()
+    }
+
     /// Whether any destination has a route.
     pub(crate) fn has_routes(&self) -> bool {
         self.outlets.values().any(|(_, routes)| !routes.named().is_empty())

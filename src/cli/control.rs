@@ -11,14 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authorisation::Authorisation;
 use crate::clock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Routed};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
+use crate::route::Event;
 use crate::secret::Secret;
 use crate::view::{Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// A question. It has no `Debug`, because it may hold tokens and bodies.
 #[derive(Serialize, Deserialize)]
@@ -26,6 +27,7 @@ pub(crate) const PROTOCOL: u32 = 1;
 pub(crate) enum Request {
     Hello,
     Submit { offers: Vec<Offer> },
+    Ingest { events: Vec<Emitted> },
     Outcomes { ids: Vec<DeliveryName>, patience_ms: u64 },
     List { filter: Filter },
     Show { id: DeliveryName },
@@ -48,6 +50,23 @@ pub(crate) struct Offer {
     pub(crate) body: String,
     pub(crate) once: Option<String>,
     pub(crate) lane: Option<String>,
+}
+
+/// An event as it is sent to an engine, which asks its routes.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Emitted {
+    pub(crate) body: String,
+    pub(crate) once: Option<String>,
+    pub(crate) lane: Option<String>,
+}
+
+/// What an event became on one route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) route: String,
+    pub(crate) destination: String,
+    pub(crate) delivery: Result<DeliveryName, Fault>,
 }
 
 /// A grant as it is sent to an engine: the one place where a token is written, and only into a socket that belongs to the
@@ -159,6 +178,7 @@ macro_rules! answers {
 answers! {
     Hello: Hello,
     Submitted: Vec<Result<DeliveryName, Fault>>,
+    Ingested: Vec<Result<Vec<Made>, Fault>>,
     Outcomes: Vec<Option<Outcome>>,
     Listed: Vec<Summary>,
     Shown: Box<Details>,
@@ -177,6 +197,7 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
     Ok(match request {
         Request::Hello => hello().into(),
         Request::Submit { offers } => submit(engine, offers).await?.into(),
+        Request::Ingest { events } => ingest(engine, events).await?.into(),
         Request::Outcomes { ids, patience_ms } => {
             outcomes(engine, &ids, Duration::from_millis(patience_ms)).await?.into()
         }
@@ -202,6 +223,28 @@ async fn submit(engine: &Engine, offers: Vec<Offer>) -> Result<Vec<Result<Delive
     let parcels = offers.into_iter().map(Parcel::from).collect();
     let ids = engine.submit_all(parcels).await?;
     Ok(ids.into_iter().map(|id| id.map(DeliveryName).map_err(Fault::from)).collect())
+}
+
+async fn ingest(engine: &Engine, events: Vec<Emitted>) -> Result<Vec<Result<Vec<Made>, Fault>>, Fault> {
+    let read = |emitted: Emitted| {
+        let event = Event::read(emitted.body).map_err(Error::from)?;
+        Ok(event.once(emitted.once).lane(emitted.lane))
+    };
+    let events: Vec<Result<Event, Error>> = events.into_iter().map(read).collect();
+    let sound = events.iter().filter_map(|event| event.as_ref().ok().cloned()).collect();
+    let mut made = engine.ingest_all(sound).await?.into_iter();
+    let one = |event: Result<Event, Error>| match event {
+        Ok(_) => Ok(made.next().unwrap_or_default().into_iter().map(Made::from).collect()),
+        Err(error) => Err(Fault::from(error)),
+    };
+    Ok(events.into_iter().map(one).collect())
+}
+
+impl From<Routed> for Made {
+    fn from(routed: Routed) -> Self {
+        let Routed { route, destination, delivery } = routed;
+        Made { route, destination, delivery: delivery.map(DeliveryName).map_err(Fault::from) }
+    }
 }
 
 /// Asks for all changes before the first is answered, in their order, so that they share barriers.

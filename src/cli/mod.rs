@@ -28,6 +28,7 @@ mod signals;
 pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
+mod try_event;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ const EXAMPLES: &str = "Examples:
   outlast init                             write outlast.toml and a key file
   outlast check                            verify the configuration
   outlast auth import acme --file t.json   give a credential its tokens
+  outlast try event.json                   what would become of an event
   outlast serve                            deliver what is accepted
   outlast send events.jsonl --wait         accept events, wait until all have ended
   outlast list --state Failed              what was given up
@@ -72,6 +74,7 @@ enum Command {
     Bench(bench::Args),
     Init(init::Args),
     Check(check::Args),
+    Try(try_event::Args),
     Send(send::Args),
     Serve(serve::Args),
     List(list::Args),
@@ -123,6 +126,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Bench(args) => bench::run(args).await,
         Command::Init(args) => init::run(config, &args),
         Command::Check(args) => check::run(config, &args),
+        Command::Try(args) => try_event::run(config, args),
         Command::Send(args) => send::run(config, args).await,
         Command::Serve(args) => serve::run(config, &args).await,
         Command::List(args) => list::run(config, args).await,

@@ -16,7 +16,7 @@ use outlast_state::DeliveryId;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::control::{Fault, Kind, Offer, Request};
+use super::control::{Emitted, Fault, Kind, Made, Offer, Request};
 use super::failure::Failure;
 use super::print;
 use super::progress::Progress;
@@ -33,14 +33,18 @@ use events::{Events, Field};
 #[command(after_help = "Examples:
   outlast send events.jsonl
   outlast send events.jsonl --wait
+  outlast try events.jsonl
   tail -f app.log | outlast send - --to conversions --lane userId
+
+With routes in the configuration, each event goes to the routes that take it; with --to NAME, or without routes, all go to
+one destination. `outlast try` shows what would become of an event.
 
 Sending a file again is harmless: the same key (messageId, or what --once names) and the same bytes are the same delivery.
 Lines that cannot be taken are told with their numbers, the others are accepted, and the exit code is 1.")]
 pub(crate) struct Args {
     /// The events, - for stdin
     file: PathBuf,
-    /// The destination [default: the only one that there is]
+    /// This destination, whatever the routes say [default: by the routes; without any, the only destination that there is]
     #[arg(long, value_name = "DESTINATION")]
     to: Option<String>,
     /// Where an event has the key that makes sending it again harmless, such as properties.orderId; or none
@@ -64,6 +68,8 @@ struct Tally {
     accepted: u64,
     repeated: u64,
     refused: u64,
+    /// Events that no route took.
+    unrouted: u64,
     #[serde(flatten)]
     ended: Option<Ended>,
     ids: Vec<DeliveryName>,
@@ -80,13 +86,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
     let destination = destination(config, args.to.clone())?;
+    let routed = destination.is_none();
     let name = args.file.display().to_string();
     let input = open(&args.file)?;
     let once = args.once.as_deref().map_or(Field::key(), Field::asked);
-    let events = Events::new(input, destination, once, args.lane.as_deref().map_or(Field::Absent, Field::asked));
+    let events = Events::new(input, destination.unwrap_or_default(), once, args.lane.as_deref().map_or(Field::Absent, Field::asked));
     let mut session = Session::open(config, if args.wait { Purpose::Deliver } else { Purpose::Look }).await?;
     let running = session.is_running();
-    let result = send(&mut session, events, &name, args.wait).await;
+    let result = send(&mut session, events, &name, routed, args.wait).await;
     session.close().await?;
     let (tally, interrupted) = result?;
     tell(&tally, args.json)?;
@@ -102,9 +109,10 @@ async fn send(
     session: &mut Session,
     mut events: Events<Box<dyn Read>>,
     name: &str,
+    routed: bool,
     wait: bool,
 ) -> Result<(Tally, bool), Failure> {
-    let mut sender = Sender::new(session, name);
+    let mut sender = Sender::new(session, name, routed);
     while let Some(event) = events.next() {
         let event = event.map_err(|why| Failure::new(format!("{name} cannot be read: {why}")))?;
         sender.take(event).await?;
@@ -132,11 +140,13 @@ async fn send(
     Ok((tally, interrupted))
 }
 
-fn destination(config: &Path, asked: Option<String>) -> Result<String, Failure> {
-    let known = Config::outline(config)?.destinations;
-    match (asked, known.as_slice()) {
-        (Some(name), known) if known.contains(&name) => Ok(name),
-        (None, [only]) => Ok(only.clone()),
+/// The destination that everything goes to; nothing where the routes decide.
+fn destination(config: &Path, asked: Option<String>) -> Result<Option<String>, Failure> {
+    let outline = Config::outline(config)?;
+    match (asked, outline.destinations.as_slice()) {
+        (None, _) if outline.has_routes => Ok(None),
+        (Some(name), known) if known.contains(&name) => Ok(Some(name)),
+        (None, [only]) => Ok(Some(only.clone())),
         (_, []) => {
             Err(Failure::usage(format!("{} has no destination", config.display())).help("add [destination.NAME]"))
         }
@@ -145,7 +155,7 @@ fn destination(config: &Path, asked: Option<String>) -> Result<String, Failure> 
                 .help(format!("there are {}", known.join(", "))))
         }
         (None, known) => Err(Failure::usage("there is more than one destination")
-            .help(format!("choose with --to: {}", known.join(", ")))),
+            .help(format!("choose with --to: {}; or add [[route]]", known.join(", ")))),
     }
 }
 
@@ -161,6 +171,8 @@ fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
 struct Sender<'a> {
     session: &'a mut Session,
     name: &'a str,
+    /// Whether the routes decide where events go.
+    routed: bool,
     progress: Progress,
     /// An id from before this moment was accepted by an earlier command.
     began_ms: u64,
@@ -172,10 +184,11 @@ struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    fn new(session: &'a mut Session, name: &'a str) -> Self {
+    fn new(session: &'a mut Session, name: &'a str, routed: bool) -> Self {
         Sender {
             session,
             name,
+            routed,
             progress: Progress::new("accepted", None),
             began_ms: clock::wall().as_millis(),
             group: Vec::new(),
@@ -233,24 +246,49 @@ impl<'a> Sender<'a> {
 
     /// Offers the group once and keeps of it what a full engine did not take.
     async fn offer(&mut self) -> Result<(), Failure> {
-        let offers = self.group.iter().map(|(_, offer)| offer.clone()).collect();
-        let answers: Vec<Result<DeliveryName, Fault>> = match self.session.try_ask(Request::Submit { offers }).await? {
+        let answers = match self.ask().await? {
             Ok(answers) => answers,
             Err(fault) if fault.kind == Kind::Busy => return Ok(()),
             Err(fault) => return Err(fault.into()),
         };
         let mut busy = Vec::new();
-        for ((line, offer), answer) in std::mem::take(&mut self.group).into_iter().zip(answers) {
-            match answer {
-                Ok(id) => self.accept(id),
-                Err(fault) if fault.kind == Kind::Busy => busy.push((line, offer)),
-                Err(fault) if fault.kind == Kind::Ended => return Err(fault.into()),
-                Err(fault) => self.refuse(line, &format!(": {}", fault.message)),
+        for ((line, offer), answers) in std::mem::take(&mut self.group).into_iter().zip(answers) {
+            let full = |answer: &Result<DeliveryName, Fault>| answer.as_ref().is_err_and(|why| why.kind == Kind::Busy);
+            // With a key, offering all of it again is harmless; without one, only what was taken on no route is.
+            if answers.iter().any(full) && (offer.once.is_some() || answers.iter().all(full)) {
+                busy.push((line, offer));
+                continue;
+            }
+            if answers.is_empty() {
+                self.tally.unrouted = self.tally.unrouted.saturating_add(1);
+            }
+            for answer in answers {
+                match answer {
+                    Ok(id) => self.accept(id),
+                    Err(fault) if fault.kind == Kind::Ended => return Err(fault.into()),
+                    Err(fault) => self.refuse(line, &format!(": {}", fault.message)),
+                }
             }
         }
         self.group = busy;
         self.progress.reach(self.tally.accepted);
         Ok(())
+    }
+
+    /// What each event of the group became: one delivery, or one for each route that takes it.
+    async fn ask(&mut self) -> Result<Result<Vec<Answers>, Fault>, Failure> {
+        let offers = self.group.iter().map(|(_, offer)| offer.clone());
+        if !self.routed {
+            let asked = self.session.try_ask(Request::Submit { offers: offers.collect() }).await?;
+            return Ok(asked.map(|answers: Answers| answers.into_iter().map(|answer| vec![answer]).collect()));
+        }
+        let emitted = |offer: Offer| Emitted { body: offer.body, once: offer.once, lane: offer.lane };
+        let asked = self.session.try_ask(Request::Ingest { events: offers.map(emitted).collect() }).await?;
+        let on_routes = |made: Result<Vec<Made>, Fault>| match made {
+            Ok(made) => made.into_iter().map(|one| one.delivery.map_err(|why| on_route(&one.route, why))).collect(),
+            Err(fault) => vec![Err(fault)],
+        };
+        Ok(asked.map(|events: Vec<_>| events.into_iter().map(on_routes).collect()))
     }
 
     fn accept(&mut self, id: DeliveryName) {
@@ -276,6 +314,12 @@ impl<'a> Sender<'a> {
     }
 }
 
+type Answers = Vec<Result<DeliveryName, Fault>>;
+
+fn on_route(route: &str, fault: Fault) -> Fault {
+    Fault { message: format!("route {route}: {}", fault.message), ..fault }
+}
+
 /// The upper 48 bits of an id are the time of its acceptance.
 fn accepted_ms(id: DeliveryId) -> u64 {
     u64::try_from(id.as_u128() >> 80).unwrap_or(u64::MAX)
@@ -285,8 +329,11 @@ fn tell(tally: &Tally, json: bool) -> Result<(), Failure> {
     if json {
         return print::json(tally);
     }
-    let Tally { accepted, repeated, refused, .. } = tally;
+    let Tally { accepted, repeated, refused, unrouted, .. } = tally;
     print::line(&format!("accepted {accepted}, repeated {repeated} (same key and body), refused {refused}"))?;
+    if *unrouted > 0 {
+        print::line(&format!("{unrouted} events were taken by no route; `outlast try` says why"))?;
+    }
     if tally.ids.len() <= 10 {
         tally.ids.iter().try_for_each(|id| print::line(&id.to_string()))?;
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use outlast_state::Span;
+use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
@@ -94,6 +95,48 @@ impl<'a> Section<'a> {
         named
     }
 
+    /// The tables `[[key]]`, in their order.
+    pub(super) fn each(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        let Some((line, value)) = self.find(key) else { return Vec::new() };
+        let DeValue::Array(items) = value else {
+            self.document.fault(line, self.below(key), format!("is {}; write it as [[{key}]]", kind(value)));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (number, item) in items.iter().enumerate() {
+            let line = self.document.line(item.span().start);
+            let path = format!("{}[{}]", self.below(key), number.saturating_add(1));
+            let table = self.table_at(line, &path, item.get_ref());
+            if table.is_some() {
+                sections.push(Section { document: self.document, path, line, table, known: Vec::new() });
+            }
+        }
+        sections
+    }
+
+    /// The value of a key as JSON, as it is written.
+    pub(super) fn json(&mut self, key: &'static str) -> Option<Value> {
+        let (line, value) = self.find(key)?;
+        json(value, &|text| Ok(text.to_owned())).map_err(|why| self.document.fault(line, self.below(key), why)).ok()
+    }
+
+    /// All keys that nobody asked for, as JSON, with what they name of the environment.
+    pub(super) fn rest(&mut self) -> Map<String, Value> {
+        let environment = self.document.environment;
+        let mut rest = Map::new();
+        for (key, value) in self.table.into_iter().flatten() {
+            let name = key.get_ref().as_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            match json(value.get_ref(), &|text| expanded(text, environment).map_err(|why| why.to_string())) {
+                Ok(value) => drop(rest.insert(name.to_owned(), value)),
+                Err(why) => self.fault(name, why),
+            }
+        }
+        rest
+    }
+
     /// The value of a text key, with what it names of the environment.
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         let (line, value) = self.find(key)?;
@@ -109,6 +152,29 @@ impl<'a> Section<'a> {
             Ok(text) => Some(text),
             Err(why) => self.wrong(line, key, why.to_string()),
         }
+    }
+
+    /// The value of a text key that may hold several lines, as it is written.
+    pub(super) fn lines(&mut self, key: &'static str) -> Option<String> {
+        let (line, value) = self.find(key)?;
+        match value {
+            DeValue::String(text) => Some(text.to_string()),
+            other => self.wrong(line, key, format!("is {}; write it in quotes", kind(other))),
+        }
+    }
+
+    /// The value of a key that is a list of texts.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let (line, value) = self.find(key)?;
+        let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            _ => None,
+        };
+        let texts = match value {
+            DeValue::Array(items) => items.iter().map(text).collect::<Option<Vec<_>>>(),
+            _ => None,
+        };
+        texts.or_else(|| self.wrong(line, key, "is not a list of texts; write it as [\"…\", \"…\"]"))
     }
 
     pub(super) fn count(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
@@ -232,6 +298,34 @@ impl<'a> Section<'a> {
     fn below(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
+}
+
+/// A value as JSON; its texts become what `text` makes of them.
+fn json(value: &DeValue<'_>, text: &dyn Fn(&str) -> Result<String, String>) -> Result<Value, String> {
+    Ok(match value {
+        DeValue::String(written) => Value::String(text(written)?),
+        DeValue::Integer(number) => {
+            let read = i64::from_str_radix(number.as_str(), number.radix());
+            read.map(Value::from).map_err(|_| format!("{} is too large", number.as_str()))?
+        }
+        DeValue::Float(number) => {
+            let read: Option<f64> = number.as_str().parse().ok();
+            let finite = read.and_then(serde_json::Number::from_f64);
+            finite.map(Value::Number).ok_or_else(|| format!("{} is no number of JSON", number.as_str()))?
+        }
+        DeValue::Boolean(flag) => Value::Bool(*flag),
+        DeValue::Datetime(moment) => Value::String(moment.to_string()),
+        DeValue::Array(items) => {
+            Value::Array(items.iter().map(|item| json(item.get_ref(), text)).collect::<Result<_, _>>()?)
+        }
+        DeValue::Table(members) => {
+            let member = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                Ok((key.to_string(), json(value.get_ref(), text)?))
+            };
+            Value::Object(members.iter().map(member).collect::<Result<_, String>>()?)
+        }
+    })
 }
 
 /// What may have been meant: the nearest known name, or all of them.

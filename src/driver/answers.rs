@@ -15,7 +15,7 @@ use crate::vault::Grant;
 use crate::view::{CredentialView, Scope, Summary};
 
 /// One `submit_all` makes at most so many keys: three for each parcel, and one for each 3 KiB of body.
-const LARGEST_SUBMISSION: usize = 6_000;
+pub(crate) const LARGEST_SUBMISSION: usize = 6_000;
 
 impl Heart {
     /// Answers a call. What changes something is answered by an act, after the commit; what only looks is answered now.
@@ -148,7 +148,7 @@ impl Heart {
 }
 
 /// About how many keys a parcel's acceptance writes.
-pub(super) fn weight(parcel: &crate::Parcel) -> usize {
+pub(crate) fn weight(parcel: &crate::Parcel) -> usize {
     // A body that is too large is refused, and then writes nothing.
     let body = if parcel.body.len() > LARGEST_BODY { 0 } else { parcel.body.len() };
     body.div_euclid(3 * 1024).saturating_add(3)

@@ -25,7 +25,7 @@ use crate::vault::Vault;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 pub(crate) mod acts;
-mod answers;
+pub(crate) mod answers;
 pub(crate) mod attempt;
 pub(crate) mod bonds;
 pub(crate) mod conversation;

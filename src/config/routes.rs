@@ -1,0 +1,105 @@
+//! The tables `[[route]]`.
+
+use serde_json::{Map, Value};
+
+use super::table::{Section, suggestion};
+use crate::route::{Action, Draft, Route};
+
+/// A table `[[route]]`, read as far as it does not depend on others.
+pub(super) struct Written<'a> {
+    section: Section<'a>,
+    to: Option<String>,
+    name: Option<String>,
+    action: Option<String>,
+    draft: Draft,
+}
+
+/// What a route may lead to.
+pub(super) struct Target<'a> {
+    pub(super) name: &'a str,
+    pub(super) actions: &'a [Action],
+}
+
+pub(super) fn read(sections: Vec<Section<'_>>) -> Vec<Written<'_>> {
+    sections.into_iter().map(read_one).collect()
+}
+
+fn read_one(mut section: Section<'_>) -> Written<'_> {
+    let to = section.text("to");
+    let to = section.needed("to", to, "name one of the [destination.NAME] tables");
+    let name = section.text("name");
+    let action = section.text("action");
+    let when = section.lines("when");
+    let mapping = match section.json("mapping") {
+        None => Map::new(),
+        Some(Value::Object(mapping)) => mapping,
+        Some(_) => {
+            section.fault("mapping", "is no table; write [route.mapping], and in it FIELD = { \"@path\" = \"$.…\" }");
+            Map::new()
+        }
+    };
+    let omit = section.texts("omit").unwrap_or_default();
+    let draft = Draft {
+        when,
+        strict: section.flag("strict").unwrap_or(false),
+        mapping,
+        omit,
+        bare: !section.flag("defaults").unwrap_or(true),
+        disabled: !section.flag("enabled").unwrap_or(true),
+    };
+    Written { section, to, name, action, draft }
+}
+
+/// The routes to each destination, by its name. What cannot work is kept as a fault of its table.
+pub(super) fn resolve(written: Vec<Written<'_>>, targets: &[Target<'_>]) -> Vec<(String, Route)> {
+    let mut routes: Vec<(String, Route)> = Vec::new();
+    for Written { section, to, name, action, draft } in written {
+        if let Some(to) = to
+            && let Some(route) = route(&section, &to, name, action.as_deref(), draft, targets)
+        {
+            if routes.iter().any(|(other, known)| *other == to && known.name() == route.name()) {
+                let name = route.name();
+                section.fault("name", format!("there is a route {name} to {to} already; give this one another name"));
+            } else {
+                routes.push((to, route));
+            }
+        }
+        section.close();
+    }
+    routes
+}
+
+fn route(
+    section: &Section<'_>,
+    to: &str,
+    name: Option<String>,
+    action: Option<&str>,
+    draft: Draft,
+    targets: &[Target<'_>],
+) -> Option<Route> {
+    let Some(target) = targets.iter().find(|target| target.name == to) else {
+        let known: Vec<&str> = targets.iter().map(|target| target.name).collect();
+        section.fault("to", format!("there is no [destination.{to}]{}", suggestion(to, &known)));
+        return None;
+    };
+    let slugs: Vec<&str> = target.actions.iter().map(Action::slug).collect();
+    let found = match action {
+        Some(slug) => target.actions.iter().find(|action| action.slug() == slug).or_else(|| {
+            section.fault("action", format!("{to} has no action {slug}{}", suggestion(slug, &slugs)));
+            None
+        }),
+        None if slugs.len() > 1 => {
+            section.fault("action", format!("is missing, and {to} has several; write one of {}", slugs.join(", ")));
+            None
+        }
+        None => target.actions.first(),
+    }?;
+    let name = name.unwrap_or_else(|| found.slug().to_owned());
+    match Route::new(name, found, draft) {
+        Ok(route) => Some(route),
+        Err(faults) => {
+            faults.iter().for_each(|fault| section.fault(fault.place, fault.message.clone()));
+            None
+        }
+    }
+}
