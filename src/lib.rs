@@ -31,6 +31,7 @@ mod engine;
 mod error;
 mod js;
 mod limits;
+mod nearest;
 mod parcel;
 mod records;
 mod recover;

@@ -11,7 +11,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use super::text::{self, expanded, named, nearest};
+use super::text::{self, expanded, named};
+use crate::nearest::nearest;
 use crate::parcel::unfit_name;
 
 /// One thing that is wrong in a configuration file.

@@ -17,7 +17,8 @@ pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-fn is_space(character: char) -> bool {
+/// Whether JavaScript counts it as white space.
+pub(crate) fn is_space(character: char) -> bool {
     character == '\u{feff}' || (character.is_whitespace() && character != '\u{85}')
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::cli::control::Grant;
 use crate::cli::failure::Failure;
-use crate::config::text::{self, nearest};
+use crate::config::text;
+use crate::nearest::nearest;
 use crate::secret::Secret;
 
 /// Reads a JSON object.

@@ -8,7 +8,6 @@ mod conversions;
 mod fields;
 mod identity;
 mod mapping;
-mod moment;
 mod payload;
 mod settings;
 #[cfg(test)]

@@ -4,7 +4,8 @@ use outlast_state::{Span, Time};
 use serde_json::{Map, Value, json};
 
 use super::fields::{Empties, Field, Invalid, Reader};
-use super::{identity, moment};
+use super::identity;
+use crate::js::moment;
 
 /// LinkedIn refuses what happened longer ago.
 const AGE_MOST: Span = Span::from_secs(90 * 86_400);

@@ -1,9 +1,6 @@
-//! When a conversion happened, read as the reference reads it: first as a number, then as a date.
+//! Moments as the reference implementation's destinations read them: first as a number of milliseconds, then as a date.
 
-use jiff::Timestamp;
-use jiff::civil;
-use jiff::fmt::rfc2822;
-use jiff::tz::Offset;
+use super::{date, number, text};
 
 /// The last moment that a number may name: 2100-01-01, in milliseconds.
 const NUMBERS_END: f64 = 4_102_444_800_000.0;
@@ -12,36 +9,17 @@ const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// Milliseconds since the Unix epoch; `None` when the text is no time.
 ///
-/// A number is always milliseconds: epoch seconds name a day in January 1970. What is read as a date: ISO 8601 with a zone,
-/// without one (taken as UTC), a day or a month alone (their first moment in UTC), and the dates of mail and HTTP.
-pub(super) fn parse(text: &str) -> Option<i64> {
-    number(text).or_else(|| iso(text)).or_else(|| mail(text))
+/// A number up to the year 2100 is always milliseconds: epoch seconds name a day in January 1970. All else is read as
+/// [`date::parse`] does.
+pub(crate) fn parse(text: &str) -> Option<i64> {
+    milliseconds(text).or_else(|| date::parse(text))
 }
 
-fn number(text: &str) -> Option<i64> {
-    let number: f64 = text.trim().parse().ok()?;
+fn milliseconds(text: &str) -> Option<i64> {
+    let number = number::parse(text);
     let in_range = number.fract() == 0.0 && number.abs() <= SAFE_INTEGER && (0.0..=NUMBERS_END).contains(&number);
-    // A safe integer prints without an exponent or a fraction, so this is exact.
-    if in_range { format!("{number:.0}").parse().ok() } else { None }
-}
-
-fn iso(text: &str) -> Option<i64> {
-    // A zone's name in brackets belongs to later standards; JavaScript's dates have none.
-    if text.contains('[') {
-        return None;
-    }
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Some(moment.as_millisecond());
-    }
-    let is_month = text.len() == "2026-03".len();
-    let local = if is_month { format!("{text}-01").parse() } else { text.parse::<civil::DateTime>() };
-    Offset::UTC.to_timestamp(local.ok()?).ok().map(Timestamp::as_millisecond)
-}
-
-fn mail(text: &str) -> Option<i64> {
-    // JavaScript does not mind when the weekday is another than the date's.
-    let parser = rfc2822::DateTimeParser::new().relaxed_weekday(true);
-    parser.parse_timestamp(text).ok().map(Timestamp::as_millisecond)
+    // Empty text is 0 there, but no moment. A safe integer prints without an exponent or a fraction, so this is exact.
+    if in_range && !text::trim(text).is_empty() { format!("{number:.0}").parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -65,6 +43,9 @@ mod tests {
             ("2026-03-14T10:00:00.123456789Z", TEN + 123),
             ("2026-03-14", MIDNIGHT),
             ("2026-03", 1_772_323_200_000),
+            ("2026-02-30", 1_772_409_600_000),
+            ("March 14, 2026 10:00", TEN),
+            ("2026/03/14", MIDNIGHT),
             ("Sat, 14 Mar 2026 10:00:00 GMT", TEN),
             ("Mon, 14 Mar 2026 10:00:00 GMT", TEN),
             ("Sat, 14 Mar 2026 12:00:00 +0200", TEN),
@@ -86,7 +67,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_time() {
         for text in
-            ["", " ", "yesterday-ish", "nope", "NaN", "inf", "2026-13-01", "2026-02-30", "1773480000123.5", "12:00"]
+            ["", " ", "yesterday-ish", "nope", "NaN", "inf", "2026-13-01", "2026-02-32", "1773480000123.5", "12:00"]
         {
             assert_eq!(parse(text), None, "{text}");
         }
