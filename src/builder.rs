@@ -9,12 +9,12 @@ use outlast_state::{Policy, Standard, Time};
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
 use crate::destination::{Destination, Routes};
-use crate::route::{Event, Route};
-use crate::routing::{Routing, Trial};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{Limits, Retention};
 use crate::oauth::Profile;
+use crate::route::{Event, Route};
+use crate::routing::{Routing, Trial};
 use crate::secret::Secret;
 use crate::store::{Store, StoreKind};
 use crate::vault::VaultKey;
@@ -103,6 +103,11 @@ impl Endpoint {
     #[must_use]
     pub fn new(destination: impl Destination) -> Self {
         Endpoint { destination: Arc::new(destination), credential: None, concurrency: 64, routes: Vec::new() }
+    }
+
+    /// The same of one that others hold, too.
+    pub(crate) fn shared(destination: &Arc<dyn Destination>) -> Self {
+        Endpoint { destination: Arc::clone(destination), credential: None, concurrency: 64, routes: Vec::new() }
     }
 
     /// Its requests carry this credential's token.

@@ -1,5 +1,7 @@
 //! The program's configuration file: read, checked, and turned into the description of an engine.
 
+mod destinations;
+mod routes;
 mod store;
 mod table;
 #[cfg(test)]
@@ -16,10 +18,9 @@ use toml::de::DeTable;
 use url::Url;
 
 use crate::builder::{Builder, Endpoint, OAuth};
-use crate::destination::linkedin;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::guard::{Audience, Guard, is_private_line};
+use crate::guard::{Audience, Guard};
 use crate::limits::Limits;
 use crate::oauth::Profile;
 use crate::parcel::LARGEST_BODY;
@@ -27,9 +28,12 @@ use crate::secret::Secret;
 use crate::store::StoreKind;
 use crate::vault::VaultKey;
 
+pub(crate) use destinations::Destination;
+use destinations::check_line;
+use routes::Target;
 use store::StoreSettings;
 pub use table::Fault;
-use table::{Document, Section, suggestion};
+use table::{Document, Section};
 
 /// A configuration that was read and found sound.
 pub struct Config {
@@ -48,6 +52,8 @@ pub(crate) struct Outline {
     pub(crate) store: PathBuf,
     pub(crate) kind: StoreKind,
     pub(crate) destinations: Vec<String>,
+    /// Whether events go where routes say.
+    pub(crate) has_routes: bool,
 }
 
 /// Where the key of the vault is.
@@ -64,15 +70,6 @@ pub(crate) struct Credential {
     client_secret: Secret,
     token_url: Option<Url>,
     settle: Option<Span>,
-}
-
-/// A table `[destination.NAME]`.
-pub(crate) struct Destination {
-    pub(crate) kind: &'static str,
-    pub(crate) credential: String,
-    pub(crate) api_base: Url,
-    settings: linkedin::Builder,
-    concurrency: Option<u32>,
 }
 
 /// Why a configuration cannot be used: everything that is wrong with it.
@@ -111,8 +108,6 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 const PROFILES: [&str; 2] = ["linkedin", "generic"];
-const KINDS: [&str; 1] = ["linkedin-conversions"];
-const LINKEDIN_API: &str = "https://api.linkedin.com/rest";
 
 impl Config {
     /// Reads and checks a configuration file. Values may name the environment as `${NAME}`; relative paths count from the
@@ -134,8 +129,13 @@ impl Config {
         let mut root = Section::root(&document, &table);
         let mut section = root.section("store");
         let (store, kind) = (store::path(path, &mut section), store::kind(&mut section));
-        let destinations = root.named("destination").into_iter().map(|(name, _)| name).collect();
-        finish(&document).map(|()| Outline { store, kind, destinations })
+        let mut has_routes = !root.each("route").is_empty();
+        let mut destinations = Vec::new();
+        for (name, mut section) in root.named("destination") {
+            has_routes |= section.flag("presets").unwrap_or(false);
+            destinations.push(name);
+        }
+        finish(&document).map(|()| Outline { store, kind, destinations, has_routes })
     }
 
     pub(crate) fn read(
@@ -153,7 +153,17 @@ impl Config {
         let allow_loopback = read_network(root.section("network"));
         let guard = Guard::new(allow_loopback.unwrap_or(false), &[]);
         let credentials = read_each(root.named("credential"), |section| read_credential(section, &guard));
-        let destinations = read_each(root.named("destination"), |section| read_destination(section, &guard, &names));
+        let mut destinations =
+            read_each(root.named("destination"), |section| destinations::read(section, &guard, &names));
+        let written = routes::read(root.each("route"));
+        let targets = destinations.iter();
+        let targets: Vec<Target<'_>> =
+            targets.map(|(name, destination)| Target { name, actions: &destination.actions }).collect();
+        for (to, route) in routes::resolve(written, &targets) {
+            if let Some(destination) = destinations.get_mut(&to) {
+                destination.routes.push(route);
+            }
+        }
         root.close();
         finish(&document)?;
         let allow_loopback = allow_loopback.unwrap_or(false);
@@ -180,24 +190,24 @@ impl Config {
             let profile = self.profile(name, credential);
             builder = builder.credential(name, OAuth::new(profile, &credential.client_id, secret));
         }
-        for (name, destination) in &self.destinations {
-            let conversions = destination.settings.clone().build();
-            let conversions = conversions.map_err(|why| Error::configuration(format!("destination.{name}: {why}")))?;
-            let endpoint = Endpoint::new(conversions).credential(&destination.credential);
-            builder = builder.destination(
-                name,
-                match destination.concurrency {
-                    Some(most) => endpoint.concurrency(most),
-                    None => endpoint,
-                },
-            );
-        }
-        Ok(builder)
+        Ok(self
+            .destinations
+            .iter()
+            .fold(builder, |builder, (name, destination)| builder.destination(name, destination.endpoint())))
+    }
+
+    /// Describes no more than the destinations and their routes: enough to try events.
+    pub(crate) fn description(&self) -> Builder {
+        let builder = Engine::builder(&self.store);
+        self.destinations
+            .iter()
+            .fold(builder, |builder, (name, destination)| builder.destination(name, destination.endpoint()))
     }
 
     /// What can work, but is hardly meant.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let used = |name: &str| self.destinations.values().any(|destination| destination.credential == name);
+        let used =
+            |name: &str| self.destinations.values().any(|destination| destination.credential.as_deref() == Some(name));
         let unused = self.credentials.keys().filter(|name| !used(name));
         let mut warnings: Vec<String> = unused
             .map(|name| format!("credential.{name}: no destination uses it; name it in one, or remove it"))
@@ -210,8 +220,8 @@ impl Config {
 
     /// The credential's profile, whose tokens the addresses of its destinations may see.
     fn profile(&self, name: &str, credential: &Credential) -> Profile {
-        let theirs = self.destinations.values().filter(|destination| destination.credential == name);
-        let audience = Audience::of(theirs.map(|destination| &destination.api_base));
+        let theirs = self.destinations.values().filter(|destination| destination.credential.as_deref() == Some(name));
+        let audience = Audience::of(theirs.flat_map(|destination| &destination.addresses));
         let profile = match (credential.profile, &credential.token_url) {
             ("generic", Some(token_url)) => Profile::generic("generic", token_url.clone(), audience),
             (_, Some(token_url)) => Profile { token_url: token_url.clone(), audience, ..Profile::linkedin() },
@@ -323,66 +333,10 @@ fn read_credential(mut section: Section<'_>, guard: &Guard) -> Option<Credential
     if profile == Some("generic") {
         section.needed("token_url", token_url.as_ref(), "the generic profile does not know where tokens are renewed");
     }
-    check_line(&section, "token_url", token_url.as_ref(), guard);
+    if let Some(url) = &token_url {
+        check_line(&section, "token_url", url, guard);
+    }
     section.close();
     let client_secret = Secret::new(client_secret?);
     Some(Credential { profile: profile?, client_id: client_id?, client_secret, token_url, settle })
-}
-
-fn read_destination(mut section: Section<'_>, guard: &Guard, credentials: &[String]) -> Option<Destination> {
-    let kind = section.one_of("kind", &KINDS);
-    let kind = section.needed("kind", kind, "write kind = \"linkedin-conversions\"");
-    let credential = section.text("credential");
-    let credential = section.needed("credential", credential, "name one of the [credential.NAME] tables");
-    if let Some(name) = credential.as_ref().filter(|name| !credentials.contains(name)) {
-        let known: Vec<&str> = credentials.iter().map(String::as_str).collect();
-        let remedy = if known.is_empty() { format!("; add [credential.{name}]") } else { suggestion(name, &known) };
-        section.fault("credential", format!("there is no [credential.{name}]{remedy}"));
-    }
-    let concurrency = section.count("concurrency", 1..=1024).and_then(|count| u32::try_from(count).ok());
-    let api_base = section.url("api_base");
-    check_line(&section, "api_base", api_base.as_ref(), guard);
-    let settings = read_conversions(&mut section, api_base.as_ref());
-    section.close();
-    let api_base = api_base.or_else(|| Url::parse(LINKEDIN_API).ok());
-    Some(Destination { kind: kind?, credential: credential?, api_base: api_base?, settings: settings?, concurrency })
-}
-
-/// The settings of a `linkedin-conversions`, if it can be built with them.
-fn read_conversions(section: &mut Section<'_>, api_base: Option<&Url>) -> Option<linkedin::Builder> {
-    let rule = section.text("conversion_rule");
-    let rule = section.needed("conversion_rule", rule, "write the number of the conversion rule that events count for");
-    let version = section.text("version");
-    let batch_size = section.count("batch_size", 1..=5000).and_then(|size| u32::try_from(size).ok());
-    let compat = section.flag("compat");
-    let mut settings = linkedin::conversions()
-        .rule(rule?)
-        .compat(compat.unwrap_or(false))
-        .api(api_base.map_or(LINKEDIN_API, Url::as_str));
-    if let Some(version) = version {
-        settings = settings.version(version);
-    }
-    if let Some(batch_size) = batch_size {
-        settings = settings.batch_size(batch_size);
-    }
-    let why = settings.clone().build().err();
-    if let Some(why) = &why {
-        let key = match why.setting() {
-            "rule" => "conversion_rule",
-            "api" => "api_base",
-            same => same,
-        };
-        section.fault(key, format!("{} {}", why.problem(), why.remedy()));
-    }
-    why.is_none().then_some(settings)
-}
-
-/// A token or a client's secret goes to this address: it must be one that may be connected to, over a line that is private.
-fn check_line(section: &Section<'_>, key: &'static str, url: Option<&Url>, guard: &Guard) {
-    let Some(url) = url else { return };
-    if !is_private_line(url) {
-        section.fault(key, "would send a secret over plain http; write https://");
-    } else if let Err(denied) = guard.url(url) {
-        section.fault(key, denied.in_a_file());
-    }
 }

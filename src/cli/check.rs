@@ -64,8 +64,13 @@ fn found(config: &Config) -> String {
         lines.push(format!("credential     {name}: profile {}, client {}", credential.profile, credential.client_id));
     }
     for (name, destination) in &config.destinations {
-        let (kind, credential, base) = (destination.kind, &destination.credential, &destination.api_base);
-        lines.push(format!("destination    {name}: {kind} at {base} with credential {credential}"));
+        let (kind, place) = (destination.kind.name, destination.place());
+        let with = destination.credential.as_ref().map_or(String::new(), |it| format!(" with credential {it}"));
+        lines.push(format!("destination    {name}: {kind} at {place}{with}"));
+        for route in &destination.routes {
+            let off = if route.is_enabled() { "" } else { ", switched off" };
+            lines.push(format!("route          {}: to {name} ({}){off}", route.name(), route.action().slug()));
+        }
     }
     lines.join("\n")
 }

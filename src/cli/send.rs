@@ -90,7 +90,12 @@ pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
     let name = args.file.display().to_string();
     let input = open(&args.file)?;
     let once = args.once.as_deref().map_or(Field::key(), Field::asked);
-    let events = Events::new(input, destination.unwrap_or_default(), once, args.lane.as_deref().map_or(Field::Absent, Field::asked));
+    let events = Events::new(
+        input,
+        destination.unwrap_or_default(),
+        once,
+        args.lane.as_deref().map_or(Field::Absent, Field::asked),
+    );
     let mut session = Session::open(config, if args.wait { Purpose::Deliver } else { Purpose::Look }).await?;
     let running = session.is_running();
     let result = send(&mut session, events, &name, routed, args.wait).await;

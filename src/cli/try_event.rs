@@ -58,7 +58,7 @@ struct Refused {
 
 pub(crate) fn run(config: &Path, args: Args) -> Result<(), Failure> {
     let config = Config::load(config)?;
-    let builder = config.description()?;
+    let builder = config.description();
     let path = args.file.or(args.event).unwrap_or_else(|| "-".into());
     let text = read(&path)?;
     let now = clock::wall();

@@ -63,18 +63,20 @@ pub(super) struct Section<'a> {
     line: usize,
     table: Option<&'a DeTable<'a>>,
     known: Vec<&'static str>,
+    /// Whether somebody else knows which keys there may be.
+    closed: bool,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn root(document: &'a Document<'a>, table: &'a DeTable<'a>) -> Self {
-        Section { document, path: String::new(), line: 1, table: Some(table), known: Vec::new() }
+        Section { document, path: String::new(), line: 1, table: Some(table), known: Vec::new(), closed: false }
     }
 
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let found = self.find(key);
         let line = found.map_or(self.line, |(line, _)| line);
         let table = found.and_then(|(line, value)| self.table_at(line, &self.below(key), value));
-        Section { document: self.document, path: self.below(key), line, table, known: Vec::new() }
+        Section { document: self.document, path: self.below(key), line, table, known: Vec::new(), closed: false }
     }
 
     /// The tables `[key.NAME]`, by name.
@@ -89,7 +91,7 @@ impl<'a> Section<'a> {
             }
             let table = self.table_at(line, &path, value.get_ref());
             if table.is_some() {
-                let below = Section { document: self.document, path, line, table, known: Vec::new() };
+                let below = Section { document: self.document, path, line, table, known: Vec::new(), closed: false };
                 named.push((name.get_ref().to_string(), below));
             }
         }
@@ -109,7 +111,7 @@ impl<'a> Section<'a> {
             let path = format!("{}[{}]", self.below(key), number.saturating_add(1));
             let table = self.table_at(line, &path, item.get_ref());
             if table.is_some() {
-                sections.push(Section { document: self.document, path, line, table, known: Vec::new() });
+                sections.push(Section { document: self.document, path, line, table, known: Vec::new(), closed: false });
             }
         }
         sections
@@ -121,8 +123,8 @@ impl<'a> Section<'a> {
         json(value, &|text| Ok(text.to_owned())).map_err(|why| self.document.fault(line, self.below(key), why)).ok()
     }
 
-    /// All keys that nobody asked for, as JSON, with what they name of the environment.
-    pub(super) fn rest(&mut self) -> Map<String, Value> {
+    /// All keys that nobody asked for, and that are known from here on, as JSON, with what they name of the environment.
+    pub(super) fn rest(mut self) -> (Self, Map<String, Value>) {
         let environment = self.document.environment;
         let mut rest = Map::new();
         for (key, value) in self.table.into_iter().flatten() {
@@ -135,7 +137,8 @@ impl<'a> Section<'a> {
                 Err(why) => self.fault(name, why),
             }
         }
-        rest
+        self.closed = true;
+        (self, rest)
     }
 
     /// The value of a text key, with what it names of the environment.
@@ -267,7 +270,7 @@ impl<'a> Section<'a> {
     pub(super) fn close(self) {
         for (key, _) in self.table.into_iter().flatten() {
             let written = key.get_ref().as_ref();
-            if !self.known.contains(&written) {
+            if !self.closed && !self.known.contains(&written) {
                 let line = self.document.line(key.span().start);
                 let message = format!("unknown key{}", suggestion(written, &self.known));
                 self.document.fault(line, self.below(written), message);

@@ -66,7 +66,7 @@ fn a_sound_file_says_what_it_says() {
     assert_eq!(profile.settle, Span::from_secs(30));
     assert_eq!(profile.token_url.port(), Some(9));
     assert!(profile.audience.admits(&Url::parse("http://127.0.0.1:9/rest/conversionEvents").unwrap()));
-    assert!(!profile.audience.admits(&Url::parse(LINKEDIN_API).unwrap()), "nobody sends it there");
+    assert!(!profile.audience.admits(&Url::parse("https://api.linkedin.com/rest").unwrap()), "nobody sends it there");
     assert_eq!(config.destinations.get("conversions").unwrap().concurrency, Some(8));
     assert_eq!(config.warnings(), Vec::<String>::new());
 }

@@ -8,6 +8,7 @@ use crate::exchange::{Exchange, Request};
 use crate::route::Action;
 use crate::route::fields::Empties;
 
+mod kinds;
 pub mod linkedin;
 mod memory;
 mod operation;
@@ -15,6 +16,7 @@ mod routes;
 
 pub(crate) use routes::{Prepared, Routes};
 
+pub use kinds::{Built, Kind, Needed, Unfit, common};
 pub use memory::{Memo, Memory};
 pub use operation::{Operation, Step, Trouble};
 

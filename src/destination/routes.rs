@@ -85,7 +85,8 @@ impl Routes {
             },
             Some(name) => self.named.iter().find(|route| route.name() == name).ok_or_else(|| unknown(name))?,
         };
-        let event = Event::read(body).map_err(|why| self.refused(why.code, "The body is not an event.", &why.message))?;
+        let event =
+            Event::read(body).map_err(|why| self.refused(why.code, "The body is not an event.", &why.message))?;
         if name.is_none() && !route.when().matches(event.value()) {
             return Err(self.not_subscribed(route, event.value()));
         }

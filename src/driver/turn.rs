@@ -372,8 +372,7 @@ fn repeated(once: &str, known: OnceRecord, digest: [u8; 32]) -> Result<DeliveryI
     if known.digest == digest {
         return Ok(known.id);
     }
-    let (before, now) =
-        (hex(known.digest.get(..6).unwrap_or_default()), hex(digest.get(..6).unwrap_or_default()));
+    let (before, now) = (hex(known.digest.get(..6).unwrap_or_default()), hex(digest.get(..6).unwrap_or_default()));
     let id = known.id;
     Err(Error::new(
         ErrorKind::Conflict,

@@ -73,7 +73,7 @@ fn the_largest_parcel_fits_in_its_records() {
     let body = vec![0xFF; crate::parcel::LARGEST_BODY];
     let mut writes = Writes::new();
     let parcel = Parcel::to("d".repeat(256)).bytes(body.clone()).lane("l".repeat(256)).once("o".repeat(256));
-    put_parcel(DeliveryId::from_u128(7), &parcel, digest(&body), &mut writes);
+    put_parcel(DeliveryId::from_u128(7), &parcel, sha256(&body), &mut writes);
     let keys = std::iter::once(Key::Parcel(DeliveryId::from_u128(7)));
     let chunks = (0..).map(|number| Key::Body(DeliveryId::from_u128(7), number));
     for key in keys.chain(chunks).take(writes.len()) {

@@ -234,7 +234,8 @@ fn merged(action: &Action, draft: &Draft) -> Result<Map<String, Value>, Vec<Rout
     let mut mapping = if draft.bare || whole { Map::new() } else { action.mapping() };
     for name in &draft.omit {
         if mapping.shift_remove(name).is_none() {
-            faults.push(fault("omit", format!("`{name}` is no field of the action's own mapping; known are {}", list())));
+            faults
+                .push(fault("omit", format!("`{name}` is no field of the action's own mapping; known are {}", list())));
         }
     }
     for (name, value) in &draft.mapping {

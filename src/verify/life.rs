@@ -95,7 +95,7 @@ impl Life {
     /// # Errors
     /// As [`Builder::open`].
     pub fn open(mut builder: Builder, store: Arc<dyn Store>, random: u64, now: Time) -> Result<Life, Error> {
-        let Recovered { heart, clients, vault, durable: opened } =
+        let Recovered { heart, clients, vault, durable: opened, .. } =
             recover::recovered(&mut builder, &store, random, now)?;
         Ok(Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false, opened })
     }

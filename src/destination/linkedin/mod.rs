@@ -7,6 +7,7 @@ mod answer;
 mod conversions;
 mod fields;
 mod identity;
+mod kind;
 mod mapping;
 mod payload;
 mod settings;
@@ -14,6 +15,7 @@ mod settings;
 mod tests;
 
 pub use conversions::Conversions;
+pub(super) use kind::CONVERSIONS;
 pub use mapping::Mapping;
 pub use settings::{Builder, SettingError};
 

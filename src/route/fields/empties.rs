@@ -7,7 +7,7 @@ use super::field::{Field, Kind};
 use crate::js::text::trim;
 
 /// What counts as empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Empties {
     /// As the reference implementation has it for one event: `null` where it is not allowed, and empty text where no text
     /// may stand or at the top. Members of a list's items stay as they are.
@@ -15,6 +15,7 @@ pub enum Empties {
     /// As the reference implementation has it for a batch: empty text at the top stays where text may stand.
     Batch,
     /// Text without a visible character is no text, and nothing is `null` where it is not allowed, at any depth.
+    #[default]
     Blank,
 }
 

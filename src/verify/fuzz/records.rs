@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::parcel::unfit_name;
 use crate::records::{
-    self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE,
-    MemoryRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
+    self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE, MemoryRecord,
+    OnceRecord, ParcelRecord, PauseRecord, Record,
 };
 use crate::store::codec::{self, OVERHEAD};
 use crate::store::keys::Meta;

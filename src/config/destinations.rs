@@ -1,0 +1,135 @@
+//! The tables `[destination.NAME]`.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::table::{Section, suggestion};
+use crate::builder::Endpoint;
+use crate::destination::{Destination as Speaker, Kind, Needed};
+use crate::guard::{Guard, is_private_line};
+use crate::route::{Action, Route};
+
+/// A table `[destination.NAME]`, with its routes.
+pub(crate) struct Destination {
+    pub(crate) kind: Kind,
+    pub(crate) credential: Option<String>,
+    pub(crate) speaker: Arc<dyn Speaker>,
+    pub(crate) addresses: Vec<Url>,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) routes: Vec<Route>,
+}
+
+impl Destination {
+    /// The endpoint that it describes.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        let mut endpoint = self.routes.iter().cloned().fold(Endpoint::shared(&self.speaker), Endpoint::route);
+        if let Some(name) = &self.credential {
+            endpoint = endpoint.credential(name);
+        }
+        match self.concurrency {
+            Some(most) => endpoint.concurrency(most),
+            None => endpoint,
+        }
+    }
+
+    /// Where its requests go, for people.
+    pub(crate) fn place(&self) -> String {
+        let origins = self.addresses.iter().map(Url::as_str).collect::<Vec<_>>();
+        origins.join(", ")
+    }
+}
+
+pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[String]) -> Option<Destination> {
+    let names = Kind::ALL.map(|kind| kind.name);
+    let kind = section.one_of("kind", &names);
+    let kind = section.needed("kind", kind, "write the kind of destination, such as kind = \"linkedin-conversions\"");
+    let credential = section.text("credential");
+    let concurrency = section.count("concurrency", 1..=1024).and_then(|count| u32::try_from(count).ok());
+    let presets = section.flag("presets").unwrap_or(false);
+    let (section, given) = section.rest();
+    let kind = kind.and_then(Kind::named)?;
+    let credential = needed(&section, &kind, credential, credentials);
+    let settings = match kind.settings().settings(given) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            for fault in &faults {
+                let key = fault.place.split(['.', '[']).next().unwrap_or_default();
+                let known = kind.settings().field(key).is_some();
+                let rest = if fault.place == key || !known { String::new() } else { format!(" ({})", fault.place) };
+                section.fault(key, format!("{}{rest} {}", fault.message, fault.remedy));
+            }
+            return None;
+        }
+    };
+    let built = match kind.build(&settings) {
+        Ok(built) => built,
+        Err(unfit) => {
+            section.fault(&unfit.setting, unfit.message);
+            return None;
+        }
+    };
+    let actions = built.destination.actions().to_vec();
+    let routes = if presets { of_actions(&section, &actions) } else { Vec::new() };
+    for (key, url) in &built.addresses {
+        check_line(&section, key, url, guard);
+    }
+    let addresses = built.addresses.into_iter().map(|(_, url)| url).collect();
+    Some(Destination {
+        kind,
+        credential: credential?,
+        speaker: built.destination,
+        addresses,
+        concurrency,
+        actions,
+        routes,
+    })
+}
+
+/// The credential, where it is one that there is and the kind has a use for it; nothing where it is at fault.
+#[expect(clippy::option_option, reason = "a fault is told apart from none that is needed")]
+fn needed(
+    section: &Section<'_>,
+    kind: &Kind,
+    credential: Option<String>,
+    credentials: &[String],
+) -> Option<Option<String>> {
+    if kind.credential == Needed::Always {
+        section.needed("credential", credential.as_ref(), "name one of the [credential.NAME] tables")?;
+    }
+    let Some(name) = credential else { return (!section.holds("credential")).then_some(None) };
+    if kind.credential == Needed::Never {
+        section.fault("credential", format!("a {} carries no token; leave it out", kind.name));
+        return None;
+    }
+    if credentials.contains(&name) {
+        return Some(Some(name));
+    }
+    let known: Vec<&str> = credentials.iter().map(String::as_str).collect();
+    let remedy = if known.is_empty() { format!("; add [credential.{name}]") } else { suggestion(&name, &known) };
+    section.fault("credential", format!("there is no [credential.{name}]{remedy}"));
+    None
+}
+
+/// A route for each action: its own subscription and mapping.
+fn of_actions(section: &Section<'_>, actions: &[Action]) -> Vec<Route> {
+    if actions.is_empty() {
+        section.fault("presets", "it has no actions; leave this out, and send events to it with --to");
+    }
+    let presets = actions.iter().filter_map(|action| {
+        let preset = Route::preset(action);
+        let tell = |faults: Vec<_>| section.fault("presets", format!("{}: {faults:?}; this is a bug", action.slug()));
+        preset.map_err(tell).ok()
+    });
+    presets.collect()
+}
+
+/// A token or an event goes to this address: it must be one that may be connected to, over a line that is private.
+pub(super) fn check_line(section: &Section<'_>, key: &'static str, url: &Url, guard: &Guard) {
+    if !is_private_line(url) {
+        section.fault(key, "would send a secret over plain http; write https://");
+    } else if let Err(denied) = guard.url(url) {
+        section.fault(key, denied.in_a_file());
+    }
+}
