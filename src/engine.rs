@@ -1,5 +1,7 @@
 //! The engine, as its users hold it.
 
+mod perform;
+
 use std::sync::Arc;
 
 use outlast_state::{DeliveryId, Span};
@@ -11,7 +13,7 @@ use crate::authorisation::Authorisation;
 use crate::builder::Builder;
 use crate::driver::acts::News;
 use crate::driver::answers::{LARGEST_SUBMISSION, weight as weight_of};
-use crate::driver::{Ask, Call, Look};
+use crate::driver::{Ask, Call, Look, World};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::route::Event;
@@ -31,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) failure: Arc<std::sync::OnceLock<Error>>,
     pub(crate) routing: Arc<Routing>,
+    /// It goes with the driver, and the store with it.
+    pub(crate) world: std::sync::Weak<World>,
 }
 
 /// A delivery that an event became on one route.

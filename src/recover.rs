@@ -337,14 +337,15 @@ fn start(
     let (tasks, stopping, failure) = (TaskTracker::new(), CancellationToken::new(), Arc::new(OnceLock::new()));
     let abandon = CancellationToken::new();
     let world = World { store, clock, http, vault, clients, tasks: tasks.clone(), abandon, heard: heard_by };
+    let world = Arc::new(world);
     let driver = Driver {
         heart,
-        world: Arc::new(world),
+        world: Arc::clone(&world),
         calls: waiting,
         heard,
         stopping: stopping.clone(),
         failure: Arc::clone(&failure),
     };
     tasks.spawn(driver.run(durable));
-    Ok(Engine { inner: Arc::new(Inner { calls, stopping, tasks, failure, routing }) })
+    Ok(Engine { inner: Arc::new(Inner { calls, stopping, tasks, failure, routing, world: Arc::downgrade(&world) }) })
 }

@@ -76,11 +76,29 @@ pub trait Destination: Send + Sync + 'static {
         None
     }
 
+    /// What may be asked of the provider beside delivering: the operation `name` with these inputs.
+    ///
+    /// # Errors
+    /// There is none of this name, or the inputs do not fit.
+    fn operation(&self, name: &str, inputs: &Value) -> Result<Box<dyn Operation>, Trouble> {
+        let _ = inputs;
+        Err(no_operation(name))
+    }
+
     /// What to keep in mind of a conversation that is over, however it ended: a name that the provider gave to something,
     /// for a day.
     fn remember(&self, conversation: &Conversation<'_>) -> Vec<Memo> {
         let _ = conversation;
         Vec::new()
+    }
+}
+
+/// No such operation.
+fn no_operation(name: &str) -> Trouble {
+    Trouble {
+        code: "NO_SUCH_OPERATION".to_owned(),
+        message: format!("this destination has no operation {name}"),
+        reached: Value::Null,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Evidence, Load, Span, Time, Verdict};
+use outlast_state::{DeliveryId, Epoch, Evidence, Load, Span, Time, Verdict};
 use tracing::{debug, error};
 
 use super::acts::{Known, Shipment};
@@ -294,18 +294,28 @@ fn no_answer(missing: &NoAnswer, memos: Vec<Memo>) -> Ended {
     Ended::Alike { verdict, note: missing.to_string(), evidence: Evidence::Nothing, memos }
 }
 
-/// The token of the epoch that the delivery was admitted with: from memory, or opened from the store once.
+/// The token of the epoch that the delivery was admitted with.
 fn token(store: &dyn Store, vault: Option<&Vault>, shipment: &Shipment) -> Result<Option<Secret>, String> {
-    let Some(name) = shipment.credential.as_deref() else { return Ok(None) };
+    let name = shipment.credential.as_deref();
+    name.map(|name| token_of(store, vault, name, shipment.epoch)).transpose()
+}
+
+/// The token of an epoch: from memory, or opened from the store once.
+pub(crate) fn token_of(
+    store: &dyn Store,
+    vault: Option<&Vault>,
+    name: &str,
+    epoch: Epoch,
+) -> Result<Secret, String> {
     let Some(vault) = vault else { return Err("there is no key to open the vault with; configure one".into()) };
-    if let Some(token) = vault.token(name, shipment.epoch) {
-        return Ok(Some(token));
+    if let Some(token) = vault.token(name, epoch) {
+        return Ok(token);
     }
-    let key = Key::Token(name.to_owned(), shipment.epoch);
+    let key = Key::Token(name.to_owned(), epoch);
     let sealed = store.get(&key).map_err(|error| error.to_string())?;
     let sealed =
-        sealed.ok_or_else(|| format!("the token of {name}, epoch {}, is missing from the store", shipment.epoch))?;
-    let token = vault.open_access(name, shipment.epoch, &sealed).map_err(|error| error.to_string())?;
-    vault.remember(name, shipment.epoch, token.clone());
-    Ok(Some(token))
+        sealed.ok_or_else(|| format!("the token of {name}, epoch {epoch}, is missing from the store"))?;
+    let token = vault.open_access(name, epoch, &sealed).map_err(|error| error.to_string())?;
+    vault.remember(name, epoch, token.clone());
+    Ok(token)
 }

@@ -7,13 +7,13 @@ use outlast_state::{CredentialWant, DeliveryId, Offer, State, Time, Want};
 use tokio::sync::{broadcast, oneshot};
 use tracing::warn;
 
-use super::Look;
+use super::{Carried, Look};
 use super::acts::{Act, News, Turn};
 use super::heart::Heart;
 use super::machines::{Keeper, Machines};
 use super::shown::{self, damaged, unknown};
 use crate::digest::hex;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::records::{self, Content, DeliveryRecord};
 use crate::store::{Key, Store};
 use crate::view::{CredentialView, Details, Filter, Scope, Summary};
@@ -22,6 +22,31 @@ use crate::view::{CredentialView, Details, Filter, Scope, Summary};
 const WATCHED: usize = 64;
 
 impl Heart {
+    /// What a request to a destination would carry. An expired token is asked for again, as where a delivery meets it.
+    fn carries(&mut self, name: &str, turn: &mut Turn) -> Result<Carried, Error> {
+        let machines = &mut self.machines;
+        let Some(outlet) = machines.settings.outlets.get(name) else {
+            let names: Vec<&str> = machines.settings.outlets.keys().map(|name| &**name).collect();
+            let message = format!("destination: there is none named {name:?}; configured: {}", names.join(", "));
+            return Err(Error::new(ErrorKind::Unknown, message));
+        };
+        let credential = outlet.credential.clone();
+        let spoken_to = machines.settings.speaks_for(name, credential.as_deref());
+        let spoken_to = spoken_to.expect("the outlet was there a moment ago");
+        let Some(credential) = credential else { return Ok(Carried { spoken_to, token: None }) };
+        match machines.token_of(&credential, turn) {
+            Some(token) => Ok(Carried { spoken_to, token: Some((credential, token.epoch)) }),
+            None if machines.is_parked(name) => Err(Error::new(
+                ErrorKind::Caller,
+                format!("credential {credential}: it is dead; give it a grant with `outlast auth import {credential}`"),
+            )),
+            None => Err(Error::new(
+                ErrorKind::Busy,
+                format!("credential {credential}: it has no token that works just now and asks for one while the engine runs; try again in a moment"),
+            )),
+        }
+    }
+
     /// Answers a call that only looks. After the commit too: what it tells may just have changed.
     pub(super) fn look(&mut self, look: Look, turn: &mut Turn) {
         match look {
@@ -53,6 +78,10 @@ impl Heart {
                 turn.acts.push(Act::Beside(Box::new(move || {
                     let _ = reply.send(store.figures());
                 })));
+            }
+            Look::Carries { destination, reply } => {
+                let result = self.carries(&destination, turn);
+                turn.answer(|_| drop(reply.send(result)));
             }
             Look::Credentials { reply } => {
                 let names = self.machines.credentials.keys();

@@ -14,6 +14,8 @@ use tracing::{debug, error};
 use self::acts::{Act, News, Turn};
 use self::grants::RenewalEnding;
 use self::heart::{Gathering, Heart};
+use self::machines::Name;
+use self::settings::SpokenTo;
 use self::turn::Report;
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
@@ -76,6 +78,15 @@ pub(crate) enum Look {
     Figures { reply: oneshot::Sender<StoreFigures> },
     Credentials { reply: oneshot::Sender<Vec<CredentialView>> },
     Pauses { reply: oneshot::Sender<Vec<Scope>> },
+    /// What a request to a destination carries now.
+    Carries { destination: String, reply: oneshot::Sender<Result<Carried, Error>> },
+}
+
+/// What a request to a destination carries.
+pub(crate) struct Carried {
+    pub(crate) spoken_to: SpokenTo,
+    /// The credential and the epoch of its token; nothing for a destination without.
+    pub(crate) token: Option<(Name, Epoch)>,
 }
 
 /// What the tasks that the driver started report back. There are at most as many as there are requests in the air.

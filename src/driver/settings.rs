@@ -47,8 +47,13 @@ pub(crate) struct SpokenTo {
 impl Settings {
     /// Whom a request speaks to.
     pub(crate) fn spoken_to(&self, shipment: &Shipment) -> Option<SpokenTo> {
-        let outlet = self.outlets.get(&shipment.destination)?;
-        let profile = shipment.credential.as_ref().and_then(|name| self.profiles.get(&**name)).cloned();
+        self.speaks_for(&shipment.destination, shipment.credential.as_deref())
+    }
+
+    /// Whom a request to this destination with this credential speaks to.
+    pub(crate) fn speaks_for(&self, destination: &str, credential: Option<&str>) -> Option<SpokenTo> {
+        let outlet = self.outlets.get(destination)?;
+        let profile = credential.and_then(|name| self.profiles.get(name)).cloned();
         let (destination, routes) = (Arc::clone(&outlet.destination), Arc::clone(&outlet.routes));
         Some(SpokenTo { destination, profile, routes })
     }
