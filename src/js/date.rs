@@ -39,10 +39,10 @@ impl Reader {
             sign @ Token::Sign(direction) => {
                 scanner.next();
                 let Token::Number { value, length: 6 } = scanner.peek() else { return Some(sign) };
-                if direction < 0 && value == 0 {
-                    return Some(sign); // there is no year -0
-                }
                 scanner.next();
+                if direction < 0 && value == 0 {
+                    return Some(sign); // there is no year -0; V8 goes on behind it
+                }
                 self.day.add(value.saturating_mul(direction))?;
             }
             Token::Number { value, length: 4 } => {

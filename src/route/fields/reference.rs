@@ -20,7 +20,7 @@ fn rows(table: &mut String, fields: &[Field], prefix: &str) {
         let cells =
             [code(&key), cell(&of(field)), cell(&required(&field.required)), default(field), cell(&about(field))];
         let row: Vec<String> = cells.iter().map(|cell| format!(" {cell} ").replace("  ", " ")).collect();
-        table.push_str("|");
+        table.push('|');
         table.push_str(&row.join("|"));
         table.push_str("|\n");
         let between = if field.multiple { "[]." } else { "." };

@@ -43,7 +43,7 @@ impl Say<'_> {
         let remedy = if quotes && found != "an array" {
             "Put it in quotes.".to_owned()
         } else {
-            format!("{}{}", self.verb(&a(&expected)), self.example())
+            format!("{}{}", self.verb(&a(&expected)).trim_end_matches('.'), self.example())
         };
         self.fault(&format!("must be {} but it was {found}", a(&expected)), remedy)
     }
