@@ -29,6 +29,12 @@ pub(crate) struct Args {
     /// How long a node takes to learn of a new token, such as 2..8s
     #[arg(long, value_name = "FROM..TO", value_parser = propagation)]
     propagation: Option<Span>,
+    /// How long a new audience segment takes no members, such as 30s
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
+    segment_ready: Option<u64>,
+    /// How long the finder takes to learn of a new audience segment, such as 5s
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
+    segment_found: Option<u64>,
     /// Decides everything that looks like chance
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -85,6 +91,9 @@ fn options(args: Args) -> Result<Options, Failure> {
     if let Some(span) = args.propagation {
         options.switches.visibility = Visibility::Uniform(span);
     }
+    let switches = &mut options.switches;
+    switches.segment_ready_delay_ms = args.segment_ready.unwrap_or(switches.segment_ready_delay_ms);
+    switches.finder_delay_ms = args.segment_found.unwrap_or(switches.finder_delay_ms);
     options.seed = args.seed.unwrap_or(options.seed);
     options.api_listen = args.listen.unwrap_or(options.api_listen);
     options.control_listen = args.control_listen.unwrap_or(options.control_listen);
@@ -103,13 +112,16 @@ fn read(path: &Path) -> Result<Options, Failure> {
     Options::from_json(&options).map_err(|why| wrong(&why))
 }
 
+fn milliseconds(written: &str) -> Result<u64, String> {
+    text::span(written).map(outlast_state::Span::as_millis).map_err(|why| why.to_string())
+}
+
 /// Reads `2..8s`, `500ms..2s` or `3s`; a number without a unit takes the unit of the second.
 fn propagation(written: &str) -> Result<Span, String> {
     let (from, to) = written.split_once("..").unwrap_or((written, written));
     let unit = to.trim_start_matches(|letter: char| letter.is_ascii_digit());
     let from = if from.bytes().all(|byte| byte.is_ascii_digit()) { format!("{from}{unit}") } else { from.to_owned() };
-    let read = |part: &str| text::span(part).map(outlast_state::Span::as_millis).map_err(|why| why.to_string());
-    let span = Span { min_ms: read(&from)?, max_ms: read(to)? };
+    let span = Span { min_ms: milliseconds(&from)?, max_ms: milliseconds(to)? };
     if span.min_ms > span.max_ms {
         return Err(format!("`{written}` ends before it begins"));
     }
@@ -119,6 +131,41 @@ fn propagation(written: &str) -> Result<Span, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn read(arguments: &[&str]) -> Options {
+        let line = ["outlast"].iter().chain(arguments);
+        let line = <Line as clap::Parser>::try_parse_from(line).expect("the arguments fit");
+        options(line.args).unwrap_or_else(|_| panic!("{arguments:?} gives options"))
+    }
+
+    #[test]
+    fn arguments_win_over_what_is_usual() {
+        let switches = read(&["--segment-ready", "30s", "--segment-found", "1500ms", "--nodes", "2"]).switches;
+        assert_eq!(
+            (switches.segment_ready_delay_ms, switches.finder_delay_ms, switches.nodes.len()),
+            (30_000, 1500, 2)
+        );
+        assert_eq!(read(&[]).switches, crate::sandbox::Switches::default());
+        let wrong = <Line as clap::Parser>::try_parse_from(["outlast", "--segment-ready", "soon"]);
+        assert!(wrong.err().is_some_and(|why| why.to_string().contains("soon")));
+    }
+
+    #[test]
+    fn an_options_file_is_overruled_where_an_argument_speaks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("options.json");
+        let text = r#"{"switches": {"segment_ready_delay_ms": 7, "finder_delay_ms": 8, "ad_accounts": [{"id": 9}]}}"#;
+        std::fs::write(&file, text).expect("a file");
+        let switches = read(&["--segment-found", "1s", "--options", file.to_str().expect("a path")]).switches;
+        assert_eq!((switches.segment_ready_delay_ms, switches.finder_delay_ms), (7, 1000));
+        assert_eq!(switches.ad_accounts.first().map(|account| account.id), Some(9));
+    }
 
     #[test]
     fn propagation_is_a_range_of_time() {

@@ -6,7 +6,7 @@
 //! | control interface | does |
 //! |---|---|
 //! | `GET /__ctl/summary` | counts, cheap enough to poll |
-//! | `GET /__ctl/state` | what counted, and the refresh counters |
+//! | `GET /__ctl/state` | conversions that counted, segments with their members, conversion rules, and the refresh counters |
 //! | `GET /__ctl/log?from=N` | the audit log from this number on, JSON lines |
 //! | `GET`, `POST /__ctl/config` | the switches; a `POST` replaces those it names |
 //! | `GET`, `POST /__ctl/faults` | the fault rules; a `POST {"rules": [...]}` replaces them |
@@ -14,9 +14,22 @@
 //! | `POST /__ctl/token` | `{"action": "issue"}`, `"revoke"`, `"revoke_grant"`, `"expire"`, `"code"`, `"list"` |
 //! | `POST /__ctl/reset` | back to how it started |
 //!
+//! | API | is |
+//! |---|---|
+//! | `/rest/conversionEvents` | conversions, one or a batch, each counted once |
+//! | `/rest/conversions` | conversion rules: create, read, change, list |
+//! | `/rest/campaignConversions` | campaigns that a rule counts for: one or several |
+//! | `/rest/dmpSegments` | audiences: find, create |
+//! | `/rest/dmpSegments/{id}/users`, `/companies` | members that join or leave, in batches |
+//! | `/rest/adAccounts`, `/rest/adAccounts/{id}/adCampaigns` | what there is to choose from |
+//! | `/rest/adAccountUsers` | a member's role in an account |
+//! | `/rest/me` | who consented |
+//!
 //! The tokens in here open nothing, but they are kept out of the audit log all the same, so that a log can be shown to anyone.
 
+mod accounts;
 mod audit;
+mod choices;
 mod control;
 mod draw;
 mod faults;
@@ -39,12 +52,13 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{AccountRole, AdAccount, Campaign, CampaignStatus};
+pub use choices::{
+    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, RotateRefresh, Span, Supersede, Visibility,
+};
 pub use faults::{Action, Delay, ElementStatus, Malformed, Matcher, OtherAnswer, RetryAfter, Rule, Sharer, Throttle};
 pub use field::FieldError;
-pub use options::{
-    BatchMode, ClockMode, DeadRefreshError, GrantSeed, NodePolicy, NotVisible, Options, RotateRefresh, Secret, Span,
-    Supersede, Switches, Visibility,
-};
+pub use options::{ClockMode, GrantSeed, Options, Secret, Switches};
 pub use provider::{Begun, Provider, Summary};
 pub use server::{Sandbox, SandboxError, WallClock};
 pub use steer::{Consent, Issued};

@@ -1,7 +1,8 @@
 //! The API's nodes: who serves a request, and when who learns of a token.
 
+use super::choices::{NodePolicy, NotVisible, Visibility};
 use super::draw::{between, draw, purpose};
-use super::options::{NodePolicy, NotVisible, Switches, Visibility};
+use super::options::Switches;
 use super::wire::Head;
 
 /// The index of the node that serves the API request number `turn`; nothing if the request names a node that does not exist.

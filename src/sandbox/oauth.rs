@@ -1,6 +1,7 @@
 //! The token endpoint, introspection and revocation. They know every token at once; only the API's nodes lag.
 
-use super::options::{DeadRefreshError, GrantSeed, Secret};
+use super::choices::DeadRefreshError;
+use super::options::{GrantSeed, Secret};
 use super::tokens::{Mint, Tokens, ordinal};
 use super::wire::{Answer, Applied, Effects, Head, RefreshCall};
 use serde_json::{Value, json};
@@ -195,7 +196,7 @@ fn revoke(tokens: &mut Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, Ba
     if let Some(grant) = by_access.or(by_refresh) {
         tokens.revoke_grant(grant, mint.now);
         let value = json!({"revoked_at": mint.now});
-        answer.effects.applied.push(Applied { resource: "grant", key: ordinal(grant).to_string(), value });
+        answer.effects.applied.push(Applied::new("grant", ordinal(grant).to_string(), value));
     }
     Ok(answer)
 }
@@ -236,7 +237,7 @@ fn minted(tokens: &Tokens, mint: Mint<'_>, (access, refresh): (usize, usize), gr
         "expires_ms": token.expires,
         "refresh_token": ordinal(refresh),
     });
-    let applied = vec![Applied { resource: MINTED, key: ordinal(access).to_string(), value }];
+    let applied = vec![Applied::new(MINTED, ordinal(access).to_string(), value)];
     Answer { effects: Effects { applied, ..Effects::default() }, ..Answer::json(200, body) }
 }
 

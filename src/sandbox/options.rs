@@ -1,5 +1,9 @@
 //! Everything that can be set: where to listen, who has which token, and the switches that decide how the provider behaves.
 
+use super::accounts::{self, AdAccount};
+use super::choices::{
+    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, RotateRefresh, Span, Supersede, Visibility,
+};
 use super::faults::Rule;
 use super::field::{self, FieldError};
 use serde::{Deserialize, Serialize};
@@ -133,118 +137,30 @@ pub struct Switches {
     pub api_latency_ms: Span,
     /// How long every answer of the token endpoint takes.
     pub token_latency_ms: Span,
-    /// How a batch with bad elements is answered.
+    /// How a batch of conversions with bad elements is answered.
     pub batch_mode: BatchMode,
     /// Values of `LinkedIn-Version` that are alive.
     pub versions: BTreeSet<String>,
-    /// Conversion rules that exist; any well-formed URN if absent.
+    /// Conversion rules that exist beside those that were created through the API; any well-formed URN if absent.
     pub known_conversions: Option<BTreeSet<String>>,
     /// How old a conversion may be; any age if absent.
     pub conversion_age_limit_ms: Option<u64>,
-    /// Values of `idType` that are known.
+    /// Values of `idType` that conversions know.
     pub accepted_id_types: BTreeSet<String>,
+    /// Values of `idType` that the users of a segment know.
+    pub segment_id_types: BTreeSet<String>,
+    /// How long the finder takes to learn of a new segment. Segments keep the delays that they were created with.
+    pub finder_delay_ms: u64,
+    /// How long a new segment takes no members: 404, as if it did not exist.
+    pub segment_ready_delay_ms: u64,
+    /// The headers that tell a new segment's id.
+    pub segment_id_headers: BTreeSet<IdHeader>,
+    /// The ad accounts that exist, with their campaigns.
+    pub ad_accounts: Vec<AdAccount>,
     /// The largest batch.
     pub max_elements: usize,
     /// How many lines of the audit log stay readable through the control interface. The file keeps all.
     pub audit_keep_lines: usize,
-}
-
-/// Which node serves a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NodePolicy {
-    /// One after the other.
-    RoundRobin,
-    /// A hash of the seed and the request's number.
-    SeededRandom,
-    /// A hash of the seed and the TCP connection.
-    StickyByConnection,
-    /// The one that `X-Sandbox-Node` names; the first if absent.
-    Header,
-}
-
-/// How long a node takes to learn a new access token. `null` in JSON, `None` here, means never.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Visibility {
-    /// By node; 0 for a node that is not named.
-    Fixed(BTreeMap<String, Option<u64>>),
-    /// Drawn for each token and node.
-    Uniform(Span),
-    /// By the token's ordinal, one delay for each node in order; 0 for what is not listed.
-    Listed(BTreeMap<u32, Vec<Option<u64>>>),
-}
-
-/// A range of milliseconds, both ends included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Span {
-    /// The least.
-    pub min_ms: u64,
-    /// The most.
-    pub max_ms: u64,
-}
-
-/// What a node says about a token that it has not learnt. Always 401.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum NotVisible {
-    /// "revoked", byte for byte as for a token that was.
-    #[serde(rename = "65601")]
-    Revoked,
-    /// "expired".
-    #[serde(rename = "65602")]
-    Expired,
-    /// "invalid", as for an unknown token.
-    #[serde(rename = "65600")]
-    Invalid,
-    /// Nothing: no JSON to read a code from.
-    #[serde(rename = "no_body")]
-    NoBody,
-}
-
-/// What a refresh does to the refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RotateRefresh {
-    /// Stays.
-    Same,
-    /// A new one; the old one keeps working.
-    NewOldValid,
-    /// A new one; the old one is dead.
-    NewOldDead,
-}
-
-/// What a refresh does to the access tokens before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Supersede {
-    /// They live on.
-    KeepOld,
-    /// They are revoked.
-    RevokeOldNow,
-    /// They are revoked this many milliseconds later.
-    RevokeOldAfter(u64),
-}
-
-/// What the token endpoint calls a dead refresh token. Both are reported from the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeadRefreshError {
-    /// As the standard has it.
-    InvalidGrant,
-    /// With a text that names the refresh token.
-    InvalidRequest,
-}
-
-/// How a batch with bad elements is answered. Both are reported from the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BatchMode {
-    /// 200, and each element has its status.
-    ElementStatuses,
-    /// 422 for the whole batch, nothing applied, the bad indexes in the message.
-    #[serde(rename = "all_or_nothing_422")]
-    AllOrNothing422,
 }
 
 impl Options {
@@ -300,17 +216,9 @@ impl Switches {
         if self.max_elements == 0 {
             return Err(FieldError::new("max_elements", "must be at least 1"));
         }
+        accounts::check(&self.ad_accounts).map_err(|error| error.under("ad_accounts"))?;
         self.api_latency_ms.check("api_latency_ms")?;
         self.token_latency_ms.check("token_latency_ms")
-    }
-}
-
-impl Span {
-    fn check(self, field: &str) -> Result<(), FieldError> {
-        if self.min_ms <= self.max_ms {
-            return Ok(());
-        }
-        Err(FieldError::new(field, "`min_ms` must not be above `max_ms`"))
     }
 }
 
@@ -378,6 +286,11 @@ impl Default for Switches {
                 "ACXIOM_ID",
                 "ORACLE_MOAT_ID",
             ]),
+            segment_id_types: texts(&["SHA256_EMAIL", "SHA512_EMAIL", "GOOGLE_AID", "APPLE_IDFA"]),
+            finder_delay_ms: 0,
+            segment_ready_delay_ms: 0,
+            segment_id_headers: BTreeSet::from([IdHeader::RestliId, IdHeader::LinkedinId]),
+            ad_accounts: accounts::usual(),
             max_elements: 5000,
             audit_keep_lines: 100_000,
         }

@@ -1,12 +1,13 @@
 //! The provider without sockets: a request and the time in, an answer and its manner out.
 
 use super::audit::{self, Line, Recent};
+use super::choices::NotVisible;
 use super::draw::{between, draw, opaque, purpose};
 use super::faults::{Action, Rules, Sight};
 use super::field::FieldError;
 use super::nodes;
 use super::oauth;
-use super::options::{NotVisible, Options, Switches};
+use super::options::{Options, Switches};
 use super::reshape::{self, Shaped};
 use super::resource::{self, Call, Stores};
 use super::tokens::{Access, Grant, Mint, Standing, Tokens, ordinal};
@@ -40,7 +41,7 @@ pub struct Summary {
     pub requests: u64,
     /// API requests that were answered 401.
     pub refused: u64,
-    /// State changes of resources: conversions that counted.
+    /// State changes of resources: conversions that counted, members that joined or left, segments and rules that came to be.
     pub applied: u64,
     /// Repeats with the same body.
     pub duplicates: u64,
@@ -239,7 +240,7 @@ impl Provider {
             return self.refusal(Standing::Unknown, begun.turn);
         };
         let has = |scope: &str| grant.scope.split([',', ' ']).any(|held| held == scope);
-        if resource.is_some_and(|resource| !has(resource.scope())) {
+        if resource.is_some_and(|resource| !resource.scopes().iter().any(|scope| has(scope))) {
             let message = format!("Not enough permissions to access: {} {}", begun.head.method, begun.head.path);
             return Answer::service_error(403, 100, "ACCESS_DENIED", &message);
         }

@@ -177,6 +177,9 @@ impl Provider {
         });
         json!({
             "conversions": self.stores.conversions.list(),
+            "segments": self.stores.segments.list(),
+            "conversion_rules": self.stores.rules.list(),
+            "campaign_conversions": self.stores.associations.list(),
             "refresh": refresh.collect::<Vec<_>>(),
             "summary": self.counts,
         })

@@ -1,6 +1,11 @@
 //! The provider in process, and a few talks over real sockets.
 
+mod ad_accounts;
+mod campaign_conversions;
+mod conversion_rules;
 mod conversions;
+mod dmp_members;
+mod dmp_segments;
 mod fault_rules;
 mod sockets;
 mod token_endpoint;
@@ -13,6 +18,7 @@ use serde_json::{Value, json};
 const START: u64 = 1_773_576_000_000;
 const DAY: u64 = 86_400_000;
 const CONVERSION: &str = "urn:lla:llaPartnerConversion:789123";
+const ACCOUNT: &str = "urn:li:sponsoredAccount:501";
 const HASH: &str = "e1a3741ca332e55d1911ea2f85931387b67f22c76f5a6c859c431a4f269089b1";
 
 /// A provider and its time.
@@ -73,6 +79,20 @@ impl World {
         self.send("POST", "/rest/conversionEvents", &headers, &json!({"elements": events}).to_string())
     }
 
+    fn get(&mut self, path: &str) -> Reply {
+        self.send("GET", path, &API, "")
+    }
+
+    fn post(&mut self, path: &str, method: Option<&str>, body: &Value) -> Reply {
+        let method = method.map(|method| ("x-restli-method", method));
+        let headers: Vec<(&str, &str)> = API.into_iter().chain(method).collect();
+        self.send("POST", path, &headers, &body.to_string())
+    }
+
+    fn put(&mut self, path: &str, body: &Value) -> Reply {
+        self.send("PUT", path, &API, &body.to_string())
+    }
+
     fn token_call(&mut self, path: &str, form: &[(&str, &str)]) -> Reply {
         let reply = self.open_token_call(path, form);
         self.provider.close(reply.ticket);
@@ -117,6 +137,27 @@ fn text(reply: &Reply, member: &str) -> String {
 
 fn line(reply: &Reply) -> Value {
     serde_json::from_str(&reply.line).expect("a line is JSON")
+}
+
+/// The statuses of a batch's elements.
+fn statuses(reply: &Reply) -> Vec<u64> {
+    let body = body(reply);
+    let elements = body["elements"].as_array().unwrap_or_else(|| panic!("no elements in {body}"));
+    elements.iter().map(|element| element["status"].as_u64().expect("a status")).collect()
+}
+
+/// The members `member` of a list's elements.
+fn listed(reply: &Reply, member: &str) -> Vec<Value> {
+    let body = body(reply);
+    let elements = body["elements"].as_array().unwrap_or_else(|| panic!("no elements in {body}"));
+    elements.iter().map(|element| element[member].clone()).collect()
+}
+
+/// The keys of a line's `applied`, `duplicate` or `conflict`.
+fn keys(reply: &Reply, list: &str) -> Vec<String> {
+    let line = line(reply);
+    let entries = line[list].as_array().expect("a list");
+    entries.iter().map(|entry| entry["key"].as_str().expect("a key").to_owned()).collect()
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {

@@ -1,8 +1,9 @@
 //! Grants, their access and refresh tokens, and what a node knows of them.
 
+use super::choices::{RotateRefresh, Supersede};
 use super::draw::{draw, opaque, purpose};
 use super::nodes;
-use super::options::{GrantSeed, RotateRefresh, Secret, Supersede, Switches};
+use super::options::{GrantSeed, Secret, Switches};
 use super::wire::Head;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};

@@ -122,12 +122,12 @@ pub(super) struct Effects {
     pub(super) conflict: Vec<Key>,
 }
 
-/// One change of state. `value` has sorted members, so equal values have equal text.
+/// One change of state.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Applied {
     pub(super) resource: &'static str,
     pub(super) key: String,
-    pub(super) value: Value,
+    value: Value,
 }
 
 /// What a repeated request repeated.
@@ -135,6 +135,15 @@ pub(super) struct Applied {
 pub(super) struct Key {
     pub(super) resource: &'static str,
     pub(super) key: String,
+}
+
+impl Applied {
+    /// `value` is kept with its members sorted, so equal values have equal text in the log, however they were sent. Its depth is
+    /// bounded by the reader of JSON that it came from.
+    pub(super) fn new(resource: &'static str, key: String, mut value: Value) -> Self {
+        value.sort_all_objects();
+        Self { resource, key, value }
+    }
 }
 
 impl Answer {

@@ -1,9 +1,11 @@
 //! `/rest/conversionEvents`: takes conversions, counts each (conversion, eventId) once, and notices when a repeat is not the same.
 
-use super::super::faults::ElementStatus;
-use super::super::options::{BatchMode, Switches};
+use super::super::choices::BatchMode;
+use super::super::options::Switches;
 use super::super::wire::{Answer, Applied, Effects, Key};
-use super::Call;
+use super::conversion_rules::Rules;
+use super::elements::{self, Fault};
+use super::{Call, Refusal};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -24,78 +26,35 @@ struct Counted {
     conflicts: u64,
 }
 
-/// What is wrong with an event.
-type Fault = &'static str;
-
-pub(super) fn create(store: &mut Conversions, call: &Call<'_>) -> Answer {
-    if call.head.header("x-restli-protocol-version") != Some("2.0.0") {
-        return bad_request("X-Restli-Protocol-Version must be 2.0.0");
+pub(super) fn create(store: &mut Conversions, rules: &Rules, call: &Call<'_>) -> Result<Answer, Refusal> {
+    call.check_protocol()?;
+    call.check_method(&["", "BATCH_CREATE"])?;
+    if !call.restli_method().is_empty() {
+        return create_many(store, rules, call);
     }
-    let Some(body) = call.body else { return bad_request("The body is not JSON") };
-    match call.head.header("x-restli-method") {
-        None => create_one(store, call, body),
-        Some(method) if method.eq_ignore_ascii_case("batch_create") => create_many(store, call, body),
-        Some(_) => bad_request("X-RestLi-Method is not supported on this resource"),
-    }
-}
-
-fn create_one(store: &mut Conversions, call: &Call<'_>, event: &Value) -> Answer {
-    if let Err(fault) = check(event, call.switches, call.now) {
-        return bad_request(fault);
-    }
+    let event = call.json()?;
+    check(event, rules, call).map_err(Refusal::bad)?;
     let mut answer = Answer::empty(201);
     store.apply(event, call.now, &mut answer.effects);
-    answer
+    Ok(answer)
 }
 
-fn create_many(store: &mut Conversions, call: &Call<'_>, body: &Value) -> Answer {
-    let Some(elements) = body.get("elements").and_then(Value::as_array).filter(|list| !list.is_empty()) else {
-        return bad_request("elements must be a list that is not empty");
-    };
-    if elements.len() > call.switches.max_elements {
-        let message = format!("A batch holds at most {} elements", call.switches.max_elements);
-        return Answer::error(413, "PAYLOAD_TOO_LARGE", message);
-    }
-    let checked: Vec<Result<(), Fault>> = elements.iter().map(|event| check(event, call.switches, call.now)).collect();
+fn create_many(store: &mut Conversions, rules: &Rules, call: &Call<'_>) -> Result<Answer, Refusal> {
+    let elements = elements::sent(call)?;
+    let checked: Vec<Result<&Value, Fault>> =
+        elements.iter().map(|event| check(event, rules, call).map(|()| event)).collect();
     if call.switches.batch_mode == BatchMode::AllOrNothing422 && checked.iter().any(Result::is_err) {
-        return Answer::error(422, "INVALID_BATCH", all_faults(&checked));
+        return Err(Refusal::new(422, "INVALID_BATCH", all_faults(&checked)));
     }
-    let mut effects = Effects::default();
-    let statuses: Vec<Value> = (0..)
-        .zip(elements.iter().zip(&checked))
-        .map(|(index, (event, checked))| {
-            let told = call.element_statuses.iter().find(|told| told.index == index);
-            let (status, takes_effect) = element_answer(told, *checked);
-            if takes_effect {
-                store.apply(event, call.now, &mut effects);
-            }
-            status
-        })
-        .collect();
-    Answer { effects, ..Answer::json(200, json!({"elements": statuses})) }
+    Ok(elements::answer(call, checked, |event, effects| store.apply(event, call.now, effects)))
 }
 
-fn element_answer(told: Option<&ElementStatus>, checked: Result<(), Fault>) -> (Value, bool) {
-    let refused =
-        |status: u16, message: &str| json!({"status": status, "error": {"status": status, "message": message}});
-    match (told, checked) {
-        (Some(told), _) if !(200..300).contains(&told.status) => (refused(told.status, &told.message), false),
-        (Some(told), Ok(())) => (json!({"status": told.status}), true),
-        (None, Ok(())) => (json!({"status": 201}), true),
-        (_, Err(fault)) => (refused(400, fault), false),
-    }
-}
-
-fn all_faults(checked: &[Result<(), Fault>]) -> String {
+fn all_faults(checked: &[Result<&Value, Fault>]) -> String {
     let lines = checked
         .iter()
         .enumerate()
         .filter_map(|(index, checked)| checked.err().map(|fault| format!("Index: {index}, ERROR :: {fault}\n")));
     lines.collect()
-}
-
-fn bad_request(message: &str) -> Answer {
-    Answer::error(400, "ILLEGAL_ARGUMENT", message)
 }
 
 impl Conversions {
@@ -112,7 +71,7 @@ impl Conversions {
             }
             self.keyed.insert(pair, Counted { body: event.clone(), at: now, duplicates: 0, conflicts: 0 });
         }
-        effects.applied.push(Applied { resource: NAME, key, value: event.clone() });
+        effects.applied.push(Applied::new(NAME, key, event.clone()));
     }
 
     /// All that counted, sorted by key.
@@ -142,24 +101,16 @@ impl Counted {
     }
 }
 
-fn check(event: &Value, switches: &Switches, now: u64) -> Result<(), Fault> {
-    check_conversion(event.get("conversion"), switches)?;
-    check_time(event.get("conversionHappenedAt"), switches, now)?;
+fn check(event: &Value, rules: &Rules, call: &Call<'_>) -> Result<(), Fault> {
+    let switches = call.switches;
+    let conversion = event.get("conversion").and_then(Value::as_str).unwrap_or_default();
+    rules.check(conversion, switches)?;
+    check_time(event.get("conversionHappenedAt"), switches, call.now)?;
     if event.get("eventId").is_some_and(|id| id.as_str().is_none_or(str::is_empty)) {
         return Err("eventId must be a text that is not empty");
     }
     event.get("conversionValue").map_or(Ok(()), check_value)?;
     check_user(event.get("user"), switches)
-}
-
-fn check_conversion(urn: Option<&Value>, switches: &Switches) -> Result<(), Fault> {
-    let urn = urn.and_then(Value::as_str).unwrap_or_default();
-    let id = urn.strip_prefix("urn:lla:llaPartnerConversion:").unwrap_or_default();
-    match &switches.known_conversions {
-        _ if !is_digits(id) => Err("conversion must be a URN of the form urn:lla:llaPartnerConversion:<id>"),
-        Some(known) if !known.contains(urn) => Err("conversion does not exist"),
-        _ => Ok(()),
-    }
 }
 
 // The future is accepted, as it is by the destination that this stands in for.

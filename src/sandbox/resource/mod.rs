@@ -1,81 +1,121 @@
 //! The API's resources, one file each.
 //!
-//! A resource is a function from its store and a [`Call`] to an [`Answer`]. To add one: a file here, a row in [`find`], and its arm in
-//! [`answer`].
+//! A resource is a function from its store and a [`Call`] to an [`Answer`]. To add one: a file here, a row in [`find`] and in
+//! [`Resource::scopes`], and its arm in [`answer`].
 
+mod ad_accounts;
+mod call;
+pub(super) mod campaign_conversions;
 pub(super) mod conversion_events;
-pub(super) mod me;
+pub(super) mod conversion_rules;
+mod dmp_members;
+pub(super) mod dmp_segments;
+mod elements;
+mod me;
+mod refusal;
+mod restli;
 
-use super::faults::ElementStatus;
-use super::options::Switches;
-use super::wire::{Answer, Head};
-use serde_json::Value;
-
-/// A request that a node has let in.
-pub(super) struct Call<'a> {
-    pub(super) head: &'a Head,
-    /// The body, if it is JSON.
-    pub(super) body: Option<&'a Value>,
-    /// Who consented to the grant of the token.
-    pub(super) member: &'a str,
-    pub(super) now: u64,
-    pub(super) switches: &'a Switches,
-    /// Statuses that a fault rule gives to elements.
-    pub(super) element_statuses: &'a [ElementStatus],
-}
+use super::wire::Answer;
+pub(super) use call::Call;
+use dmp_segments::Kind;
+use refusal::Refusal;
 
 /// What the resources keep.
 #[derive(Default)]
 pub(super) struct Stores {
     pub(super) conversions: conversion_events::Conversions,
+    pub(super) rules: conversion_rules::Rules,
+    pub(super) associations: campaign_conversions::Associations,
+    pub(super) segments: dmp_segments::Segments,
 }
 
-/// A resource.
+/// A resource, with what its path names, as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Resource {
+pub(super) enum Resource<'a> {
     ConversionEvents,
+    Conversions,
+    Conversion(&'a str),
+    CampaignConversions,
+    CampaignConversion(&'a str),
+    DmpSegments,
+    DmpMembers(&'a str, Kind),
+    AdAccounts,
+    AdCampaigns(&'a str),
+    AdAccountUser(&'a str),
     Me,
 }
 
 /// The resource at this path.
-pub(super) fn find(path: &str) -> Option<Resource> {
-    match path {
-        "/rest/conversionEvents" => Some(Resource::ConversionEvents),
-        "/rest/me" => Some(Resource::Me),
-        _ => None,
-    }
+pub(super) fn find(path: &str) -> Option<Resource<'_>> {
+    let mut parts = path.strip_prefix("/rest/")?.split('/');
+    let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
+    Some(match parts {
+        [Some("conversionEvents"), None, ..] => Resource::ConversionEvents,
+        [Some("conversions"), None, ..] => Resource::Conversions,
+        [Some("conversions"), Some(id), None, _] => Resource::Conversion(id),
+        [Some("campaignConversions"), None, ..] => Resource::CampaignConversions,
+        [Some("campaignConversions"), Some(key), None, _] => Resource::CampaignConversion(key),
+        [Some("dmpSegments"), None, ..] => Resource::DmpSegments,
+        [Some("dmpSegments"), Some(id), Some("users"), None] => Resource::DmpMembers(id, Kind::User),
+        [Some("dmpSegments"), Some(id), Some("companies"), None] => Resource::DmpMembers(id, Kind::Company),
+        [Some("adAccounts"), None, ..] => Resource::AdAccounts,
+        [Some("adAccounts"), Some(id), Some("adCampaigns"), None] => Resource::AdCampaigns(id),
+        [Some("adAccountUsers"), Some(key), None, _] => Resource::AdAccountUser(key),
+        [Some("me"), None, ..] => Resource::Me,
+        _ => return None,
+    })
 }
 
-impl Resource {
-    /// The scope that a token needs.
-    pub(super) fn scope(self) -> &'static str {
+impl Resource<'_> {
+    /// The scopes of which a token needs one.
+    pub(super) fn scopes(self) -> &'static [&'static str] {
         match self {
-            Self::ConversionEvents => "rw_conversions",
-            Self::Me => "r_basicprofile",
+            Self::ConversionEvents
+            | Self::Conversions
+            | Self::Conversion(_)
+            | Self::CampaignConversions
+            | Self::CampaignConversion(_) => &["rw_conversions"],
+            Self::DmpSegments | Self::DmpMembers(..) => &["rw_dmp_segments"],
+            Self::AdAccounts | Self::AdCampaigns(_) => &["r_ads"],
+            // Grants for audiences have no other way to learn their role.
+            Self::AdAccountUser(_) => &["r_ads", "rw_dmp_segments"],
+            Self::Me => &["r_basicprofile"],
         }
     }
 }
 
 /// Answers a call; the token has been looked at.
-pub(super) fn answer(stores: &mut Stores, resource: Option<Resource>, call: &Call<'_>) -> Answer {
-    let Some(resource) = resource else {
-        return Answer::error(404, "RESOURCE_NOT_FOUND", format!("No virtual resource found for {}", call.head.path));
+pub(super) fn answer(stores: &mut Stores, resource: Option<Resource<'_>>, call: &Call<'_>) -> Answer {
+    let answered = match resource {
+        None => Err(Refusal::not_found(format!("No virtual resource found for {}", call.head.path))),
+        Some(resource) => call.check_version().and_then(|()| dispatch(stores, resource, call)),
     };
-    if let Some(refused) = call.check_version() {
-        return refused;
-    }
-    match (resource, call.head.method.as_str()) {
-        (Resource::ConversionEvents, "POST") => conversion_events::create(&mut stores.conversions, call),
-        (Resource::Me, "GET") => me::read(call),
-        (_, method) => Answer::error(405, "METHOD_NOT_ALLOWED", format!("{method} is not supported on this resource")),
-    }
+    answered.unwrap_or_else(Answer::from)
 }
 
-impl Call<'_> {
-    fn check_version(&self) -> Option<Answer> {
-        let version = self.head.header("linkedin-version").unwrap_or_default();
-        let alive = version.len() == 6 && self.switches.versions.contains(version);
-        let message = || format!("Requested version {version} is not active");
-        (!alive).then(|| Answer::error(426, "NONEXISTENT_VERSION", message()))
+fn dispatch(stores: &mut Stores, resource: Resource<'_>, call: &Call<'_>) -> Result<Answer, Refusal> {
+    match (resource, call.head.method.as_str()) {
+        (Resource::ConversionEvents, "POST") => conversion_events::create(&mut stores.conversions, &stores.rules, call),
+        (Resource::Conversions, "GET") => conversion_rules::find(&stores.rules, call),
+        (Resource::Conversions, "POST") => conversion_rules::create(&mut stores.rules, call),
+        (Resource::Conversion(id), "GET") => conversion_rules::read(&stores.rules, call, id),
+        (Resource::Conversion(id), "POST") => conversion_rules::change(&mut stores.rules, call, id),
+        (Resource::CampaignConversions, "PUT") => {
+            campaign_conversions::put_many(&mut stores.associations, &stores.rules, call)
+        }
+        (Resource::CampaignConversion(key), "PUT") => {
+            campaign_conversions::put_one(&mut stores.associations, &stores.rules, call, key)
+        }
+        (Resource::DmpSegments, "GET") => dmp_segments::find(&stores.segments, call),
+        (Resource::DmpSegments, "POST") => dmp_segments::create(&mut stores.segments, call),
+        (Resource::DmpMembers(id, kind), "POST") => dmp_members::stream(&mut stores.segments, call, id, kind),
+        (Resource::AdAccounts, "GET") => ad_accounts::find(call),
+        (Resource::AdCampaigns(id), "GET") => ad_accounts::campaigns(call, id),
+        (Resource::AdAccountUser(key), "GET") => ad_accounts::user(call, key),
+        (Resource::Me, "GET") => Ok(me::read(call)),
+        (_, method) => {
+            let message = format!("{method} is not supported on this resource");
+            Err(Refusal::new(405, "METHOD_NOT_ALLOWED", message))
+        }
     }
 }
