@@ -11,11 +11,14 @@ pub mod linkedin;
 mod memory;
 mod operation;
 mod routes;
+mod setting;
+pub mod webhook;
 
 pub(crate) use routes::{Prepared, Routes};
 
 pub use memory::{Memo, Memory};
 pub use operation::{Operation, Step, Trouble};
+pub use setting::SettingError;
 
 /// One API: its requests, and what its answers mean.
 ///
