@@ -16,10 +16,10 @@ pub use codes::{
     EVENT_NOT_UTF8, EVENT_TOO_DEEP, EVENT_TOO_LARGE, EVENT_TOO_OLD, IDENTIFIER_MISSING, IN_DOUBT,
     INVALID_AUDIENCE_MEMBERSHIP, INVALID_SETTINGS, KEY_CONFLICT, LIQUID_FAILED, MAPPING_FAILED, MAPPING_INVALID,
     NOT_SUBSCRIBED, OAUTH_REFRESH_FAILED, OUTCOME_UNKNOWN, PARCEL_INVALID, PAYLOAD_VALIDATION_FAILED, RECORD_DAMAGED,
-    REQUEST_FORBIDDEN, REQUEST_NOT_SENT, RESOURCE_NOT_READY, RESULT_MISSING, ROUTE_UNKNOWN, TOKEN_REFUSED,
+    REJECTED, REQUEST_FORBIDDEN, REQUEST_NOT_SENT, RESOURCE_NOT_READY, RESULT_MISSING, ROUTE_UNKNOWN, TOKEN_REFUSED,
     TOKEN_SEALED, UNKNOWN_ERROR,
 };
-pub use phrases::{PHRASES, status_code};
+pub use phrases::{PHRASES, rejection_code, status_code};
 pub use render::render;
 pub use statuses::{LONGEST_RETRY_AFTER, Meaning, Reading, STATUSES, Sent, StatusRow, advice, read, verdict};
 
@@ -78,7 +78,7 @@ pub fn find(name: &str) -> Option<&'static Code> {
 pub fn code_of(reason: &Reason) -> &'static str {
     match reason {
         Reason::Refused { why: Why::Invalid } => PAYLOAD_VALIDATION_FAILED,
-        Reason::Refused { why: Why::Rejected { status } } => status_code(*status),
+        Reason::Refused { why: Why::Rejected { status } } => rejection_code(*status),
         Reason::Exhausted => BUDGET_EXHAUSTED,
         Reason::Expired => DELIVERY_EXPIRED,
         Reason::Cancelled => DELIVERY_CANCELLED,

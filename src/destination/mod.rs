@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::exchange::{Exchange, Request};
 use crate::route::Action;
 
+pub mod http;
 pub mod linkedin;
 mod memory;
 mod operation;

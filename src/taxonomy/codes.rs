@@ -41,6 +41,8 @@ pub const EVENT_TOO_OLD: &str = "EVENT_TOO_OLD";
 /// The name of a row of [`CODES`].
 pub const INVALID_SETTINGS: &str = "INVALID_SETTINGS";
 /// The name of a row of [`CODES`].
+pub const REJECTED: &str = "REJECTED";
+/// The name of a row of [`CODES`].
 pub const UNKNOWN_ERROR: &str = "UNKNOWN_ERROR";
 /// The name of a row of [`CODES`].
 pub const BUDGET_EXHAUSTED: &str = "BUDGET_EXHAUSTED";
@@ -212,6 +214,13 @@ pub const CODES: &[Code] = &[
         Fate::Failed,
         "The settings of the destination do not fit each other, or the event.",
         "Correct the setting that the message names, then redrive.",
+    ),
+    code(
+        REJECTED,
+        Who::Operator,
+        Fate::Failed,
+        "The provider rejected it in the body of its answer, whose status says nothing of it.",
+        "Look at the message; redrive when its cause is mended.",
     ),
     code(
         UNKNOWN_ERROR,

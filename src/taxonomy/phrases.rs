@@ -1,6 +1,6 @@
 //! The names of statuses.
 
-use super::codes::UNKNOWN_ERROR;
+use super::codes::{REJECTED, UNKNOWN_ERROR};
 
 /// The reason phrases of IANA's registry in upper snake case, and what the reference implementation adds: 226, 306, 418, 499,
 /// 509 and 529 have its names. 413 and 422 keep the names that they had before RFC 9110, which logs and boards know.
@@ -77,4 +77,10 @@ pub const PHRASES: &[(u16, &str)] = &[
 #[must_use]
 pub fn status_code(status: u16) -> &'static str {
     PHRASES.iter().find(|(known, _)| *known == status).map_or(UNKNOWN_ERROR, |(_, name)| name)
+}
+
+/// The code of a rejection with a status: its name, unless that is one of success and the rejection stands in the body.
+#[must_use]
+pub fn rejection_code(status: u16) -> &'static str {
+    if status < 300 { REJECTED } else { status_code(status) }
 }

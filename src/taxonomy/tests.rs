@@ -140,6 +140,7 @@ fn each_reason_to_give_up_has_a_code_that_the_page_explains() {
         (Reason::Refused { why: Why::Rejected { status: 404 } }, "NOT_FOUND"),
         (Reason::Refused { why: Why::Rejected { status: 499 } }, "CANCELLED"),
         (Reason::Refused { why: Why::Rejected { status: 477 } }, UNKNOWN_ERROR),
+        (Reason::Refused { why: Why::Rejected { status: 200 } }, REJECTED),
         (Reason::Exhausted, BUDGET_EXHAUSTED),
         (Reason::Expired, DELIVERY_EXPIRED),
         (Reason::Cancelled, DELIVERY_CANCELLED),

@@ -29,7 +29,11 @@ const LAYERS: [&[&str]; 10] = [
 const AGAINST: [(&str, &str, &str); 0] = [];
 
 /// Types that hold a secret in the clear. None may be printed or written.
-const SECRETS: [(&str, &str); 9] = [
+const SECRETS: [(&str, &str); 13] = [
+    ("src/destination/http/description.rs", "Description"),
+    ("src/destination/http/mod.rs", "Declared"),
+    ("src/destination/webhook/mod.rs", "Webhook"),
+    ("src/destination/webhook/signature.rs", "Key"),
     ("src/driver/grants.rs", "Brought"),
     ("src/authorisation.rs", "Authorisation"),
     ("src/oauth/refresh.rs", "Client"),
