@@ -7,6 +7,12 @@ use outlast_state::{Span, Time};
 use serde_json::Value;
 use url::Url;
 
+use crate::secret::Secret;
+
+mod rule;
+
+pub use rule::Rule;
+
 /// How a request asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -42,6 +48,8 @@ pub struct Request {
     method: Method,
     url: Url,
     headers: Vec<(Cow<'static, str>, String)>,
+    /// Which of the headers nobody is shown.
+    hidden: Vec<usize>,
     body: Vec<u8>,
     bearer: bool,
 }
@@ -50,7 +58,7 @@ impl Request {
     /// A request without headers or a body.
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
-        Request { method, url, headers: Vec::new(), body: Vec::new(), bearer: false }
+        Request { method, url, headers: Vec::new(), hidden: Vec::new(), body: Vec::new(), bearer: false }
     }
 
     /// Adds a header; `name` in lower case. A value that HTTP forbids is refused when the request is sent.
@@ -58,6 +66,13 @@ impl Request {
     pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Adds a header whose value is sent and never shown.
+    #[must_use]
+    pub fn secret_header(mut self, name: impl Into<Cow<'static, str>>, value: &Secret) -> Self {
+        self.hidden.push(self.headers.len());
+        self.header(name, value.reveal())
     }
 
     /// Sets a JSON body and its content type.
@@ -93,10 +108,18 @@ impl Request {
         &self.url
     }
 
-    /// Its headers, names in lower case; never the token.
+    /// Its headers as they are sent, names in lower case; never the token. [`Request::shown`] has them for people.
     #[must_use]
     pub fn headers(&self) -> &[(Cow<'static, str>, String)] {
         &self.headers
+    }
+
+    /// Its headers without what is secret in them.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().enumerate().map(|(at, (name, value))| {
+            let value = if self.hidden.contains(&at) { HIDDEN } else { value };
+            (name.as_ref(), value)
+        })
     }
 
     /// Its body's bytes.
@@ -110,6 +133,27 @@ impl Request {
     pub fn wants_bearer(&self) -> bool {
         self.bearer
     }
+}
+
+/// What stands where a secret value is.
+const HIDDEN: &str = "[secret]";
+
+/// Headers that frame a message. Two opinions on where it ends are two messages, so only the HTTP client writes them.
+pub(crate) const FRAMING: &[&str] =
+    &["connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// What is wrong with `name` as the name of a header (RFC 9110, section 5.1), if anything is.
+pub(crate) fn unfit_header_name(name: &str) -> Option<&'static str> {
+    let is_token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Some("is not the name of a header in lower case");
+    }
+    FRAMING.contains(&name).then_some("is written by the HTTP client")
+}
+
+/// Whether HTTP takes `value` as the value of a header: what is visible in ASCII, blanks and tabs.
+pub(crate) fn is_header_value(value: &str) -> bool {
+    value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
 /// Method, address without its query, and sizes: a query or a body may hold personal data.
@@ -157,15 +201,27 @@ impl Answer {
     #[must_use]
     pub fn retry_after(&self, cap: Span) -> Option<Span> {
         let text = self.header("retry-after")?.trim();
-        let span = if let Ok(seconds) = text.parse::<u64>() {
-            Span::from_secs(seconds)
-        } else {
-            let date = jiff::fmt::rfc2822::parse(text).ok()?;
-            let millis = u64::try_from(date.timestamp().as_millisecond()).unwrap_or(0);
-            Time::from_millis(millis).since(self.received)
-        };
+        let span = wait_in(text, self.received)?;
         Some(span.min(cap))
     }
+}
+
+/// How long `text` asks to wait from `now` on: whole seconds, or the date of HTTP in any of its three forms (RFC 9110, section
+/// 5.6.7). So many seconds that they cannot be counted are as long as can be.
+pub(crate) fn wait_in(text: &str, now: Time) -> Option<Span> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Span::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let obsolete = |form: &str| {
+        let broken_down = jiff::fmt::strtime::parse(form, text).ok()?;
+        broken_down.to_datetime().ok()?.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()
+    };
+    let date = jiff::fmt::rfc2822::parse(text)
+        .ok()
+        .or_else(|| obsolete("%A, %d-%b-%y %H:%M:%S GMT"))
+        .or_else(|| obsolete("%a %b %e %H:%M:%S %Y"))?;
+    let millis = u64::try_from(date.timestamp().as_millisecond()).unwrap_or(0);
+    Some(Time::from_millis(millis).since(now))
 }
 
 /// A request and its answer.
@@ -206,3 +262,6 @@ impl fmt::Display for NoAnswer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use url::{Url, form_urlencoded};
 
 use crate::Secret;
-use crate::exchange::{Answer, Method, NoAnswer, Request};
+use crate::exchange::{Answer, FRAMING, Method, NoAnswer, Request};
 use crate::guard::{Audience, Denied, Guard, is_localhost, is_private_line};
 
 /// How long a request may take, answer included, unless its sender says otherwise.
@@ -355,10 +355,6 @@ async fn system_lookup(host: String) -> io::Result<Vec<SocketAddr>> {
     // Port 0 is replaced by the client with the one of the URL.
     Ok(tokio::net::lookup_host((host, 0)).await?.collect())
 }
-
-/// Headers that frame a message. Two opinions on where it ends are two messages.
-const FRAMING: &[&str] =
-    &["connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// How much of a cause's text is kept.
 const CAUSE_CAP: usize = 160;

@@ -18,6 +18,7 @@ pub mod sample;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod store;
+pub mod taxonomy;
 pub mod vault;
 #[cfg(feature = "verify")]
 pub mod verify;

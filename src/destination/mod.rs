@@ -8,17 +8,21 @@ use crate::exchange::{Exchange, Request};
 use crate::route::Action;
 use crate::route::fields::Empties;
 
+pub mod http;
 mod kinds;
 pub mod linkedin;
 mod memory;
 mod operation;
 mod routes;
+mod setting;
+pub mod webhook;
 
 pub(crate) use routes::{Prepared, Routes};
 
 pub use kinds::{Built, Kind, Needed, Unfit, common};
 pub use memory::{Memo, Memory};
 pub use operation::{Operation, Step, Trouble};
+pub use setting::SettingError;
 
 /// One API: its requests, and what its answers mean.
 ///

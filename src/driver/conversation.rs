@@ -301,20 +301,14 @@ fn token(store: &dyn Store, vault: Option<&Vault>, shipment: &Shipment) -> Resul
 }
 
 /// The token of an epoch: from memory, or opened from the store once.
-pub(crate) fn token_of(
-    store: &dyn Store,
-    vault: Option<&Vault>,
-    name: &str,
-    epoch: Epoch,
-) -> Result<Secret, String> {
+pub(crate) fn token_of(store: &dyn Store, vault: Option<&Vault>, name: &str, epoch: Epoch) -> Result<Secret, String> {
     let Some(vault) = vault else { return Err("there is no key to open the vault with; configure one".into()) };
     if let Some(token) = vault.token(name, epoch) {
         return Ok(token);
     }
     let key = Key::Token(name.to_owned(), epoch);
     let sealed = store.get(&key).map_err(|error| error.to_string())?;
-    let sealed =
-        sealed.ok_or_else(|| format!("the token of {name}, epoch {epoch}, is missing from the store"))?;
+    let sealed = sealed.ok_or_else(|| format!("the token of {name}, epoch {epoch}, is missing from the store"))?;
     let token = vault.open_access(name, epoch, &sealed).map_err(|error| error.to_string())?;
     vault.remember(name, epoch, token.clone());
     Ok(token)

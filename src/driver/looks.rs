@@ -7,11 +7,11 @@ use outlast_state::{CredentialWant, DeliveryId, Offer, State, Time, Want};
 use tokio::sync::{broadcast, oneshot};
 use tracing::warn;
 
-use super::{Carried, Look};
 use super::acts::{Act, News, Turn};
 use super::heart::Heart;
 use super::machines::{Keeper, Machines};
 use super::shown::{self, damaged, unknown};
+use super::{Carried, Look};
 use crate::digest::hex;
 use crate::error::{Error, ErrorKind};
 use crate::records::{self, Content, DeliveryRecord};
@@ -42,7 +42,9 @@ impl Heart {
             )),
             None => Err(Error::new(
                 ErrorKind::Busy,
-                format!("credential {credential}: it has no token that works just now and asks for one while the engine runs; try again in a moment"),
+                format!(
+                    "credential {credential}: it has no token that works just now and asks for one while the engine runs; try again in a moment"
+                ),
             )),
         }
     }

@@ -69,17 +69,43 @@ pub(crate) enum Ask {
 
 /// What a user asks that changes nothing.
 pub(crate) enum Look {
-    Outcome { id: DeliveryId, reply: oneshot::Sender<Result<Outcome, Error>> },
-    Watch { id: DeliveryId, reply: oneshot::Sender<Result<(Summary, broadcast::Receiver<News>), Error>> },
-    List { filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>> },
-    Show { id: DeliveryId, reply: oneshot::Sender<Result<Details, Error>> },
-    Why { id: DeliveryId, reply: oneshot::Sender<Result<Vec<String>, Error>> },
-    Counts { reply: oneshot::Sender<Counts> },
-    Figures { reply: oneshot::Sender<StoreFigures> },
-    Credentials { reply: oneshot::Sender<Vec<CredentialView>> },
-    Pauses { reply: oneshot::Sender<Vec<Scope>> },
+    Outcome {
+        id: DeliveryId,
+        reply: oneshot::Sender<Result<Outcome, Error>>,
+    },
+    Watch {
+        id: DeliveryId,
+        reply: oneshot::Sender<Result<(Summary, broadcast::Receiver<News>), Error>>,
+    },
+    List {
+        filter: Filter,
+        reply: oneshot::Sender<Result<Vec<Summary>, Error>>,
+    },
+    Show {
+        id: DeliveryId,
+        reply: oneshot::Sender<Result<Details, Error>>,
+    },
+    Why {
+        id: DeliveryId,
+        reply: oneshot::Sender<Result<Vec<String>, Error>>,
+    },
+    Counts {
+        reply: oneshot::Sender<Counts>,
+    },
+    Figures {
+        reply: oneshot::Sender<StoreFigures>,
+    },
+    Credentials {
+        reply: oneshot::Sender<Vec<CredentialView>>,
+    },
+    Pauses {
+        reply: oneshot::Sender<Vec<Scope>>,
+    },
     /// What a request to a destination carries now.
-    Carries { destination: String, reply: oneshot::Sender<Result<Carried, Error>> },
+    Carries {
+        destination: String,
+        reply: oneshot::Sender<Result<Carried, Error>>,
+    },
 }
 
 /// What a request to a destination carries.

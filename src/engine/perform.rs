@@ -42,11 +42,7 @@ impl Engine {
         }
     }
 
-    async fn converse(
-        &self,
-        operation: &dyn Operation,
-        carried: Carried,
-    ) -> Result<Result<Value, Trouble>, Error> {
+    async fn converse(&self, operation: &dyn Operation, carried: Carried) -> Result<Result<Value, Trouble>, Error> {
         let Some(world) = self.inner.world.upgrade() else { return Err(self.why_stopped()) };
         let (profile, token) = (carried.spoken_to.profile, carried.token);
         let token = token.map(|(name, epoch)| token_of(world.store.as_ref(), world.vault.as_deref(), &name, epoch));

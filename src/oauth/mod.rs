@@ -3,6 +3,7 @@
 mod profile;
 mod refresh;
 
-pub use profile::{Evidence, Profile, Rotation, Rule};
+pub use crate::exchange::Rule;
+pub use profile::{Evidence, Profile, Rotation};
 pub(crate) use refresh::refresh_form;
 pub use refresh::{Client, Minted, Outcome, read, refresh};

@@ -3,10 +3,9 @@
 use std::ops::RangeInclusive;
 
 use outlast_state::Span;
-use serde_json::Value;
 use url::Url;
 
-use crate::exchange::Answer;
+use crate::exchange::{Answer, Rule};
 use crate::guard::Audience;
 
 /// One OAuth provider and its API. Every field may be overridden: `Profile { settle, ..Profile::linkedin() }`.
@@ -55,45 +54,6 @@ pub enum Rotation {
         /// How long the old one may be used again, for an answer that was lost.
         grace: Span,
     },
-}
-
-/// A row of the answer table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The HTTP statuses that it is about.
-    pub status: RangeInclusive<u16>,
-    /// If given, the body must be JSON that holds one of `values` at this pointer (RFC 6901).
-    pub pointer: Option<String>,
-    /// Texts; a number or a truth value in the body is compared as it is written in JSON.
-    pub values: Vec<String>,
-}
-
-impl Rule {
-    /// The row for any answer with a status in this range.
-    #[must_use]
-    pub const fn status(status: RangeInclusive<u16>) -> Self {
-        Rule { status, pointer: None, values: Vec::new() }
-    }
-
-    /// The row narrowed to answers whose body holds one of `values` at `pointer`.
-    #[must_use]
-    pub fn holding(self, pointer: &str, values: &[&str]) -> Self {
-        let values = values.iter().map(ToString::to_string).collect();
-        Rule { pointer: Some(pointer.to_owned()), values, ..self }
-    }
-
-    fn matches(&self, answer: &Answer) -> bool {
-        self.status.contains(&answer.status) && self.pointer.as_ref().is_none_or(|at| self.body_matches(answer, at))
-    }
-
-    fn body_matches(&self, answer: &Answer, pointer: &str) -> bool {
-        let Some(body) = answer.json() else { return false };
-        match body.pointer(pointer) {
-            None | Some(Value::Array(_) | Value::Object(_)) => false,
-            Some(Value::String(text)) => self.values.contains(text),
-            Some(scalar) => self.values.contains(&scalar.to_string()),
-        }
-    }
 }
 
 /// What an answer says about the token that was sent.
@@ -228,25 +188,6 @@ mod tests {
             "",
         ] {
             assert!(profile.refuses_token(&answer(401, body)), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_row_with_a_pointer_reads_texts_numbers_and_truth_values() {
-        let rule = Rule::status(200..=403).holding("/error/0/code", &["expired", "190", "false"]);
-        for (body, matches) in [
-            (r#"{"error":[{"code":"expired"}]}"#, true),
-            (r#"{"error":[{"code":190}]}"#, true),
-            (r#"{"error":[{"code":"190"}]}"#, true),
-            (r#"{"error":[{"code":false}]}"#, true),
-            (r#"{"error":[{"code":191}]}"#, false),
-            (r#"{"error":[{"code":["expired"]}]}"#, false),
-            (r#"{"error":[]}"#, false),
-            ("expired", false),
-            ("", false),
-        ] {
-            assert_eq!(rule.matches(&answer(400, body)), matches, "{body}");
-            assert!(!rule.matches(&answer(404, body)), "{body}");
         }
     }
 
