@@ -38,6 +38,7 @@ mod records;
 mod recover;
 mod routing;
 mod secret;
+mod span;
 mod unix;
 mod view;
 

@@ -11,6 +11,9 @@ pub struct Summary {
     pub id: DeliveryName,
     /// Its destination's name.
     pub destination: String,
+    /// The route that it came by; none where it was submitted to its destination.
+    #[serde(default)]
+    pub route: Option<String>,
     /// Its lane, if it has one.
     pub lane: Option<String>,
     /// Its idempotency key, if it has one.
@@ -29,6 +32,9 @@ pub struct Summary {
     pub due_ms: Option<u64>,
     /// When it ended, where it has.
     pub ended_ms: Option<u64>,
+    /// The code, in the table of errors, of why it failed or of what the last answer said.
+    #[serde(default)]
+    pub code: Option<String>,
     /// Why it failed, where it has, or what the last answer said.
     pub detail: Option<String>,
     /// Whether it failed although the destination may have it.
@@ -215,6 +221,9 @@ pub struct Failed {
     pub attempts: u32,
     /// When it was given up.
     pub at_ms: u64,
+    /// The code of why, in the table of errors.
+    #[serde(default)]
+    pub code: String,
     /// Why, and who acts next: where an event was refused, the field and the remedy.
     pub reason: String,
     /// Whether the destination may have it all the same.

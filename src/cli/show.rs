@@ -34,10 +34,12 @@ fn page(details: &Details) -> String {
     let summary = &details.summary;
     let mut lines = vec![("id", summary.id.to_string()), ("state", summary.state.clone())];
     let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
+    add("code", summary.code.clone());
     add("detail", summary.detail.clone());
     add("parked", summary.parked.then(|| "its credential waits for a human".to_owned()));
     add("in doubt", summary.in_doubt.then(|| "the destination may have it all the same".to_owned()));
     add("destination", Some(summary.destination.clone()));
+    add("route", summary.route.clone());
     add("lane", summary.lane.clone());
     add("once", summary.once.clone());
     add(

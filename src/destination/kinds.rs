@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use url::Url;
 
-use super::{Destination, linkedin};
+use super::{Destination, SettingError, http, linkedin, webhook};
 use crate::route::Action;
 use crate::route::fields::{Field, Schema, Settings};
+use crate::secret::Secret;
 
 /// A kind of destination.
 #[derive(Clone, Copy)]
@@ -54,7 +56,7 @@ pub struct Unfit {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 1] = [linkedin::CONVERSIONS];
+    pub const ALL: [Kind; 3] = [linkedin::CONVERSIONS, webhook::WEBHOOK, http::HTTP];
 
     pub(super) const fn new(
         [name, title, about]: [&'static str; 3],
@@ -91,6 +93,43 @@ impl Kind {
     pub fn build(&self, settings: &Settings) -> Result<Built, Unfit> {
         (self.build)(settings)
     }
+}
+
+/// The headers that each request has: plain ones, and those whose values are never shown.
+pub(super) fn header_fields() -> [Field; 2] {
+    let headers = Field::object("headers").label("Headers").describe("Headers that each request has.").open();
+    let secret = Field::object("secret_headers")
+        .label("Secret Headers")
+        .describe("Headers whose values are sent as they are and never shown, such as an API key.")
+        .multiple()
+        .properties([
+            Field::text("name").label("Name").describe("The header's name.").example("x-api-key").required(),
+            Field::text("value")
+                .label("Value")
+                .describe("Its value.")
+                .secret()
+                .remedy("Write value = \"${NAME}\" and set NAME in the environment.")
+                .required(),
+        ]);
+    [headers, secret]
+}
+
+/// The headers of these settings.
+pub(super) fn plain_headers(settings: &Settings) -> impl Iterator<Item = (&String, &Value)> {
+    settings.value("headers").and_then(Value::as_object).into_iter().flatten()
+}
+
+/// The secret headers of these settings.
+pub(super) fn secret_headers(settings: &Settings) -> impl Iterator<Item = (String, Secret)> {
+    settings.list("secret_headers").iter().enumerate().filter_map(|(place, header)| {
+        let value = settings.secret(&format!("secret_headers[{place}].value"))?.clone();
+        Some((header.get("name")?.as_str()?.to_owned(), value))
+    })
+}
+
+pub(super) fn unfit(why: &SettingError) -> Unfit {
+    let setting = why.setting().split(['[', '.', ' ']).next().unwrap_or_default().to_owned();
+    Unfit { setting, message: format!("{} {}", why.problem(), why.remedy()) }
 }
 
 /// What an operator sets of any destination.

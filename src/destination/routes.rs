@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::{Conclusion, Destination, Item};
 use crate::route::fields::Empties;
+use crate::taxonomy;
 use crate::route::{Event, Misfit, Route, RouteFault, may_share};
 
 /// The routes of one destination: the one of parcels that are submitted to it, and those that events take.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
-    /// Nothing for a destination without actions.
+    /// Nothing for a destination whose actions take no fields: bodies go as they are.
     plain: Option<Arc<Route>>,
     named: Vec<Arc<Route>>,
     empties: Empties,
@@ -60,7 +61,8 @@ impl Routes {
     /// # Errors
     /// The destination's author made an action that is not sound.
     pub(crate) fn of(destination: &dyn Destination, named: Vec<Route>) -> Result<Self, Vec<RouteFault>> {
-        let plain = destination.actions().first().map(Route::preset).transpose()?.map(Arc::new);
+        let typed = destination.actions().first().filter(|action| !action.schema().fields().is_empty());
+        let plain = typed.map(Route::preset).transpose()?.map(Arc::new);
         let named = named.into_iter().map(Arc::new).collect();
         Ok(Routes { plain, named, empties: destination.empties(), sorts: destination.sorts() })
     }
@@ -125,7 +127,7 @@ impl Routes {
 
     fn not_subscribed(&self, route: &Route, event: &Value) -> Conclusion {
         let advice = format!("{}; send this event elsewhere, or give it a route of its own.", route.explain(event));
-        self.refused("NOT_SUBSCRIBED", "Payload is either invalid or does not match the subscription", &advice)
+        self.refused(taxonomy::NOT_SUBSCRIBED, "Payload is either invalid or does not match the subscription", &advice)
     }
 }
 
@@ -134,5 +136,5 @@ fn unknown(name: &str) -> Conclusion {
     /// Only an operator can change it, and nothing is lost meanwhile.
     const OPERATORS_TURN: outlast_state::Span = outlast_state::Span::from_secs(600);
     let detail = format!("its route {name} is not configured any more; configure it again, or cancel the delivery");
-    Conclusion::new(Verdict::NotYet { after: OPERATORS_TURN }, detail).code("ROUTE_UNKNOWN")
+    Conclusion::new(Verdict::NotYet { after: OPERATORS_TURN }, detail).code(taxonomy::ROUTE_UNKNOWN)
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::records::{self, DeliveryRecord};
 use crate::store::Store;
 use crate::store::codec::Damage;
+use crate::taxonomy;
 use crate::view::{DeliveryName, Done, Failed, JournalLine, Outcome, Summary};
 
 /// The stored record of a delivery.
@@ -35,6 +36,7 @@ pub(super) fn summary(record: &DeliveryRecord, parked: bool) -> Summary {
     Summary {
         id: DeliveryName(delivery.id),
         destination: record.destination.clone(),
+        route: record.route.clone(),
         lane: record.lane.clone(),
         once: record.once.clone(),
         state: delivery.state.name().to_owned(),
@@ -44,9 +46,24 @@ pub(super) fn summary(record: &DeliveryRecord, parked: bool) -> Summary {
         deadline_ms: delivery.deadline.as_millis(),
         due_ms: due.map(Time::as_millis),
         ended_ms: ended.map(Time::as_millis),
+        code: code(record),
         detail: detail(record),
         in_doubt,
         parked: parked && delivery.wants() != Want::Nothing,
+    }
+}
+
+/// The code of why it failed, or of what the last answer said: the closest that is known.
+fn code(record: &DeliveryRecord) -> Option<String> {
+    let said = Some(record.code.clone()).filter(|code| !code.is_empty());
+    match record.delivery.state {
+        // The destination's own code tells why it refused; what it said before tells nothing about another end.
+        State::Failed { reason, .. } => {
+            let said = said.filter(|_| matches!(reason, Reason::Refused { .. }));
+            Some(said.unwrap_or_else(|| taxonomy::code_of(&reason).to_owned()))
+        }
+        State::Done { .. } => None,
+        _ => said,
     }
 }
 
@@ -85,6 +102,7 @@ pub(super) fn outcome(record: &DeliveryRecord) -> Result<Outcome, Error> {
         State::Failed { at, reason, in_doubt } => Ok(Outcome::Failed(Failed {
             attempts,
             at_ms: at.as_millis(),
+            code: code(record).unwrap_or_default(),
             reason: reason_in_words(reason, &record.note),
             in_doubt,
         })),

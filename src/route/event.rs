@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::taxonomy;
+
 /// An event may nest objects and lists so deep; serde's JSON reader goes no deeper.
 pub const DEEPEST: usize = 127;
 
@@ -42,7 +44,7 @@ impl Event {
         let body = body.into();
         let text = std::str::from_utf8(&body).map_err(|why| {
             let at = why.valid_up_to().saturating_add(1);
-            refused("EVENT_NOT_UTF8", format!("event: byte {at} is not UTF-8; send JSON in UTF-8"))
+            refused(taxonomy::EVENT_NOT_UTF8, format!("event: byte {at} is not UTF-8; send JSON in UTF-8"))
         })?;
         let value: Value = serde_json::from_str(text).map_err(|why| unreadable(&why))?;
         Event::of(value, body)
@@ -70,7 +72,7 @@ impl Event {
                 Value::Array(_) => "a list; send its events one by one",
                 Value::Object(_) => "an object",
             };
-            return Err(refused("EVENT_NOT_AN_OBJECT", format!("event: a JSON object is needed, and this is {kind}")));
+            return Err(refused(taxonomy::EVENT_NOT_AN_OBJECT, format!("event: a JSON object is needed, and this is {kind}")));
         }
         let once = match value.get("messageId") {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
@@ -121,7 +123,7 @@ fn refused(code: &'static str, message: String) -> NotAnEvent {
 }
 
 fn too_deep() -> NotAnEvent {
-    refused("EVENT_TOO_DEEP", format!("event: it nests deeper than {DEEPEST} objects and lists; flatten it"))
+    refused(taxonomy::EVENT_TOO_DEEP, format!("event: it nests deeper than {DEEPEST} objects and lists; flatten it"))
 }
 
 fn unreadable(why: &serde_json::Error) -> NotAnEvent {
@@ -132,7 +134,7 @@ fn unreadable(why: &serde_json::Error) -> NotAnEvent {
     let (what, _) = message.split_once(" at line ").unwrap_or((&message, ""));
     let (line, column) = (why.line(), why.column());
     refused(
-        "EVENT_NOT_JSON",
+        taxonomy::EVENT_NOT_JSON,
         format!("event: not JSON at line {line}, column {column}: {what}; send the event as one JSON object"),
     )
 }

@@ -8,6 +8,7 @@ use super::action::Action;
 use super::fields::Empties;
 use super::mapping::Mapping;
 use super::subscription::{Explanation, Subscription};
+use crate::taxonomy;
 
 /// Members of a mapping with a meaning of their own.
 const INTERNAL: &str = "__segment_internal_";
@@ -25,6 +26,8 @@ pub struct Route {
     action: Action,
     saved: Value,
     batching: Option<bool>,
+    /// Nothing is mapped, and nothing needs to be: the event goes as it came.
+    as_it_came: bool,
 }
 
 /// What a route is made of. What is not said is the action's own.
@@ -64,7 +67,7 @@ impl std::error::Error for RouteFault {}
 /// An event's fields, as its action takes them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Payload {
-    /// The fields.
+    /// The fields; null where nothing is mapped and the event goes as it came.
     pub fields: Value,
     /// Members that the mapping gave and the action does not know, by their places. They were taken away.
     pub undeclared: Vec<String>,
@@ -106,7 +109,8 @@ impl Route {
                 };
                 let (name, action, enabled) = (name.into(), action.clone(), !draft.disabled);
                 let saved = if saved.is_empty() { Value::Null } else { Value::Object(saved) };
-                Ok(Route { name, enabled, when, mapping, action, saved, batching })
+                let as_it_came = members.is_empty() && action.schema().fields().is_empty();
+                Ok(Route { name, enabled, when, mapping, action, saved, batching, as_it_came })
             }
             _ => Err(faults),
         }
@@ -178,8 +182,11 @@ impl Route {
     /// # Errors
     /// Why its action cannot take it, now or ever.
     pub fn payload(&self, event: &Value, empties: Empties) -> Result<Payload, Misfit> {
+        if self.as_it_came {
+            return Ok(Payload { fields: Value::Null, undeclared: Vec::new() });
+        }
         let resolved = self.mapping.resolve(event).map_err(|why| Misfit {
-            code: "MAPPING_FAILED",
+            code: taxonomy::MAPPING_FAILED,
             message: "The mapping cannot be resolved.".to_owned(),
             advice: format!("Route {}: {why}", self.name),
         })?;
@@ -188,7 +195,7 @@ impl Route {
             None => Map::new(),
             Some(other) => {
                 return Err(Misfit {
-                    code: "MAPPING_FAILED",
+                    code: taxonomy::MAPPING_FAILED,
                     message: "The mapping does not resolve to fields.".to_owned(),
                     advice: format!("Route {}: it gives {other}; map each field by its name.", self.name),
                 });
@@ -198,7 +205,7 @@ impl Route {
             return Ok(Payload { fields: Value::Object(members), undeclared: Vec::new() });
         }
         let cleaned = self.action.schema().clean(members, empties).map_err(|faults| Misfit {
-            code: "PAYLOAD_INVALID",
+            code: taxonomy::PAYLOAD_VALIDATION_FAILED,
             message: faults.to_string(),
             advice: faults.advice(),
         })?;

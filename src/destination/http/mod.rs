@@ -9,6 +9,7 @@ mod answer;
 mod build;
 mod description;
 mod draft;
+mod kind;
 mod pointer;
 mod request;
 mod template;
@@ -24,6 +25,8 @@ use crate::taxonomy;
 use address::Address;
 use draft::{Draft, Fault};
 use template::Template;
+
+pub(super) use kind::HTTP;
 
 pub use description::{Batch, Body, Dedupe, Description, Means, Place, Results, Row};
 pub use template::{Compile, Resolve, Unresolved};

@@ -1,6 +1,7 @@
 //! Events to any address, signed as the specification of Standard Webhooks says: the receiver verifies with any of its
 //! libraries that a request is ours, whole and recent, and tells repeats by `webhook-id`.
 
+mod kind;
 mod settings;
 mod signature;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::secret::Secret;
 use crate::taxonomy::{self, PAYLOAD_VALIDATION_FAILED, Reading, Sent};
 use signature::Key;
 
+pub(super) use kind::WEBHOOK;
 pub use settings::{Builder, to};
 
 /// Posts each event in a request of its own, signed with each secret.
