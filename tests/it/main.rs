@@ -36,4 +36,6 @@ mod tidy;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
+mod vectors_mapping;
+#[cfg(test)]
 mod vectors_subscriptions;
