@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::action::Action;
 use super::fields::Empties;
-use super::mapping::Mapping;
+use super::mapping::{Class, Mapping, MappingError};
 use super::subscription::{Explanation, Subscription};
 use crate::taxonomy;
 
@@ -186,7 +186,7 @@ impl Route {
             return Ok(Payload { fields: Value::Null, undeclared: Vec::new() });
         }
         let resolved = self.mapping.resolve(event).map_err(|why| Misfit {
-            code: taxonomy::MAPPING_FAILED,
+            code: mapping_code(&why),
             message: "The mapping cannot be resolved.".to_owned(),
             advice: format!("Route {}: {why}", self.name),
         })?;
@@ -210,6 +210,15 @@ impl Route {
             advice: faults.advice(),
         })?;
         Ok(Payload { fields: Value::Object(cleaned.payload), undeclared: cleaned.undeclared })
+    }
+}
+
+/// The code of a mapping that cannot be read or resolved.
+pub(crate) fn mapping_code(why: &MappingError) -> &'static str {
+    match why.class() {
+        Class::Validation | Class::Aggregate => taxonomy::MAPPING_INVALID,
+        Class::Liquid(_) => taxonomy::LIQUID_FAILED,
+        Class::Directive | Class::Internal => taxonomy::MAPPING_FAILED,
     }
 }
 

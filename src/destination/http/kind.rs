@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use url::Url;
 
-use super::{Batch, Body, Declared, Dedupe, Description, Means, Place, Results, Row};
+use super::{Batch, Body, Declared, Dedupe, Description, Means, Place, Resolve, Results, Row, Unresolved};
+use crate::destination::SettingError;
 use crate::destination::kinds::{Built, Kind, Needed, Unfit, header_fields, plain_headers, secret_headers, unfit};
 use crate::exchange::{Method, Rule};
-use crate::route::Action;
+use crate::route::{Action, mapping_code};
 use crate::route::fields::{Field, Schema, Settings};
+use crate::route::mapping::Mapping;
 
 /// The kind `http`.
 pub(in crate::destination) const HTTP: Kind = Kind::new(
@@ -222,4 +225,36 @@ fn read_row(setting: &str, row: &Value) -> Result<Row, Unfit> {
     let known = Means::NAMES.iter().find(|(name, _)| *name == means);
     let means = known.map(|(_, means)| *means).ok_or_else(|| fault(format!("means `{means}` is not known")))?;
     Ok(Row { rule: Rule { status: first..=last, pointer, values }, means })
+}
+
+impl Declared {
+    /// The destination of this description, whose templates are [mappings](crate::route::mapping).
+    ///
+    /// # Errors
+    /// A part of it cannot be used; the error names it and says what to write.
+    pub fn mapped(description: Description) -> Result<Declared, SettingError> {
+        Declared::new(description, &compile)
+    }
+
+    /// Where its requests go: scheme, host and port, which no template changes.
+    #[must_use]
+    pub fn origin(&self) -> Option<Url> {
+        self.address.origin()
+    }
+}
+
+/// Reads a template: an object is a mapping, text with placeholders a `@template`, and anything else stands for itself.
+fn compile(template: &Value) -> Result<Resolve, String> {
+    let mapping = match template {
+        Value::Object(_) => template.clone(),
+        Value::String(text) if text.contains("{{") => serde_json::json!({ "@template": text }),
+        fixed => {
+            let fixed = fixed.clone();
+            return Ok(Arc::new(move |_| Ok(Some(fixed.clone()))));
+        }
+    };
+    let mapping = Mapping::new(&mapping).map_err(|why| why.to_string())?;
+    Ok(Arc::new(move |event| {
+        mapping.resolve(event).map_err(|why| Unresolved { code: mapping_code(&why), message: why.to_string() })
+    }))
 }
