@@ -210,3 +210,45 @@ async fn what_keeps_it_from_starting_is_named() {
     assert!(start(twice).await.contains("grants[1].access_token"));
     sandbox.stop().await;
 }
+
+#[tokio::test]
+async fn audiences_and_keys_in_paths_go_through_and_the_control_interface_shows_them() {
+    let sandbox = started(options(&json!({}))).await;
+    let ask = async |method: &str, path: &str, body: &Value| {
+        let batch = "host: x\r\nx-restli-method: BATCH_CREATE\r\n";
+        let mut request = request(method, path, &body.to_string());
+        if path.ends_with("/users") {
+            request = request.replacen("host: x\r\n", batch, 1);
+        }
+        exchange(sandbox.api_addr(), &request).await.0
+    };
+    let switches = json!({"segment_ready_delay_ms": 5000, "ad_accounts": [{"id": 501, "campaigns": [{"id": 71}]}]});
+    assert_eq!(control(&sandbox, "POST", "/__ctl/config", &switches).await.0, 200);
+    let segment = json!({
+        "name": "n", "sourcePlatform": "SEGMENT", "sourceSegmentId": "k", "account": ACCOUNT, "type": "USER",
+        "destinations": [{"destination": "LINKEDIN"}],
+    });
+    let made = ask("POST", "/rest/dmpSegments", &segment).await;
+    assert!(made.starts_with("HTTP/1.1 201 ") && made.contains("x-restli-id: 70001\r\n"), "{made}");
+    let users = json!({"elements": [{"action": "ADD", "userIds": [{"idType": "GOOGLE_AID", "idValue": "a"}]}]});
+    assert!(ask("POST", "/rest/dmpSegments/70001/users", &users).await.starts_with("HTTP/1.1 404 "));
+    assert_eq!(control(&sandbox, "POST", "/__ctl/clock", &json!({"advance": 5000})).await.0, 200);
+    assert!(ask("POST", "/rest/dmpSegments/70001/users", &users).await.starts_with("HTTP/1.1 200 "));
+    let key = "(campaign:urn%3Ali%3AsponsoredCampaign%3A71,conversion:urn%3Alla%3AllaPartnerConversion%3A321)";
+    let pair = json!({"campaign": "urn:li:sponsoredCampaign:71", "conversion": "urn:lla:llaPartnerConversion:321"});
+    let one = ask("PUT", &format!("/rest/campaignConversions/{key}"), &pair).await;
+    assert!(one.starts_with("HTTP/1.1 204 "), "{one}");
+    let many = json!({"entities": {key: pair}});
+    let many = ask("PUT", &format!("/rest/campaignConversions?ids=List({key})"), &many).await;
+    assert!(many.starts_with("HTTP/1.1 200 ") && many.contains(r#""errors":{}"#), "{many}");
+    let user = format!("/rest/adAccountUsers/account={ACCOUNT}&user=urn:li:person:member-1");
+    let role = ask("GET", &user, &json!({})).await;
+    assert!(role.contains(r#""role":"CAMPAIGN_MANAGER""#), "{role}");
+    let state = control(&sandbox, "GET", "/__ctl/state", &json!({})).await.1;
+    assert_eq!(state["segments"][0]["members"], json!({"GOOGLE_AID:a": {"userIds": users["elements"][0]["userIds"]}}));
+    assert_eq!(state["campaign_conversions"], json!([pair]));
+    assert_eq!(state["conversions"], json!({"keyed": [], "unkeyed": []}));
+    assert_eq!(control(&sandbox, "POST", "/__ctl/reset", &json!({})).await.0, 200);
+    assert_eq!(control(&sandbox, "GET", "/__ctl/state", &json!({})).await.1["segments"], json!([]));
+    sandbox.stop().await;
+}
