@@ -91,7 +91,9 @@ fn dedupe() -> Field {
             pointer("body").label("Body").describe("Where in the body it stands."),
             Field::object("value")
                 .label("Value")
-                .describe("What stands there, as a mapping. Without it, the delivery's name, the same for every attempt.")
+                .describe(
+                    "What stands there, as a mapping. Without it, the delivery's name, the same for every attempt.",
+                )
                 .open(),
         ])
 }
@@ -144,7 +146,10 @@ fn build(settings: &Settings) -> Result<Built, Unfit> {
     description.secret_headers = secret_headers(settings).collect();
     match settings.value("body") {
         Some(body) if settings.flag("bodiless") => {
-            let message = format!("stands beside bodiless = true ({} members); leave one out", body.as_object().map_or(0, Map::len));
+            let message = format!(
+                "stands beside bodiless = true ({} members); leave one out",
+                body.as_object().map_or(0, Map::len)
+            );
             return Err(Unfit { setting: "body".into(), message });
         }
         Some(body) => description.body = Body::Mapped(body.clone()),
@@ -184,7 +189,8 @@ fn read_batch(value: &Value) -> Result<Batch, Unfit> {
     let mut batch = Batch::up_to(items);
     batch.bytes = whole("bytes").unwrap_or(u64::MAX);
     if let Some(linger) = text(value, "linger") {
-        let unfit = |why: crate::span::NotReadable| Unfit { setting: "batch".into(), message: format!("linger: {why}") };
+        let unfit =
+            |why: crate::span::NotReadable| Unfit { setting: "batch".into(), message: format!("linger: {why}") };
         batch.linger = crate::span::span(&linger).map_err(unfit)?;
     }
     batch.at = text(value, "at").unwrap_or_default();
