@@ -39,6 +39,8 @@ fn an_address_is_checked_and_its_host_is_fixed() {
         (to("https://crm.example{{x}}"), "url", "host is a template"),
         (to("{{scheme}}://crm.example/"), "url", "host is a template"),
         (to("https://crm.example/{{x"), "url", "no `}}`"),
+        (to("https://crm.example/{{ }}"), "url", "names nothing"),
+        (to("https://crm.example/{{{x}}}"), "url", "holds `{{{`"),
         (to("https://crm.example\\{{x}}"), "url", "backslash"),
         (to("https://crm.example/a\nb"), "url", "control character"),
         (to("https://crm.example/#{{x}}"), "url", "fragment"),
