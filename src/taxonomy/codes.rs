@@ -155,9 +155,9 @@ pub const CODES: &[Code] = &[
     code(
         ROUTE_UNKNOWN,
         Who::Operator,
-        Fate::Failed,
+        Fate::Waits,
         "The configuration has no route of the name that the delivery came by.",
-        "Put the route back, then redrive.",
+        "Put the route back, or cancel the delivery.",
     ),
     code(
         MAPPING_INVALID,

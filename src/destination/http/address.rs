@@ -51,8 +51,14 @@ impl Address {
             return Err(fault("It holds a backslash or a control character.", "Write / and %-escapes."));
         }
         let base = address(text.get(..host.saturating_add(authority.len())).unwrap_or_default())?;
+        if rest.contains("{{{") {
+            return Err(fault("It holds `{{{`.", "Write two braces around a path."));
+        }
         let parts =
             parts(rest).ok_or_else(|| fault("A `{{` has no `}}`.", "Close it, or write %7B%7B for the letters."))?;
+        if parts.iter().any(|part| matches!(part, Part::Hole(""))) {
+            return Err(fault("A `{{}}` names nothing.", "Write the path of a value in it, such as {{userId}}."));
+        }
         let made = Address { fixed: None, origin: base.origin(), segments: Vec::new(), query: None };
         let made = made.with(&parts, compile)?;
         // Holes are filled with a letter to see whether the rest is an address.
@@ -67,7 +73,8 @@ impl Address {
             match part {
                 Part::Literal(text) => self.literal(text),
                 Part::Hole(path) => {
-                    let template = json!({ "@template": format!("{{{{{path}}}}}") });
+                    // A path, no text with placeholders: what a value holds is not looked at for more of them.
+                    let template = json!({ "@path": path });
                     let hole = Piece::Hole(Template::new(format!("url {{{{{path}}}}}"), &template, compile)?);
                     self.open().push(hole);
                 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::address::Address;
 use super::description::{Batch, Body, Dedupe, Description, Means, Place, Row};
 use super::template::{Compile, Template};
-use super::{Declared, Key, Making, Method, Secret, pointer};
+use super::{Declared, Key, Making, Method, Secret, kind, pointer};
 use crate::destination::SettingError;
 use crate::destination::setting::{header_name, header_value, not_a_secret, private};
 
@@ -43,6 +43,7 @@ impl Declared {
             answers,
             retry_after,
             message,
+            actions: [kind::action()],
         };
         Ok(declared)
     }

@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use outlast_state::{Verdict, Why};
-use ring::digest;
 use serde_json::Value;
 use url::Url;
 
 use super::{Declared, Key, Making, Place, pointer};
 use crate::destination::{Conclusion, Item};
+use crate::digest::{hex, sha256};
 use crate::exchange::is_header_value;
 use crate::taxonomy::PAYLOAD_VALIDATION_FAILED;
 
@@ -52,13 +50,10 @@ impl Fault {
 impl Draft {
     /// What items of one request have in common, in so few characters that a batch key holds them.
     pub(super) fn shared(&self) -> String {
-        let mut context = digest::Context::new(&digest::SHA256);
-        let parts = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-        for part in std::iter::once(self.url.as_str()).chain(parts) {
-            context.update(part.as_bytes());
-            context.update(b"\n"); // stands in no address, name or value
-        }
-        URL_SAFE_NO_PAD.encode(context.finish())
+        let headers = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let parts: Vec<&str> = std::iter::once(self.url.as_str()).chain(headers).collect();
+        // A line break stands in no address, name or value.
+        hex(&sha256(parts.join("\n").as_bytes()))
     }
 }
 

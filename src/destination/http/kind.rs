@@ -9,9 +9,9 @@ use super::{Batch, Body, Declared, Dedupe, Description, Means, Place, Resolve, R
 use crate::destination::SettingError;
 use crate::destination::kinds::{Built, Kind, Needed, Unfit, header_fields, plain_headers, secret_headers, unfit};
 use crate::exchange::{Method, Rule};
-use crate::route::{Action, mapping_code};
 use crate::route::fields::{Field, Schema, Settings};
 use crate::route::mapping::Mapping;
+use crate::route::{Action, mapping_code};
 
 /// The kind `http`.
 pub(in crate::destination) const HTTP: Kind = Kind::new(
@@ -91,7 +91,9 @@ fn dedupe() -> Field {
             pointer("body").label("Body").describe("Where in the body it stands."),
             Field::object("value")
                 .label("Value")
-                .describe("What stands there, as a mapping. Without it, the delivery's name, the same for every attempt.")
+                .describe(
+                    "What stands there, as a mapping. Without it, the delivery's name, the same for every attempt.",
+                )
                 .open(),
         ])
 }
@@ -144,7 +146,10 @@ fn build(settings: &Settings) -> Result<Built, Unfit> {
     description.secret_headers = secret_headers(settings).collect();
     match settings.value("body") {
         Some(body) if settings.flag("bodiless") => {
-            let message = format!("stands beside bodiless = true ({} members); leave one out", body.as_object().map_or(0, Map::len));
+            let message = format!(
+                "stands beside bodiless = true ({} members); leave one out",
+                body.as_object().map_or(0, Map::len)
+            );
             return Err(Unfit { setting: "body".into(), message });
         }
         Some(body) => description.body = Body::Mapped(body.clone()),
@@ -184,7 +189,8 @@ fn read_batch(value: &Value) -> Result<Batch, Unfit> {
     let mut batch = Batch::up_to(items);
     batch.bytes = whole("bytes").unwrap_or(u64::MAX);
     if let Some(linger) = text(value, "linger") {
-        let unfit = |why: crate::span::NotReadable| Unfit { setting: "batch".into(), message: format!("linger: {why}") };
+        let unfit =
+            |why: crate::span::NotReadable| Unfit { setting: "batch".into(), message: format!("linger: {why}") };
         batch.linger = crate::span::span(&linger).map_err(unfit)?;
     }
     batch.at = text(value, "at").unwrap_or_default();
@@ -243,18 +249,26 @@ impl Declared {
     }
 }
 
-/// Reads a template: an object is a mapping, text with placeholders a `@template`, and anything else stands for itself.
+/// The member that a list stands in: by itself a mapping makes an object of it.
+const LIST: &str = "list";
+
+/// Reads a template: objects and lists are mappings, text with placeholders is a `@template`, and anything else stands for
+/// itself.
 fn compile(template: &Value) -> Result<Resolve, String> {
     let mapping = match template {
         Value::Object(_) => template.clone(),
+        Value::Array(_) => serde_json::json!({ LIST: template }),
         Value::String(text) if text.contains("{{") => serde_json::json!({ "@template": text }),
         fixed => {
             let fixed = fixed.clone();
             return Ok(Arc::new(move |_| Ok(Some(fixed.clone()))));
         }
     };
+    let is_list = template.is_array();
     let mapping = Mapping::new(&mapping).map_err(|why| why.to_string())?;
     Ok(Arc::new(move |event| {
-        mapping.resolve(event).map_err(|why| Unresolved { code: mapping_code(&why), message: why.to_string() })
+        let unresolved = |why| Unresolved { code: mapping_code(&why), message: why.to_string() };
+        let found = mapping.resolve(event).map_err(unresolved)?;
+        Ok(if is_list { found.and_then(|mut found| found.get_mut(LIST).map(Value::take)) } else { found })
     }))
 }

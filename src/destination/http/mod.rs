@@ -20,6 +20,7 @@ use outlast_state::{Time, Verdict};
 
 use super::{Batching, Conclusion, Conversation, Destination, Item, Turn};
 use crate::exchange::{Method, Rule};
+use crate::route::Action;
 use crate::secret::Secret;
 use crate::taxonomy;
 use address::Address;
@@ -46,6 +47,7 @@ pub struct Declared {
     answers: Vec<Row>,
     retry_after: Option<String>,
     message: Option<String>,
+    actions: [Action; 1],
 }
 
 /// How a body is made.
@@ -82,6 +84,10 @@ impl Destination for Declared {
         Turn::Conclude(drafts.into_iter().map(conclude).collect())
     }
 
+    fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
     fn check(&self, item: &Item<'_>, _began: Time) -> Result<(), Conclusion> {
         self.draft(item).map(drop).map_err(Fault::conclusion)
     }
@@ -94,9 +100,14 @@ impl Destination for Declared {
         })
     }
 
+    fn sorts(&self) -> bool {
+        let fixed = self.address.is_fixed() && self.headers.iter().all(|(_, value)| value.is_fixed());
+        self.batch.is_some() && !fixed
+    }
+
     /// Items share a request where they share its address and its headers. One that fails is alone with that.
     fn batch_key(&self, item: &Item<'_>) -> Option<String> {
-        if self.address.is_fixed() && self.headers.iter().all(|(_, value)| value.is_fixed()) {
+        if !self.sorts() {
             return Some(String::new());
         }
         self.draft(item).ok().map(|draft| draft.shared())

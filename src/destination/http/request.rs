@@ -1,10 +1,10 @@
 //! One or many items in a request.
 
-use ring::digest;
 use serde_json::Value;
 
 use super::draft::{Content, Draft};
 use super::{Declared, Place, pointer};
+use crate::digest::{hex, sha256};
 use crate::exchange::Request;
 
 impl Declared {
@@ -50,8 +50,7 @@ fn together(sent: &[&Draft]) -> String {
     if let [key] = keys.as_slice() {
         return (*key).to_owned();
     }
-    let hash = digest::digest(&digest::SHA256, keys.join("\n").as_bytes());
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha256(keys.join("\n").as_bytes()))
 }
 
 fn bytes(content: &Content) -> Vec<u8> {

@@ -29,7 +29,7 @@ pub struct Unresolved {
 #[derive(Clone)]
 pub(super) struct Template {
     place: String,
-    /// Text without a directive is the same for every event.
+    /// Whether it is the same for every event.
     fixed: bool,
     resolve: Resolve,
 }
@@ -39,7 +39,12 @@ impl Template {
         let place = place.into();
         let resolve =
             compile(template).map_err(|problem| SettingError::new(&place, problem, "Correct the template."))?;
-        let fixed = !matches!(template, Value::Object(_) | Value::Array(_));
+        let fixed = match template {
+            Value::Object(_) | Value::Array(_) => false,
+            // The language may have templates that are texts.
+            Value::String(text) => !text.contains("{{"),
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        };
         Ok(Template { place, fixed, resolve })
     }
 

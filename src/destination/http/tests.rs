@@ -1,4 +1,5 @@
 mod answers;
+mod mapped;
 mod requests;
 mod settings;
 

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::{Batching, Conclusion, Conversation, Destination, Item, Turn};
 use crate::exchange::{Answer, Method, Request};
+use crate::route::Action;
 use crate::secret::Secret;
 use crate::taxonomy::{self, PAYLOAD_VALIDATION_FAILED, Reading, Sent};
 use signature::Key;
@@ -28,6 +29,7 @@ pub struct Webhook {
     keys: Vec<Key>,
     headers: Vec<(String, String)>,
     secret_headers: Vec<(String, Secret)>,
+    actions: [Action; 1],
 }
 
 impl Destination for Webhook {
@@ -41,6 +43,10 @@ impl Destination for Webhook {
                 Turn::Conclude(vec![alone.code(taxonomy::BATCH_SPLIT); items.len()])
             }
         }
+    }
+
+    fn actions(&self) -> &[Action] {
+        &self.actions
     }
 
     fn check(&self, item: &Item<'_>, _began: Time) -> Result<(), Conclusion> {

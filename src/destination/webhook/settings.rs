@@ -1,5 +1,6 @@
 //! What the operator sets.
 
+use super::kind::action;
 use super::signature::Key;
 use super::{Secret, Webhook};
 use crate::destination::SettingError;
@@ -88,7 +89,7 @@ impl Builder {
             header_value("secret_headers", &name, value.reveal())?;
             secret_headers.push((name, value));
         }
-        Ok(Webhook { url, keys, headers, secret_headers })
+        Ok(Webhook { url, keys, headers, secret_headers, actions: [action()] })
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::exchange::Exchange;
+use crate::route::{Draft, Route};
 
 const OLD: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
@@ -145,6 +146,22 @@ fn a_mapped_payload_is_the_body_where_there_is_one() {
     let Turn::Ask(request) = hook.converse(&Conversation::begin(&items, now())) else { panic!("it asks") };
     assert_eq!(request.body(), br#"{"b":1,"a":[true,null]}"#);
     assert!(verified(&request, NEW));
+}
+
+#[test]
+fn its_action_brings_the_event_as_it_is_unless_something_is_mapped() {
+    let hook = hook(&[NEW]);
+    let [send] = hook.actions() else { panic!("one action") };
+    let route = Route::preset(send).unwrap();
+    for event in [json!({}), json!({ "type": "track" }), json!({ "type": "" }), json!({ "type": 7 })] {
+        assert!(route.takes(&event), "{event}");
+        assert_eq!(route.payload(&event, hook.empties()).unwrap().fields, Value::Null, "{event}");
+    }
+    let mapping = json!({ "who": { "@path": "$.userId" } }).as_object().unwrap().clone();
+    let route = Route::new("some", send, Draft { mapping, ..Draft::default() }).unwrap();
+    let mapped = |event: Value| route.payload(&event, hook.empties()).unwrap().fields;
+    assert_eq!(mapped(json!({ "userId": "ada", "email": "ada@example.com" })), json!({ "who": "ada" }));
+    assert_eq!(mapped(json!({ "email": "ada@example.com" })), json!({}), "the event is not sent in its place");
 }
 
 #[test]

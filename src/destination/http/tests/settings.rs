@@ -4,16 +4,16 @@ fn good() -> Description {
     post("https://crm.example/in")
 }
 
-fn key(place: Place) -> Option<Dedupe> {
-    Some(Dedupe { place, value: None })
+const fn key(place: Place) -> Dedupe {
+    Dedupe { place, value: None }
 }
 
-fn batch(at: &str, around: Value, results: Option<Results>) -> Option<Batch> {
-    Some(Batch { at: at.into(), around, results, ..Batch::up_to(2) })
+fn batch(at: &str, around: Value, results: Option<Results>) -> Batch {
+    Batch { at: at.into(), around, results, ..Batch::up_to(2) }
 }
 
-fn results(list: &str, status: Option<&str>, answers: Vec<Row>) -> Option<Results> {
-    Some(Results { list: list.into(), status: status.map(str::to_owned), answers, message: None })
+fn results(list: &str, status: Option<&str>, answers: Vec<Row>) -> Results {
+    Results { list: list.into(), status: status.map(str::to_owned), answers, message: None }
 }
 
 fn refused(rows: &[(Description, &str, &str)]) {
@@ -39,6 +39,8 @@ fn an_address_is_checked_and_its_host_is_fixed() {
         (to("https://crm.example{{x}}"), "url", "host is a template"),
         (to("{{scheme}}://crm.example/"), "url", "host is a template"),
         (to("https://crm.example/{{x"), "url", "no `}}`"),
+        (to("https://crm.example/{{ }}"), "url", "names nothing"),
+        (to("https://crm.example/{{{x}}}"), "url", "holds `{{{`"),
         (to("https://crm.example\\{{x}}"), "url", "backslash"),
         (to("https://crm.example/a\nb"), "url", "control character"),
         (to("https://crm.example/#{{x}}"), "url", "fragment"),
@@ -75,7 +77,7 @@ fn headers_are_checked_and_stand_once() {
             "secret_headers",
             "by the destination itself",
         ),
-        (Description { dedupe: key(Place::Header("X-A".into())), ..plain("x-a", json!("1")) }, "dedupe", "twice"),
+        (Description { dedupe: Some(key(Place::Header("X-A".into()))), ..plain("x-a", json!("1")) }, "dedupe", "twice"),
     ]);
     assert!(Declared::new(secret("Authorization", "Basic aHVzaA=="), &compile).is_ok());
 }
@@ -83,10 +85,10 @@ fn headers_are_checked_and_stand_once() {
 #[test]
 fn body_dedupe_and_batch_are_checked() {
     let body = |body| Description { body, ..good() };
-    let dedupe = |place| Description { dedupe: key(place), ..good() };
-    let batched = |batch| Description { batch, ..good() };
+    let dedupe = |place| Description { dedupe: Some(key(place)), ..good() };
+    let batched = |batch| Description { batch: Some(batch), ..good() };
     let answers = || vec![Row { rule: Rule::status(200..=299), means: Means::Accepted }];
-    let result = |one| batched(batch("", Value::Null, one));
+    let result = |one| batched(batch("", Value::Null, Some(one)));
     refused(&[
         (body(Body::Mapped(json!({ "@wrong": 1 }))), "body", "@wrong is no directive"),
         (Description { body: Body::Event, ..Description::new(Method::Get, "https://crm.example/") }, "body", "GET"),
@@ -95,9 +97,9 @@ fn body_dedupe_and_batch_are_checked() {
         (dedupe(Place::Body("/a".repeat(33))), "dedupe", "32 deep"),
         (dedupe(Place::Header("content-type".into())), "dedupe", "what the body is"),
         (Description { body: Body::Nothing, ..dedupe(Place::Body("/id".into())) }, "dedupe", "no body"),
-        (batched(Some(Batch::up_to(0))), "batch items", "Nothing fits"),
-        (batched(Some(Batch { bytes: 0, ..Batch::up_to(1) })), "batch items", "Nothing fits"),
-        (Description { body: Body::Nothing, ..batched(Some(Batch::up_to(2))) }, "batch items", "without a body"),
+        (batched(Batch::up_to(0)), "batch items", "Nothing fits"),
+        (batched(Batch { bytes: 0, ..Batch::up_to(1) }), "batch items", "Nothing fits"),
+        (Description { body: Body::Nothing, ..batched(Batch::up_to(2)) }, "batch items", "without a body"),
         (batched(batch("items", Value::Null, None)), "batch at", "begins with a slash"),
         (batched(batch("/items", json!([1]), None)), "batch around", "no object"),
         (batched(batch("", json!({ "a": 1 }), None)), "batch at", "replace what is around"),
