@@ -127,7 +127,11 @@ fn write(out: &mut Vec<u8>, tried: &Tried) -> io::Result<()> {
             }
             Fate::Sent { payload, undeclared, lane, batch_key, request } => {
                 writeln!(out, "    matched")?;
-                writeln!(out, "    fields   {payload}")?;
+                if payload.is_null() {
+                    writeln!(out, "    fields   none: the event goes as it came")?;
+                } else {
+                    writeln!(out, "    fields   {payload}")?;
+                }
                 if !undeclared.is_empty() {
                     writeln!(out, "    unknown  {} (taken away)", undeclared.join(", "))?;
                 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use url::Url;
 
 use super::table::{Section, suggestion};
@@ -48,8 +49,14 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
     let credential = section.text("credential");
     let concurrency = section.count("concurrency", 1..=1024).and_then(|count| u32::try_from(count).ok());
     let presets = section.flag("presets").unwrap_or(false);
-    let (section, given) = section.rest();
+    let (section, mut given) = section.rest();
     let kind = kind.and_then(Kind::named)?;
+    let bearer_asked = given.get("bearer").is_some_and(|asked| *asked == Value::Bool(true));
+    if credential.is_none() && bearer_asked {
+        section.fault("bearer", "there is no token to send without a credential; name one, or leave this out");
+    } else if credential.is_none() && kind.settings().field("bearer").is_some() {
+        given.insert("bearer".to_owned(), Value::Bool(false));
+    }
     let credential = needed(&section, &kind, credential, credentials);
     let settings = match kind.settings().settings(given) {
         Ok(settings) => settings,

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Conclusion, Destination, Item};
 use crate::route::fields::Empties;
-use crate::taxonomy;
 use crate::route::{Event, Misfit, Route, RouteFault, may_share};
+use crate::taxonomy;
 
 /// The routes of one destination: the one of parcels that are submitted to it, and those that events take.
 #[derive(Clone, Debug, Default)]

@@ -72,7 +72,10 @@ impl Event {
                 Value::Array(_) => "a list; send its events one by one",
                 Value::Object(_) => "an object",
             };
-            return Err(refused(taxonomy::EVENT_NOT_AN_OBJECT, format!("event: a JSON object is needed, and this is {kind}")));
+            return Err(refused(
+                taxonomy::EVENT_NOT_AN_OBJECT,
+                format!("event: a JSON object is needed, and this is {kind}"),
+            ));
         }
         let once = match value.get("messageId") {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),

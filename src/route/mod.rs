@@ -13,5 +13,5 @@ pub mod subscription;
 
 pub use action::Action;
 pub use event::{DEEPEST, Event, NotAnEvent};
-pub(crate) use plan::{mapping_code, may_share};
 pub use plan::{Draft, Misfit, Payload, Route, RouteFault};
+pub(crate) use plan::{mapping_code, may_share};

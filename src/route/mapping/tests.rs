@@ -32,7 +32,10 @@ fn what_a_mapping_reads_is_listed() {
     for (mapping, expected) in [
         (json!({"a": {"@path": "$.x.y"}, "b": [{"@template": "{{ z }}-{{{w[0]}}}"}]}), vec!["w.0", "x.y", "z"]),
         (json!({"@path": ""}), vec!["."]),
-        (json!({"@arrayPath": ["list", {"m": {"@path": "n"}, "all": {"@path": ""}}]}), vec!["list", "list[]", "list[].n"]),
+        (
+            json!({"@arrayPath": ["list", {"m": {"@path": "n"}, "all": {"@path": ""}}]}),
+            vec!["list", "list[]", "list[].n"],
+        ),
         (json!({"@arrayPath": [{"@path": "list"}, {"@path": "n"}]}), vec!["list", "list[].n"]),
         (json!({"@transform": {"apply": {"k": {"@path": "a"}}, "mapping": {"@path": "k"}}}), vec!["a"]),
         (json!({"@merge": {"direction": "left", "objects": [{"@path": "a"}, {"b": {"@path": "c"}}]}}), vec!["a", "c"]),

@@ -13,9 +13,17 @@ fn raw_values_are_copied_and_what_is_undefined_goes() {
 
 #[test]
 fn numbers_are_doubles() {
-    gives(&json!({"@path": "n"}), &json!({"n": 12_345_678_901_234_567_890_u64}), Some(json!(12_345_678_901_234_567_000_f64)));
+    gives(
+        &json!({"@path": "n"}),
+        &json!({"n": 12_345_678_901_234_567_890_u64}),
+        Some(json!(12_345_678_901_234_567_000_f64)),
+    );
     gives(&json!({"@json": {"mode": "decode", "value": "[-0.0,1e2]"}}), &json!({}), Some(json!([0, 100])));
-    gives(&json!({"@template": "{{n}}"}), &json!({"n": 123_456_789_012_345_678_901_f64}), Some(json!("123456789012345680000")));
+    gives(
+        &json!({"@template": "{{n}}"}),
+        &json!({"n": 123_456_789_012_345_678_901_f64}),
+        Some(json!("123456789012345680000")),
+    );
 }
 
 #[test]
@@ -56,7 +64,8 @@ fn a_nested_apply_is_rewritten_too() {
 #[test]
 fn conditions() {
     let condition = |test: &str, path: &str| json!({"@if": {test: {"@path": path}, "then": 1, "else": 2}});
-    let event = json!({"zero": 0, "text": " ", "zeros": [0], "nulls": [null], "nested": [[[]]], "object": {}, "no": false});
+    let event =
+        json!({"zero": 0, "text": " ", "zeros": [0], "nulls": [null], "nested": [[[]]], "object": {}, "no": false});
     for (path, exists, filled) in [
         ("zero", 1, 2),
         ("text", 1, 1),
@@ -84,9 +93,11 @@ fn cases() {
 
 #[test]
 fn merging_deletes_what_is_undefined_and_spreads_what_is_no_object() {
-    let merge = |direction: &str| json!({"@merge": {"direction": direction, "objects": [
-        {"a": 1, "b": 1}, {"a": {"@path": "none"}, "c": {"@excludeWhenNull": null}}, {"@path": "word"}, {"@path": "none"},
-    ]}});
+    let merge = |direction: &str| {
+        json!({"@merge": {"direction": direction, "objects": [
+            {"a": 1, "b": 1}, {"a": {"@path": "none"}, "c": {"@excludeWhenNull": null}}, {"@path": "word"}, {"@path": "none"},
+        ]}})
+    };
     let event = json!({"word": "xy"});
     gives(&merge("right"), &event, Some(json!({"0": "x", "1": "y", "b": 1})));
     gives(&merge("left"), &event, Some(json!({"0": "x", "1": "y", "a": 1, "b": 1})));
@@ -116,7 +127,11 @@ fn a_transform_sees_only_what_its_first_step_gave() {
     let apply = json!({"x": {"@excludeWhenNull": {"@path": "a"}}, "gone": {"@path": "none"}});
     gives(&transform(apply, json!({"@path": ""})), &event, Some(json!({"x": {"m": 1}})));
     let holes = json!({"h": [{"@path": "none"}]});
-    gives(&transform(holes, json!({"@if": {"exists": {"@path": "h.0"}, "then": 1, "else": 2}})), &event, Some(json!(2)));
+    gives(
+        &transform(holes, json!({"@if": {"exists": {"@path": "h.0"}, "then": 1, "else": 2}})),
+        &event,
+        Some(json!(2)),
+    );
     let each = transform(json!({"w": {"@path": ""}}), json!({"@path": "w"}));
     fails(&json!({"@arrayPath": ["list", each]}), &event, "Error");
 }

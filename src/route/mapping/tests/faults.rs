@@ -23,7 +23,10 @@ fn every_fault_is_named_with_its_place_and_a_remedy() {
     ];
     assert_eq!(places, expected);
     let text = error.to_string();
-    assert!(text.starts_with("mapping at `email/@replace/pattern`: it has 0 characters where 1 to 10 may stand; "), "{text}");
+    assert!(
+        text.starts_with("mapping at `email/@replace/pattern`: it has 0 characters where 1 to 10 may stand; "),
+        "{text}"
+    );
     assert!(!text.contains('\n'), "{text}");
 }
 
@@ -58,7 +61,11 @@ fn what_the_check_does_not_reach_fails_when_it_runs() {
         let error = fails(&json!({"list": [directive]}), &json!({}), "Error");
         assert!(error.faults()[0].place.starts_with("list/0/@"), "{error}");
         assert!(!error.is_static());
-        assert_eq!(resolve(&json!({"@arrayPath": ["none", {"a": [directive]}]}), &json!({})), Ok(None), "never reached");
+        assert_eq!(
+            resolve(&json!({"@arrayPath": ["none", {"a": [directive]}]}), &json!({})),
+            Ok(None),
+            "never reached"
+        );
     }
     let nested = json!({"list": [{"@transform": {"apply": {"a": {"@bogus": 1}}, "mapping": {"b": 1}}}]});
     assert_eq!(fails(&nested, &json!({}), "AggregateError").faults()[0].place, "list/0/@transform/apply/a");

@@ -8,8 +8,25 @@ use super::super::{Class, Mapping};
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
-            "", "a", "$.a.b", "a[0]", "l", "l.length", "{{a}}", "{{{a}}} {{b", "lower", "upper", "left", "encode",
-            "decode", "{\"a\":[1]}", ".", "@path", "{{ a | upcase }}", "{% if a %}{{ l | json }}{% endif %}", "{% liquid\necho a %}",
+            "",
+            "a",
+            "$.a.b",
+            "a[0]",
+            "l",
+            "l.length",
+            "{{a}}",
+            "{{{a}}} {{b",
+            "lower",
+            "upper",
+            "left",
+            "encode",
+            "decode",
+            "{\"a\":[1]}",
+            ".",
+            "@path",
+            "{{ a | upcase }}",
+            "{% if a %}{{ l | json }}{% endif %}",
+            "{% liquid\necho a %}",
         ])
         .prop_map(String::from),
         "[a-c.$\\[\\]'\"{}%| 0-9ß😀-]{0,12}",
@@ -50,10 +67,13 @@ fn directive(inner: impl Strategy<Value = Value> + Clone) -> impl Strategy<Value
         of("@template"),
         of("@literal"),
         of("@excludeWhenNull"),
-        (word(&["exists", "blank", "none"]), argument(), argument(), argument()).prop_map(|(test, value, then, other)| {
-            json!({"@if": {test.as_str().unwrap_or("exists"): value, "then": then, "else": other}})
-        }),
-        (word(&["lower", "upper"]), argument()).prop_map(|(it, value)| json!({"@case": {"operator": it, "value": value}})),
+        (word(&["exists", "blank", "none"]), argument(), argument(), argument()).prop_map(
+            |(test, value, then, other)| {
+                json!({"@if": {test.as_str().unwrap_or("exists"): value, "then": then, "else": other}})
+            }
+        ),
+        (word(&["lower", "upper"]), argument())
+            .prop_map(|(it, value)| json!({"@case": {"operator": it, "value": value}})),
         (argument(), text(), text(), any(), prop::bool::ANY).prop_map(|(value, pattern, replacement, second, flag)| {
             json!({"@replace": {"value": value, "pattern": pattern, "replacement": replacement, "pattern2": second,
                 "replacement2": "$`", "ignorecase": flag}})
@@ -61,7 +81,8 @@ fn directive(inner: impl Strategy<Value = Value> + Clone) -> impl Strategy<Value
         (argument(), argument()).prop_map(|(root, shape)| json!({"@arrayPath": [root, shape]})),
         (argument(), any(), any())
             .prop_map(|(it, sign, keep)| json!({"@flatten": {"value": it, "separator": sign, "omitArrays": keep}})),
-        (word(&["encode", "decode", "Encode"]), argument()).prop_map(|(mode, it)| json!({"@json": {"mode": mode, "value": it}})),
+        (word(&["encode", "decode", "Encode"]), argument())
+            .prop_map(|(mode, it)| json!({"@json": {"mode": mode, "value": it}})),
         (word(&["left", "right", "LEFT"]), prop::collection::vec(argument(), 0..3))
             .prop_map(|(direction, objects)| json!({"@merge": {"direction": direction, "objects": objects}})),
         (argument(), argument()).prop_map(|(apply, it)| json!({"@transform": {"apply": apply, "mapping": it}})),
