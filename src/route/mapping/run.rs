@@ -74,7 +74,7 @@ impl Run {
             Act::Replace { how, value } => self.maybe(
                 value.as_ref(),
                 payload,
-                |value| match scalar_text(value.view()) {
+                |value| match scalar_text(value.piece()) {
                     Some(text) => how.applied(&text, budget).map(Value::Text),
                     None => Ok(Value::Text(String::new())),
                 },
@@ -263,8 +263,8 @@ fn cased<'p>(operator: &Json, value: Value<'p>) -> Result<Value<'p>, Trouble> {
 }
 
 /// The text of a text, a number or a boolean.
-fn scalar_text(view: View<'_, '_>) -> Option<String> {
-    match view {
+fn scalar_text(value: Piece<'_, '_>) -> Option<String> {
+    match value.view() {
         View::Text(text) => Some(text.to_owned()),
         View::Number(value) => Some(number::print(value)),
         View::Bool(flag) => Some(flag.to_string()),
@@ -284,10 +284,7 @@ fn is_filled(value: Piece<'_, '_>, budget: &Budget) -> Result<bool, Trouble> {
 /// Members that are null become undefined, also in objects within objects, and not in arrays. They go later, with all
 /// that is undefined.
 fn without_nulls<'p>(value: Value<'p>, budget: &Budget) -> Result<Value<'p>, Trouble> {
-    let members = match value.view() {
-        View::Object(members) => members,
-        _ => return Ok(value),
-    };
+    let View::Object(members) = value.view() else { return Ok(value) };
     budget.nodes(1)?;
     let cleaned = members.listed().into_iter().map(|(key, member)| {
         budget.text(key.len())?;

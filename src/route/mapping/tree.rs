@@ -106,18 +106,16 @@ pub(super) fn node(json: &Json, place: &str) -> Node {
             let nodes: Vec<Node> = items.iter().enumerate().map(read).collect();
             if nodes.iter().all(Node::is_raw) { Node::Raw(json.clone()) } else { Node::Array(nodes) }
         }
-        Json::Object(members) => match runs(members) {
-            Some((name, argument)) => {
+        Json::Object(members) => {
+            if let Some((name, argument)) = runs(members) {
                 let place = below(place, name);
                 let act = act(name, argument, &place).unwrap_or_else(Act::Wrong);
-                Node::Directive(Box::new(Directive { place, name: name.to_owned(), act }))
+                return Node::Directive(Box::new(Directive { place, name: name.to_owned(), act }));
             }
-            None => {
-                let read = |(key, member): (&String, &Json)| (key.clone(), node(member, &below(place, key)));
-                let nodes: Vec<(String, Node)> = members.iter().map(read).collect();
-                if nodes.iter().all(|(_, node)| node.is_raw()) { Node::Raw(json.clone()) } else { Node::Object(nodes) }
-            }
-        },
+            let read = |(key, member): (&String, &Json)| (key.clone(), node(member, &below(place, key)));
+            let nodes: Vec<(String, Node)> = members.iter().map(read).collect();
+            if nodes.iter().all(|(_, node)| node.is_raw()) { Node::Raw(json.clone()) } else { Node::Object(nodes) }
+        }
         scalar => Node::Raw(scalar.clone()),
     }
 }
@@ -217,14 +215,14 @@ fn array_path(argument: &Json, place: &str) -> Result<Act, Trouble> {
 }
 
 fn condition(arguments: &Arguments<'_>) -> Result<Act, Trouble> {
-    if arguments.truthy("exists").is_none() && arguments.truthy("blank").is_none() {
+    let is_given = |name: &str| arguments.members.get(name).is_some_and(|json| !is_falsy(json));
+    if !is_given("exists") && !is_given("blank") {
         let remedy = "write `exists` or `blank` with the value to look at; a raw empty value counts as none";
         return Err(Trouble::new("the condition is missing", remedy));
     }
-    let test = match (arguments.node("exists"), arguments.node("blank")) {
-        (Some(value), _) => Test::Exists(value),
-        (None, Some(value)) => Test::Filled(value),
-        (None, None) => return Err(missing("exists")), // not reached: one of them is there, as was just checked
+    let test = match arguments.node("exists") {
+        Some(value) => Test::Exists(value),
+        None => Test::Filled(arguments.required("blank")?),
     };
     Ok(Act::If(If { test, then: arguments.node("then"), otherwise: arguments.truthy("else") }))
 }

@@ -84,7 +84,7 @@ pub(super) fn equal(left: &Data<'_>, right: &Data<'_>) -> bool {
     match (left, right) {
         (Data::Value(left), Data::Value(right)) => same(left.piece(), right.piece()),
         (Data::Value(value), word) | (word, Data::Value(value)) => stands_for(word, value.piece()),
-        (Data::Nil, Data::Nil) | (Data::Blank, Data::Nil) => true,
+        (Data::Nil | Data::Blank, Data::Nil) => true,
         _ => false,
     }
 }

@@ -1,4 +1,4 @@
-//! `@liquid`: templates in the language of LiquidJS 10, which the reference implementation embeds.
+//! `@liquid`: templates in the language of `LiquidJS` 10, which the reference implementation embeds.
 //!
 //! What a template may do is bounded: it has at most a thousand characters and no loop, its brackets nest at most 32
 //! levels, and all that it makes is paid for out of the budget of the resolution. So it needs no clock to stop it.

@@ -114,7 +114,7 @@ fn member<'s, 'p>(owner: Piece<'s, 'p>, key: Piece<'_, '_>, budget: &Budget) -> 
 pub(super) fn element(at: f64, length: usize) -> Option<usize> {
     #[allow(clippy::cast_precision_loss, reason = "nothing in memory is 2^53 long")]
     let from_start = if at < 0.0 { length as f64 + at } else { at };
-    if from_start.fract() != 0.0 || from_start < 0.0 || from_start >= 4_294_967_295.0 {
+    if from_start.fract() != 0.0 || !(0.0..4_294_967_295.0).contains(&from_start) {
         return None;
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number within u32")]

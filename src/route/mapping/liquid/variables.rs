@@ -78,7 +78,9 @@ impl Found {
                     _ => None,
                 });
                 let path = written.collect::<Vec<_>>().join(".");
-                keys.iter().for_each(|key| self.operand(key));
+                for key in keys {
+                    self.operand(key);
+                }
                 match root {
                     Some(root) => self.operand(root),
                     None if path.is_empty() => {}

@@ -70,16 +70,13 @@ fn shown<'p>(call: &Call<'_, 'p>, format: &str, zone: Option<Value<'p>>) -> Outc
     while let Some((before, after)) = rest.split_once('%') {
         out.push_str(before);
         let code = Code::read(after);
-        match code.as_ref().and_then(|code| Some((code, date.part(code)?))) {
-            Some((code, part)) => {
-                call.budget.text(code.width.unwrap_or_default())?;
-                out.push_str(&code.padded(part));
-                rest = code.after;
-            }
-            None => {
-                out.push('%');
-                rest = after;
-            }
+        if let Some((code, part)) = code.as_ref().and_then(|code| Some((code, date.part(code)?))) {
+            call.budget.text(code.width.unwrap_or_default())?;
+            out.push_str(&code.padded(part));
+            rest = code.after;
+        } else {
+            out.push('%');
+            rest = after;
         }
     }
     out.push_str(rest);

@@ -21,13 +21,13 @@ pub(super) fn find(name: &str) -> Option<Run> {
         "sum" => sum,
         "compact" => compact,
         "where" => filtered,
-        "push" => |call| changed(call, |list, argument| list.push(argument)),
+        "push" => |call| changed(call, Vec::push),
         "unshift" => |call| changed(call, |list, argument| list.insert(0, argument)),
         "pop" => |call| changed(call, |list, _| drop(list.pop())),
         "shift" => |call| {
             changed(call, |list, _| {
                 if !list.is_empty() {
-                    drop(list.remove(0))
+                    drop(list.remove(0));
                 }
             })
         },

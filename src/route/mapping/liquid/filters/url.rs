@@ -32,7 +32,8 @@ fn encoded(text: &str, kept: &str) -> String {
         if letter.is_ascii_alphanumeric() || kept.contains(letter) {
             out.push(letter);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default().to_ascii_uppercase();
+            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     out
