@@ -4,8 +4,9 @@ use outlast_state::{DeliveryId, Load, Receipt, Span, Time, Verdict, Why};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Conversions, Mapping, conversions};
-use crate::destination::{Conclusion, Conversation, Destination, Item, Turn};
+use super::schema::ACTIONS;
+use super::{Conversions, conversions};
+use crate::destination::{Conclusion, Conversation, Destination, Item, Prepared, Routes, Turn};
 use crate::exchange::{Answer, Exchange, Request};
 
 const NOW: Time = Time::from_millis(1_773_576_000_000); // 2026-03-15T12:00:00Z
@@ -21,10 +22,39 @@ fn live() -> Conversions {
     conversions().rule("789123").build().unwrap()
 }
 
+/// What the destination's own route makes of the bodies, what is said before anything is asked, and what the destination does
+/// with the others: as the driver goes about it.
 fn turn(destination: &Conversions, bodies: &[Vec<u8>], so_far: &[Exchange]) -> Turn {
+    turn_at(destination, bodies, so_far, NOW)
+}
+
+fn turn_at(destination: &Conversions, bodies: &[Vec<u8>], so_far: &[Exchange], began: Time) -> Turn {
+    let routes = Routes::of(destination, Vec::new()).unwrap();
+    let prepared: Vec<_> = bodies.iter().map(|body| routes.prepare(None, body)).collect();
     let id = |n: usize| DeliveryId::from_u128(u128::try_from(n).unwrap().saturating_add(1));
-    let items: Vec<_> = bodies.iter().enumerate().map(|(n, body)| Item::plain(id(n), body)).collect();
-    destination.converse(&Conversation { so_far, ..Conversation::begin(&items, NOW) })
+    let of = |(n, it): (usize, &Result<Prepared, Conclusion>)| match it {
+        Ok(_) => None,
+        Err(conclusion) => Some((n, conclusion.clone())),
+    };
+    let mut settled: Vec<(usize, Conclusion)> = prepared.iter().enumerate().filter_map(of).collect();
+    let mut items = Vec::new();
+    for (n, prepared) in prepared.iter().enumerate() {
+        let Ok(prepared) = prepared else { continue };
+        let item = prepared.item(id(n), &bodies[n]);
+        match destination.check(&item, began) {
+            Ok(()) => items.push((n, item)),
+            Err(conclusion) => settled.push((n, conclusion)),
+        }
+    }
+    let sent: Vec<Item<'_>> = items.iter().map(|(_, item)| *item).collect();
+    let conclusions = match destination.converse(&Conversation { so_far, ..Conversation::begin(&sent, began) }) {
+        Turn::Conclude(conclusions) => conclusions,
+        ask => return ask,
+    };
+    assert_eq!(conclusions.len(), sent.len(), "one conclusion for each item");
+    settled.extend(items.iter().map(|(n, _)| *n).zip(conclusions));
+    settled.sort_by_key(|(n, _)| *n);
+    Turn::Conclude(settled.into_iter().map(|(_, conclusion)| conclusion).collect())
 }
 
 fn asked(destination: &Conversions, bodies: &[Vec<u8>]) -> Request {
@@ -282,7 +312,11 @@ fn every_fault_names_the_field_and_the_remedy() {
             "Conversion Value is missing the required field 'currencyCode'.",
             "currency",
         ),
-        (with("/type", json!("identify")), "Payload is either invalid or does not match the subscription", "`type`"),
+        (
+            with("/type", json!("identify")),
+            "Payload is either invalid or does not match the subscription",
+            "type = \"track\"",
+        ),
         (b"[1]".to_vec(), "The body is an array, not a JSON object.", "line 1, column 1"),
         (b"{\"a\":\n oops}".to_vec(), "The body is not JSON.", "line 2, column 2"),
         (b"".to_vec(), "The body is not JSON.", "submit"),
@@ -298,16 +332,14 @@ fn every_fault_names_the_field_and_the_remedy() {
 
 #[test]
 fn live_bytes_put_the_references_mistakes_right() {
-    let resolve = Mapping::new(|event| event["resolved"].as_object().cloned().unwrap_or_default());
-    let destination = conversions().rule("1").mapping(resolve).build().unwrap();
+    let destination = conversions().rule("1").build().unwrap();
     let fields = json!({
         "conversionHappenedAt": "2026-03-14", "email": " Ada.Miller@EXAMPLE.org ", "acxiomID": "acx", "oracleID": " ",
         "linkedInUUID": "", "externalIds": ["", null, "ext-1", "ext-2"], "unknown": 1,
         "userInfo": {"firstName": "Ada", "lastName": ["Miller"], "title": "", "countryCode": null, "shoe": 38},
         "conversionValue": {"currencyCode": "USD", "amount": true},
     });
-    let body = bytes(&json!({"type": "track", "resolved": fields}));
-    let sent: Value = serde_json::from_slice(asked(&destination, &[body]).body()).unwrap();
+    let sent = sent(&destination, fields, &Value::Null).unwrap();
     let hash = "e1a3741ca332e55d1911ea2f85931387b67f22c76f5a6c859c431a4f269089b1";
     let expected = json!({
         "conversion": "urn:lla:llaPartnerConversion:1", "conversionHappenedAt": 1_773_446_400_000_i64,
@@ -318,6 +350,19 @@ fn live_bytes_put_the_references_mistakes_right() {
         },
     });
     assert_eq!(sent, expected);
+}
+
+/// The body of the request for these fields, cleaned as the action's are.
+fn sent(destination: &Conversions, fields: Value, saved: &Value) -> Result<Value, Conclusion> {
+    let Value::Object(fields) = fields else { panic!("fields are an object") };
+    let payload = ACTIONS[0].schema().clean(fields, destination.empties()).unwrap().payload;
+    let payload = Value::Object(payload);
+    let item = Item { id: DeliveryId::from_u128(1), body: b"", action: "streamConversion", payload: &payload, saved };
+    destination.check(&item, NOW)?;
+    match destination.converse(&Conversation::begin(&[item], NOW)) {
+        Turn::Ask(request) => Ok(serde_json::from_slice(request.body()).unwrap()),
+        Turn::Conclude(conclusions) => panic!("nothing was asked: {conclusions:?}"),
+    }
 }
 
 /// JSON near enough to an event to get past the first checks.
@@ -372,24 +417,21 @@ proptest! {
         began: u64,
     ) {
         let destination = conversions().rule("1").compat(compat).batch_size(batch_size).build().unwrap();
-        let items: Vec<_> = bodies.iter().map(|body| Item::plain(DeliveryId::from_u128(1), body)).collect();
         let began = if began % 2 == 0 { NOW } else { Time::from_millis(began) };
-        let first = Conversation::begin(&items, began);
-        let conclusions = match destination.converse(&first) {
+        let conclusions = match turn_at(&destination, &bodies, &[], began) {
             Turn::Conclude(conclusions) => conclusions,
             Turn::Ask(request) => {
-                match destination.converse(&first) {
+                match turn_at(&destination, &bodies, &[], began) {
                     Turn::Ask(again) => prop_assert!(again == request, "the same arguments, the same request"),
                     Turn::Conclude(_) => prop_assert!(false, "asked and then did not"),
                 }
-                let so_far = [Exchange { request, answer }];
-                match destination.converse(&Conversation { so_far: &so_far, ..first }) {
+                match turn_at(&destination, &bodies, &[Exchange { request, answer }], began) {
                     Turn::Conclude(conclusions) => conclusions,
                     Turn::Ask(_) => return Err(TestCaseError::fail("asked twice")),
                 }
             }
         };
-        prop_assert_eq!(conclusions.len(), items.len());
+        prop_assert_eq!(conclusions.len(), bodies.len());
         for conclusion in &conclusions {
             let accepted = matches!(conclusion.verdict, Verdict::Accepted { .. });
             prop_assert_eq!(accepted, conclusion.detail.is_empty());
