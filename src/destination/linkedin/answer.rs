@@ -63,6 +63,21 @@ pub(super) fn alike(answer: &Answer, sent: usize, subject: &Subject) -> Vec<Conc
     }
 }
 
+/// The same as the reference's host reads it: the status of the whole, in which nothing is at fault alone.
+pub(super) fn host(answer: &Answer, sent: usize, subject: &Subject) -> Vec<Conclusion> {
+    let body = answer.json();
+    let verdict = host_verdict(answer.status, answer);
+    vec![conclusion(verdict, answer.status, body.as_ref().and_then(message), answer, subject); sent]
+}
+
+/// Which statuses the reference's host sends again.
+pub(super) fn host_verdict(status: u16, answer: &Answer) -> Verdict {
+    match status {
+        403 | 426 => Verdict::Refused { why: Why::Rejected { status } },
+        _ => verdict(status, retry_after(answer)),
+    }
+}
+
 /// What the answer means for a request that cannot be made smaller.
 pub(super) fn one(answer: &Answer, subject: &Subject) -> Conclusion {
     let body = answer.json();

@@ -41,9 +41,10 @@ impl Destination for Conversions {
             None => Turn::Conclude(self.conclusions(drafts, Vec::new())),
             Some(exchange) => {
                 let read = match form {
-                    Form::Batch if !self.api.is_compat() => answer::each(&exchange.answer, sent, &CONVERSION),
                     // The reference's reading: the status of the whole holds for each element (Q15).
-                    Form::Batch | Form::Single => answer::alike(&exchange.answer, sent, &CONVERSION),
+                    _ if self.api.is_compat() => answer::host(&exchange.answer, sent, &CONVERSION),
+                    Form::Batch => answer::each(&exchange.answer, sent, &CONVERSION),
+                    Form::Single => answer::alike(&exchange.answer, sent, &CONVERSION),
                 };
                 Turn::Conclude(self.conclusions(drafts, read))
             }

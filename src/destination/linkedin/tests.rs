@@ -317,9 +317,9 @@ fn every_fault_names_the_field_and_the_remedy() {
             "Payload is either invalid or does not match the subscription",
             "type = \"track\"",
         ),
-        (b"[1]".to_vec(), "The body is an array, not a JSON object.", "line 1, column 1"),
-        (b"{\"a\":\n oops}".to_vec(), "The body is not JSON.", "line 2, column 2"),
-        (b"".to_vec(), "The body is not JSON.", "submit"),
+        (b"[1]".to_vec(), "The body is not an event.", "this is a list"),
+        (b"{\"a\":\n oops}".to_vec(), "The body is not an event.", "line 2, column 2"),
+        (b"".to_vec(), "The body is not an event.", "as one JSON object"),
     ];
     for (body, message, field) in rows {
         let conclusions = concluded(&live(), &[body], &[]);

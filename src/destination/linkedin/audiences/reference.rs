@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Audiences;
 use super::plan::{Step, accepted};
 use super::segment::{self, DAY, Kind, Segment};
-use crate::destination::linkedin::answer::{self, listed, message, status_of, words_of};
+use crate::destination::linkedin::answer::{self, host_verdict, listed, message, status_of, words_of};
 use crate::destination::{Conclusion, Conversation, Memo};
 use crate::exchange::Answer;
 
@@ -108,7 +108,7 @@ fn companies(streamed: &Answer, sent: usize, single: bool) -> Step {
         match status {
             200..=299 => accepted(status),
             _ if single => company(status, words, streamed),
-            _ => Conclusion::new(host(status, streamed), words.unwrap_or(NO_RESULT)),
+            _ => Conclusion::new(host_verdict(status, streamed), words.unwrap_or(NO_RESULT)),
         }
     };
     Step::Each((0..sent).map(read).collect())
@@ -129,7 +129,7 @@ fn company(status: u16, words: Option<&str>, answer: &Answer) -> Conclusion {
             "Conflict while syncing to the LinkedIn DMP Company Segment. This event will be retried.",
         ),
         408 | 423 | 429 | 500 | 502..=504 => Conclusion::new(
-            host(status, answer),
+            host_verdict(status, answer),
             format!(
                 "Transient error while syncing to the LinkedIn DMP Company Segment. This event will be retried.{said}"
             ),
@@ -142,13 +142,5 @@ fn company(status: u16, words: Option<&str>, answer: &Answer) -> Conclusion {
 }
 
 fn http_error(answer: &Answer) -> Conclusion {
-    Conclusion::new(host(answer.status, answer), format!("LinkedIn answered {}", answer.status))
-}
-
-/// Which statuses the reference's host sends again.
-fn host(status: u16, answer: &Answer) -> Verdict {
-    match status {
-        403 | 426 => Verdict::Refused { why: Why::Rejected { status } },
-        _ => answer::verdict(status, answer::retry_after(answer)),
-    }
+    Conclusion::new(host_verdict(answer.status, answer), format!("LinkedIn answered {}", answer.status))
 }
