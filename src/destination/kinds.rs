@@ -56,7 +56,7 @@ pub struct Unfit {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 3] = [linkedin::CONVERSIONS, webhook::WEBHOOK, http::HTTP];
+    pub const ALL: [Kind; 4] = [linkedin::CONVERSIONS, linkedin::AUDIENCES, webhook::WEBHOOK, http::HTTP];
 
     pub(super) const fn new(
         [name, title, about]: [&'static str; 3],

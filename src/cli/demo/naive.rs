@@ -27,7 +27,7 @@ use crate::cli::print;
 use crate::cli::progress::Progress;
 use crate::clock;
 use crate::destination::linkedin::{self, Conversions};
-use crate::destination::{Conversation, Destination as _, Item, Turn};
+use crate::destination::{Conversation, Destination as _, Routes, Turn};
 use crate::exchange::{Answer, Exchange, Request};
 use crate::guard::Audience;
 use crate::http::{Bearer, Http, WITHIN};
@@ -92,6 +92,7 @@ struct Client {
     rule: Rule,
     http: Http,
     destination: Conversions,
+    routes: Routes,
     audience: Audience,
     token_url: Url,
     token: Mutex<Secret>,
@@ -185,10 +186,13 @@ impl Client {
         let base = Url::parse(&format!("{api}/rest")).map_err(|why| wrong(&why))?;
         // Whoever does without keys that fold repeats sends each event that comes.
         let events = sample.events.iter().map(|event: &Value| event.to_string().into_bytes()).collect();
+        let destination = linkedin::conversions().rule(RULE).api(base.as_str()).build().map_err(|why| wrong(&why))?;
+        let routes = Routes::of(&destination, Vec::new()).map_err(|_| Failure::new("its own route is not sound"))?;
         Ok(Client {
             rule,
             http: network()?,
-            destination: linkedin::conversions().rule(RULE).api(base.as_str()).build().map_err(|why| wrong(&why))?,
+            destination,
+            routes,
             audience: Audience::of([&base]),
             token_url: Url::parse(&format!("{api}/oauth/v2/accessToken")).map_err(|why| wrong(&why))?,
             token: Mutex::new(Secret::new(ACCESS_TOKEN)),
@@ -254,7 +258,8 @@ impl Client {
 
     /// One request, with the token that everybody has.
     async fn once(&self, body: &[u8]) -> End {
-        let items = [Item::plain(DeliveryId::default(), body)];
+        let Ok(prepared) = self.routes.prepare(None, body) else { return End::Invalid };
+        let items = [prepared.item(DeliveryId::default(), body)];
         let began = clock::wall();
         let request = match self.destination.converse(&Conversation::begin(&items, began)) {
             Turn::Ask(request) => request,

@@ -1,30 +1,30 @@
 //! Conversions: one event in a request of its own, or many in one.
 
-use outlast_state::{Verdict, Why};
-use serde_json::{Map, Value, json};
-use url::Url;
+use outlast_state::{Time, Verdict};
+use serde_json::{Value, json};
 
-use super::answer;
-use super::fields::{Empties, Invalid, kind};
-use super::mapping::Mapping;
+use super::answer::{self, CONVERSION};
+use super::api::Api;
+use super::invalid::Invalid;
 use super::payload::{self, Terms};
+use super::schema::{ACTIONS, SAVED};
 use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Turn};
 use crate::exchange::{Method, Request};
+use crate::route::Action;
+use crate::route::fields::Empties;
 
 /// Streams track events to LinkedIn's Conversions API.
 #[derive(Clone, Debug)]
 pub struct Conversions {
-    pub(super) rule: String,
-    pub(super) events: Url,
-    pub(super) version: String,
+    /// The number of the rule of what brings none along.
+    pub(super) rule: Option<String>,
+    pub(super) api: Api,
     pub(super) batch_size: u32,
-    pub(super) compat: bool,
-    pub(super) mapping: Mapping,
 }
 
 /// How conversions travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+enum Form {
     /// One, as the whole body.
     Single,
     /// Any number, as the elements of a `BATCH_CREATE`.
@@ -33,62 +33,96 @@ pub(super) enum Form {
 
 impl Destination for Conversions {
     fn converse(&self, conversation: &Conversation<'_>) -> Turn {
-        let drafts: Vec<_> = conversation.items.iter().map(|item| self.draft(item, conversation)).collect();
+        let drafts: Vec<_> = conversation.items.iter().map(|item| self.draft(item, conversation.began)).collect();
         let sent = drafts.iter().filter(|draft| draft.is_ok()).count();
         let form = self.form(sent);
         match conversation.so_far.last() {
             None if sent > 0 => Turn::Ask(self.request(form, drafts.into_iter().filter_map(Result::ok).collect())),
             None => Turn::Conclude(self.conclusions(drafts, Vec::new())),
             Some(exchange) => {
-                let read = answer::read(&exchange.answer, form, sent, self.compat);
+                let read = match form {
+                    // The reference's reading: the status of the whole holds for each element (Q15).
+                    _ if self.api.is_compat() => answer::host(&exchange.answer, sent, &CONVERSION),
+                    Form::Batch => answer::each(&exchange.answer, sent, &CONVERSION),
+                    Form::Single => answer::alike(&exchange.answer, sent, &CONVERSION),
+                };
                 Turn::Conclude(self.conclusions(drafts, read))
             }
         }
     }
 
+    fn actions(&self) -> &[Action] {
+        ACTIONS.as_slice()
+    }
+
+    fn check(&self, item: &Item<'_>, began: Time) -> Result<(), Conclusion> {
+        self.draft(item, began).map(|_| ()).map_err(|invalid| invalid.conclude(self.api.is_compat()))
+    }
+
     fn batching(&self) -> Batching {
         Batching::up_to(self.batch_size)
+    }
+
+    fn empties(&self) -> Empties {
+        match (self.api.is_compat(), self.batch_size) {
+            (false, _) => Empties::Blank,
+            (true, 1) => Empties::Single,
+            (true, _) => Empties::Batch,
+        }
     }
 }
 
 impl Conversions {
+    /// The API that it speaks to, for operations on the same account.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
     fn form(&self, sent: usize) -> Form {
         // The reference's host uses the batch call for one event too, once batching is on.
-        let batched = if self.compat { self.batch_size > 1 } else { sent > 1 };
+        let batched = if self.api.is_compat() { self.batch_size > 1 } else { sent > 1 };
         if batched { Form::Batch } else { Form::Single }
     }
 
-    fn draft(&self, item: &Item<'_>, conversation: &Conversation<'_>) -> Result<Value, Invalid> {
-        let event = event(item.body)?;
-        // The action's subscription, `type = "track"`.
-        if event.get("type").and_then(Value::as_str) != Some("track") {
-            return Err(not_subscribed());
-        }
+    fn draft(&self, item: &Item<'_>, began: Time) -> Result<Value, Invalid> {
         let id = item.id.to_string();
+        let compat = self.api.is_compat();
+        let rule = self.rule(item);
+        // The reference looks at a batch's rule first, and at a single event's last.
+        if compat && self.batch_size > 1 {
+            rule.clone()?;
+        }
         let terms = Terms {
-            rule: &self.rule,
-            now: conversation.began,
-            empties: self.empties(),
-            compat: self.compat,
+            rule: rule.as_deref().unwrap_or_default(),
+            now: began,
+            compat,
             // LinkedIn tells repeats by `eventId`. The delivery's name is the same for every attempt.
-            fallback_id: (!self.compat).then_some(id.as_str()),
+            fallback_id: (!compat).then_some(id.as_str()),
         };
-        payload::conversion(&self.mapping.resolve(&event), &terms)
+        let conversion = payload::conversion(item.payload, &terms)?;
+        rule.map(|_| conversion)
     }
 
-    fn empties(&self) -> Empties {
-        match (self.compat, self.batch_size) {
-            (false, _) => Empties::Blank,
-            (true, 1) => Empties::Top,
-            (true, _) => Empties::Kept,
+    /// The URN of the rule that was made for the route, else of the one that is set. Its number may be a text (Q21).
+    fn rule(&self, item: &Item<'_>) -> Result<String, Invalid> {
+        let saved = item.saved.get(SAVED).and_then(|saved| saved.pointer("/outputs/id"));
+        let saved = match saved {
+            Some(Value::String(text)) => Some(text.trim().to_owned()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        match saved.filter(|id| !id.is_empty()).or_else(|| self.rule.clone()) {
+            Some(id) if self.api.is_compat() || id.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(format!("urn:lla:llaPartnerConversion:{id}"))
+            }
+            Some(_) => Err(no_rule("Conversion Rule ID is not a number.")),
+            None => Err(no_rule("Conversion Rule ID is required.")),
         }
     }
 
     fn request(&self, form: Form, mut elements: Vec<Value>) -> Request {
-        let request = Request::new(Method::Post, self.events.clone())
-            .bearer()
-            .header("linkedin-version", self.version.as_str())
-            .header("x-restli-protocol-version", "2.0.0");
+        let request = self.api.restli(Method::Post, self.api.address(["conversionEvents"]));
         match form {
             Form::Single => request.json(&elements.pop().unwrap_or_default()),
             Form::Batch => request.header("x-restli-method", "BATCH_CREATE").json(&json!({ "elements": elements })),
@@ -99,42 +133,15 @@ impl Conversions {
     fn conclusions(&self, drafts: Vec<Result<Value, Invalid>>, read: Vec<Conclusion>) -> Vec<Conclusion> {
         let mut read = read.into_iter();
         let unread = || Conclusion::new(Verdict::Unknown, "LinkedIn did not say what became of it.");
-        let conclude = |draft| match draft {
+        let conclude = |draft: Result<Value, Invalid>| match draft {
             Ok(_) => read.next().unwrap_or_else(unread),
-            Err(invalid) => self.refusal(invalid),
+            Err(invalid) => invalid.conclude(self.api.is_compat()),
         };
         drafts.into_iter().map(conclude).collect()
     }
-
-    fn refusal(&self, invalid: Invalid) -> Conclusion {
-        let Invalid { message, advice } = invalid;
-        let detail = if self.compat { message } else { format!("{message} {advice}") };
-        Conclusion::new(Verdict::Refused { why: Why::Invalid }, detail)
-    }
 }
 
-fn event(body: &[u8]) -> Result<Map<String, Value>, Invalid> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(event)) => Ok(event),
-        Ok(other) => Err(Invalid {
-            message: format!("The body is {}, not a JSON object.", kind(&other)),
-            advice: "It stands at line 1, column 1; submit the event as one JSON object.".into(),
-        }),
-        Err(error) => Err(Invalid {
-            message: "The body is not JSON.".into(),
-            advice: format!(
-                "It cannot be read at line {}, column {}; submit the event as one JSON object.",
-                error.line(),
-                error.column()
-            ),
-        }),
-    }
-}
-
-fn not_subscribed() -> Invalid {
-    Invalid {
-        message: "Payload is either invalid or does not match the subscription".into(),
-        advice: "`type = \"track\"`. Field `type`: only track events are conversions; send this event elsewhere."
-            .into(),
-    }
+fn no_rule(message: &str) -> Invalid {
+    let place = format!("{SAVED}.outputs.id");
+    Invalid::at(message, &place, "set the destination's rule to its number, or make a rule for the route.")
 }

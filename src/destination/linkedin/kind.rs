@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use outlast_state::Span;
 use url::Url;
 
-use super::settings::{Builder, SettingError};
+use super::settings::Builder;
+use super::{SettingError, schema};
 use crate::destination::kinds::{Built, Kind, Needed, Unfit};
+use crate::route::Action;
 use crate::route::fields::{Field, Format, Schema, Settings};
 
 /// LinkedIn's API, where nothing else is set.
@@ -20,23 +23,94 @@ pub(in crate::destination) const CONVERSIONS: Kind = Kind::new(
     ],
     Needed::Always,
     conversions,
-    Vec::new,
+    conversions_actions,
     build_conversions,
 );
+
+/// The kind `linkedin-audiences`.
+pub(in crate::destination) const AUDIENCES: Kind = Kind::new(
+    [
+        "linkedin-audiences",
+        "LinkedIn Audiences",
+        "Keeps LinkedIn's audiences of people and companies as the events say. An audience is made when it is first needed.",
+    ],
+    Needed::Always,
+    audiences,
+    audiences_actions,
+    build_audiences,
+);
+
+fn conversions_actions() -> Vec<Action> {
+    schema::ACTIONS.to_vec()
+}
+
+fn audiences_actions() -> Vec<Action> {
+    super::audiences::actions().to_vec()
+}
 
 fn conversions() -> Schema {
     Schema::new([
         Field::text("conversion_rule")
             .label("Conversion Rule")
-            .describe("The number of the conversion rule that events count for.")
+            .describe("The number of the conversion rule that events count for, where their route has none of its own.")
             .example("789123")
-            .remedy("Write the number of the conversion rule that events count for.")
-            .required(),
+            .remedy("Write the number of the conversion rule that events count for."),
         api_base(),
         version("202603"),
         batch_size(5000),
         compat(),
     ])
+}
+
+fn audiences() -> Schema {
+    Schema::new([
+        Field::text("ad_account_id")
+            .label("LinkedIn Ad Account Id")
+            .describe("The number of the ad account that the audiences belong to.")
+            .example("501")
+            .remedy("Write the number of the ad account that the audiences belong to.")
+            .required(),
+        Field::boolean("send_email")
+            .label("Send Email")
+            .describe("Whether people are named by their e-mail address, as its hash.")
+            .default(true),
+        Field::boolean("send_google_advertising_id")
+            .label("Send Google Advertising ID")
+            .describe("Whether people are named by their Google advertising id.")
+            .default(true),
+        api_base(),
+        version("202604"),
+        batch_size(5000),
+        Field::integer("linger")
+            .label("Linger")
+            .describe("How long an event waits for others of its audience, at most.")
+            .unit("milliseconds")
+            .default(0)
+            .minimum(0)
+            .maximum(600_000),
+        compat(),
+    ])
+}
+
+fn build_audiences(settings: &Settings) -> Result<Built, Unfit> {
+    let base = settings.text("api_base").unwrap_or(API);
+    let mut builder = super::audiences()
+        .ad_account_id(settings.text("ad_account_id").unwrap_or_default())
+        .send_email(settings.flag("send_email"))
+        .send_google_advertising_id(settings.flag("send_google_advertising_id"))
+        .api(base)
+        .compat(settings.flag("compat"));
+    if let Some(version) = settings.text("version") {
+        builder = builder.version(version);
+    }
+    if let Some(size) = settings.integer("batch_size").and_then(|size| u32::try_from(size).ok()) {
+        builder = builder.batch_size(size);
+    }
+    if let Some(linger) = settings.integer("linger").and_then(|millis| u64::try_from(millis).ok()) {
+        builder = builder.linger(Span::from_millis(linger));
+    }
+    let destination = Arc::new(builder.build().map_err(|why| unfit(&why))?);
+    Ok(Built { destination, addresses: addresses(base) })
 }
 
 fn api_base() -> Field {
@@ -68,10 +142,10 @@ fn compat() -> Field {
 
 fn build_conversions(settings: &Settings) -> Result<Built, Unfit> {
     let base = settings.text("api_base").unwrap_or(API);
-    let mut builder: Builder = super::conversions()
-        .rule(settings.text("conversion_rule").unwrap_or_default())
-        .api(base)
-        .compat(settings.flag("compat"));
+    let mut builder: Builder = super::conversions().api(base).compat(settings.flag("compat"));
+    if let Some(rule) = settings.text("conversion_rule") {
+        builder = builder.rule(rule);
+    }
     if let Some(version) = settings.text("version") {
         builder = builder.version(version);
     }

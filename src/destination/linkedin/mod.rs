@@ -1,23 +1,29 @@
 //! LinkedIn.
 //!
-//! A conversion goes through these files, each with one concern: [`Mapping`] takes the fields out of the event, `payload`
-//! checks them and makes LinkedIn's JSON, [`Conversions`] puts one or many into a request, `answer` reads what comes back.
+//! A conversion goes through these files, each with one concern: `schema` says which fields there are, `payload` checks them and
+//! makes LinkedIn's JSON, [`Conversions`] puts one or many into a request, `answer` reads what comes back. What goes into an
+//! audience has its own, in `audiences`.
 
 mod answer;
+mod api;
+mod audiences;
 mod conversions;
-mod fields;
 mod identity;
+mod invalid;
 mod kind;
-mod mapping;
+pub mod operations;
 mod payload;
+mod schema;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use api::Api;
+pub use audiences::{Audiences, Builder as AudiencesBuilder};
 pub use conversions::Conversions;
-pub(super) use kind::CONVERSIONS;
-pub use mapping::Mapping;
-pub use settings::{Builder, SettingError};
+pub(super) use kind::{AUDIENCES, CONVERSIONS};
+pub use crate::destination::SettingError;
+pub use settings::Builder;
 
 /// The LinkedIn Conversions destination, to be given its settings.
 ///
@@ -29,4 +35,16 @@ pub use settings::{Builder, SettingError};
 /// ```
 pub fn conversions() -> Builder {
     Builder::new()
+}
+
+/// The LinkedIn Audiences destination, to be given its settings.
+///
+/// ```
+/// use outlast::destination::linkedin;
+///
+/// let destination = linkedin::audiences().ad_account_id("501").send_google_advertising_id(false).build()?;
+/// # Ok::<(), linkedin::SettingError>(())
+/// ```
+pub fn audiences() -> AudiencesBuilder {
+    AudiencesBuilder::new()
 }

@@ -1,73 +1,33 @@
 //! What the operator sets.
 
-use thiserror::Error;
-use url::Url;
+use super::{Conversions, SettingError};
+use super::api::{Api, BASE};
 
-use super::{Conversions, Mapping};
-
-/// Where LinkedIn's API is.
-const API: &str = "https://api.linkedin.com/rest";
 /// The API version that this destination was written for. LinkedIn keeps a version for about a year.
 const VERSION: &str = "202603";
-/// The most conversions that LinkedIn takes in one request.
+/// The most events that LinkedIn takes in one request.
 const BATCH_MOST: u32 = 5000;
-
-/// A setting that cannot be used: which one, why, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{setting}`: {problem} {remedy}")]
-pub struct SettingError {
-    setting: &'static str,
-    problem: String,
-    remedy: &'static str,
-}
-
-impl SettingError {
-    /// The setting's name.
-    #[must_use]
-    pub fn setting(&self) -> &'static str {
-        self.setting
-    }
-
-    /// What is wrong with it.
-    #[must_use]
-    pub fn problem(&self) -> &str {
-        &self.problem
-    }
-
-    /// What to do.
-    #[must_use]
-    pub fn remedy(&self) -> &str {
-        self.remedy
-    }
-}
 
 /// Settings on their way to a [`Conversions`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
-    rule: String,
+    rule: Option<String>,
     api: String,
     version: String,
     batch_size: u32,
     compat: bool,
-    mapping: Mapping,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Builder {
-            rule: String::new(),
-            api: API.into(),
-            version: VERSION.into(),
-            batch_size: BATCH_MOST,
-            compat: false,
-            mapping: Mapping::default(),
-        }
+        Builder { rule: None, api: BASE.into(), version: VERSION.into(), batch_size: BATCH_MOST, compat: false }
     }
 
-    /// The number of the conversion rule that events are counted for. Required.
+    /// The number of the conversion rule that events are counted for, where their route has none of its own. Required, unless
+    /// every route has one.
     pub fn rule(mut self, id: impl Into<String>) -> Self {
-        self.rule = id.into();
+        self.rule = Some(id.into());
         self
     }
 
@@ -97,86 +57,42 @@ impl Builder {
         self
     }
 
-    /// Another mapping than the default one.
-    pub fn mapping(mut self, mapping: Mapping) -> Self {
-        self.mapping = mapping;
-        self
-    }
-
     /// Checks the settings.
     ///
     /// # Errors
     /// A setting is missing or malformed; the error names it and says what to write.
     pub fn build(self) -> Result<Conversions, SettingError> {
         Ok(Conversions {
-            rule: rule(&self.rule)?,
-            events: events(&self.api)?,
-            version: version(self.version)?,
+            rule: self.rule.as_deref().map(rule).transpose()?,
+            api: Api::new(&self.api, &self.version)?.compat(self.compat),
             batch_size: batch_size(self.batch_size)?,
-            compat: self.compat,
-            mapping: self.mapping,
         })
     }
 }
 
 fn rule(id: &str) -> Result<String, SettingError> {
     let id = id.trim();
-    let fault = |problem: &str| SettingError {
-        setting: "rule",
-        problem: problem.into(),
-        remedy: "Set it to the number of the conversion rule, such as 789123, without `urn:lla:llaPartnerConversion:`.",
+    let fault = |problem: &str| {
+        let remedy =
+            "Set it to the number of the conversion rule, such as 789123, without `urn:lla:llaPartnerConversion:`.";
+        SettingError::new("rule", problem, remedy)
     };
     match id {
         "" => Err(fault("Conversion Rule ID is required.")),
         _ if !id.bytes().all(|byte| byte.is_ascii_digit()) => Err(fault("Conversion Rule ID is not a number.")),
-        _ => Ok(format!("urn:lla:llaPartnerConversion:{id}")),
+        _ => Ok(id.to_owned()),
     }
 }
 
-fn events(base: &str) -> Result<Url, SettingError> {
-    let fault = |problem: String| SettingError {
-        setting: "api",
-        problem,
-        remedy: "Set it to an address such as https://api.linkedin.com/rest, or leave it out.",
-    };
-    let mut url = Url::parse(base.trim()).map_err(|error| fault(format!("It is no address: {error}.")))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err(fault("It is neither https nor http.".into()));
-    }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(fault("It has more than a host and a path.".into()));
-    }
-    match url.path_segments_mut() {
-        Ok(mut path) => {
-            path.pop_if_empty().push("conversionEvents");
-        }
-        Err(()) => return Err(fault("It has no path.".into())),
-    }
-    Ok(url)
-}
-
-fn version(version: String) -> Result<String, SettingError> {
-    let month = version.get(4..).unwrap_or_default();
-    let is_month = ("01"..="12").contains(&month);
-    if version.len() == 6 && version.bytes().all(|byte| byte.is_ascii_digit()) && is_month {
-        return Ok(version);
-    }
-    Err(SettingError {
-        setting: "version",
-        problem: "It is not a year and a month in six digits.".into(),
-        remedy: "Set it to a version that LinkedIn lists as active, such as 202603.",
-    })
-}
-
-fn batch_size(events: u32) -> Result<u32, SettingError> {
+pub(super) fn batch_size(events: u32) -> Result<u32, SettingError> {
     if (1..=BATCH_MOST).contains(&events) {
         return Ok(events);
     }
-    Err(SettingError {
-        setting: "batch_size",
-        problem: format!("{events} is not from 1 to {BATCH_MOST}."),
-        remedy: "LinkedIn takes at most 5000 conversions in one request; set it to 1 to send each on its own.",
-    })
+    Err(SettingError::new(
+        "batch_size",
+        format!("{events} is not from 1 to {BATCH_MOST}."),
+        "LinkedIn takes at most 5000 in one request; set it to 1 to send each on its own.",
+    ))
 }
 
 #[cfg(test)]
@@ -186,9 +102,10 @@ mod tests {
     #[test]
     fn defaults_are_enough_with_a_rule() {
         let built = conversions().rule(" 789123 ").build().unwrap();
-        assert_eq!(built.rule, "urn:lla:llaPartnerConversion:789123");
-        assert_eq!(built.events.as_str(), "https://api.linkedin.com/rest/conversionEvents");
-        assert_eq!((built.version.as_str(), built.batch_size, built.compat), ("202603", 5000, false));
+        assert_eq!(built.rule.as_deref(), Some("789123"));
+        let (base, version) = built.api.parts();
+        assert_eq!((base.as_str(), version), ("https://api.linkedin.com/rest", "202603"));
+        assert_eq!((built.batch_size, built.api.is_compat()), (5000, false));
     }
 
     #[test]
@@ -197,7 +114,10 @@ mod tests {
             ("http://127.0.0.1:9000/rest/", "http://127.0.0.1:9000/rest/conversionEvents"),
             ("http://127.0.0.1:9000", "http://127.0.0.1:9000/conversionEvents"),
         ] {
-            assert_eq!(conversions().rule("1").api(base).build().unwrap().events.as_str(), events);
+            assert_eq!(
+                conversions().rule("1").api(base).build().unwrap().api.address(["conversionEvents"]).as_str(),
+                events
+            );
         }
     }
 
@@ -205,7 +125,6 @@ mod tests {
     fn each_bad_setting_is_named_with_a_remedy() {
         let good = || conversions().rule("1");
         let rows = [
-            (conversions(), "rule", "Conversion Rule ID is required."),
             (good().rule("  "), "rule", "Conversion Rule ID is required."),
             (good().rule("urn:lla:llaPartnerConversion:1"), "rule", "not a number"),
             (good().api("rest"), "api", "no address"),

@@ -4,8 +4,9 @@ use outlast_state::{DeliveryId, Load, Receipt, Span, Time, Verdict, Why};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Conversions, Mapping, conversions};
-use crate::destination::{Conclusion, Conversation, Destination, Item, Turn};
+use super::schema::ACTIONS;
+use super::{Conversions, conversions};
+use crate::destination::{Conclusion, Conversation, Destination, Item, Prepared, Routes, Turn};
 use crate::exchange::{Answer, Exchange, Request};
 
 const NOW: Time = Time::from_millis(1_773_576_000_000); // 2026-03-15T12:00:00Z
@@ -21,10 +22,39 @@ fn live() -> Conversions {
     conversions().rule("789123").build().unwrap()
 }
 
+/// What the destination's own route makes of the bodies, what is said before anything is asked, and what the destination does
+/// with the others: as the driver goes about it.
 fn turn(destination: &Conversions, bodies: &[Vec<u8>], so_far: &[Exchange]) -> Turn {
+    turn_at(destination, bodies, so_far, NOW)
+}
+
+fn turn_at(destination: &Conversions, bodies: &[Vec<u8>], so_far: &[Exchange], began: Time) -> Turn {
+    let routes = Routes::of(destination, Vec::new()).unwrap();
+    let prepared: Vec<_> = bodies.iter().map(|body| routes.prepare(None, body)).collect();
     let id = |n: usize| DeliveryId::from_u128(u128::try_from(n).unwrap().saturating_add(1));
-    let items: Vec<_> = bodies.iter().enumerate().map(|(n, body)| Item::plain(id(n), body)).collect();
-    destination.converse(&Conversation { so_far, ..Conversation::begin(&items, NOW) })
+    let of = |(n, it): (usize, &Result<Prepared, Conclusion>)| match it {
+        Ok(_) => None,
+        Err(conclusion) => Some((n, conclusion.clone())),
+    };
+    let mut settled: Vec<(usize, Conclusion)> = prepared.iter().enumerate().filter_map(of).collect();
+    let mut items = Vec::new();
+    for (n, prepared) in prepared.iter().enumerate() {
+        let Ok(prepared) = prepared else { continue };
+        let item = prepared.item(id(n), &bodies[n]);
+        match destination.check(&item, began) {
+            Ok(()) => items.push((n, item)),
+            Err(conclusion) => settled.push((n, conclusion)),
+        }
+    }
+    let sent: Vec<Item<'_>> = items.iter().map(|(_, item)| *item).collect();
+    let conclusions = match destination.converse(&Conversation { so_far, ..Conversation::begin(&sent, began) }) {
+        Turn::Conclude(conclusions) => conclusions,
+        ask => return ask,
+    };
+    assert_eq!(conclusions.len(), sent.len(), "one conclusion for each item");
+    settled.extend(items.iter().map(|(n, _)| *n).zip(conclusions));
+    settled.sort_by_key(|(n, _)| *n);
+    Turn::Conclude(settled.into_iter().map(|(_, conclusion)| conclusion).collect())
 }
 
 fn asked(destination: &Conversions, bodies: &[Vec<u8>]) -> Request {
@@ -282,10 +312,14 @@ fn every_fault_names_the_field_and_the_remedy() {
             "Conversion Value is missing the required field 'currencyCode'.",
             "currency",
         ),
-        (with("/type", json!("identify")), "Payload is either invalid or does not match the subscription", "`type`"),
-        (b"[1]".to_vec(), "The body is an array, not a JSON object.", "line 1, column 1"),
-        (b"{\"a\":\n oops}".to_vec(), "The body is not JSON.", "line 2, column 2"),
-        (b"".to_vec(), "The body is not JSON.", "submit"),
+        (
+            with("/type", json!("identify")),
+            "Payload is either invalid or does not match the subscription",
+            "type = \"track\"",
+        ),
+        (b"[1]".to_vec(), "The body is not an event.", "this is a list"),
+        (b"{\"a\":\n oops}".to_vec(), "The body is not an event.", "line 2, column 2"),
+        (b"".to_vec(), "The body is not an event.", "as one JSON object"),
     ];
     for (body, message, field) in rows {
         let conclusions = concluded(&live(), &[body], &[]);
@@ -298,16 +332,14 @@ fn every_fault_names_the_field_and_the_remedy() {
 
 #[test]
 fn live_bytes_put_the_references_mistakes_right() {
-    let resolve = Mapping::new(|event| event["resolved"].as_object().cloned().unwrap_or_default());
-    let destination = conversions().rule("1").mapping(resolve).build().unwrap();
+    let destination = conversions().rule("1").build().unwrap();
     let fields = json!({
         "conversionHappenedAt": "2026-03-14", "email": " Ada.Miller@EXAMPLE.org ", "acxiomID": "acx", "oracleID": " ",
         "linkedInUUID": "", "externalIds": ["", null, "ext-1", "ext-2"], "unknown": 1,
         "userInfo": {"firstName": "Ada", "lastName": ["Miller"], "title": "", "countryCode": null, "shoe": 38},
         "conversionValue": {"currencyCode": "USD", "amount": true},
     });
-    let body = bytes(&json!({"type": "track", "resolved": fields}));
-    let sent: Value = serde_json::from_slice(asked(&destination, &[body]).body()).unwrap();
+    let sent = sent(&destination, fields, &Value::Null).unwrap();
     let hash = "e1a3741ca332e55d1911ea2f85931387b67f22c76f5a6c859c431a4f269089b1";
     let expected = json!({
         "conversion": "urn:lla:llaPartnerConversion:1", "conversionHappenedAt": 1_773_446_400_000_i64,
@@ -318,6 +350,134 @@ fn live_bytes_put_the_references_mistakes_right() {
         },
     });
     assert_eq!(sent, expected);
+}
+
+fn minimal() -> Value {
+    json!({"conversionHappenedAt": "2026-03-14", "email": "ada.miller@example.org"})
+}
+
+fn with(key: &str, value: Value) -> Value {
+    let mut fields = minimal();
+    fields[key] = value;
+    fields
+}
+
+fn compat(batch_size: u32) -> Conversions {
+    conversions().rule("1").compat(true).batch_size(batch_size).build().unwrap()
+}
+
+fn ids(destination: &Conversions, fields: Value) -> Value {
+    sent(destination, fields, &Value::Null).unwrap()["user"]["userIds"].clone()
+}
+
+#[test]
+fn q01_acxioms_name_is_spelt_right() {
+    let fields = || json!({"conversionHappenedAt": "2026-03-14", "acxiomID": "a"});
+    assert_eq!(ids(&live(), fields()), json!([{"idType": "ACXIOM_ID", "idValue": "a"}]));
+    assert_eq!(ids(&compat(1), fields()), json!([{"idType": "AXCIOM_ID", "idValue": "a"}]));
+}
+
+#[test]
+fn q02_q03_addresses_are_trimmed_and_digests_lowered() {
+    let hash = "e1a3741ca332e55d1911ea2f85931387b67f22c76f5a6c859c431a4f269089b1";
+    for email in [" Ada.Miller@example.org ", &hash.to_uppercase()] {
+        assert_eq!(ids(&live(), with("email", json!(email)))[0]["idValue"], hash, "{email}");
+        assert_ne!(ids(&compat(1), with("email", json!(email)))[0]["idValue"], hash, "{email}");
+    }
+}
+
+#[test]
+fn q04_a_blank_address_is_no_identifier() {
+    let refused = sent(&live(), with("email", json!("  ")), &Value::Null).unwrap_err();
+    assert!(refused.detail.starts_with("One of email"), "{}", refused.detail);
+    assert_eq!(ids(&compat(1), with("email", json!("  "))), json!([{"idType": "SHA256_EMAIL", "idValue": ""}]));
+}
+
+#[test]
+fn q05_seconds_are_read_as_milliseconds() {
+    for destination in [live(), compat(1)] {
+        let refused = sent(&destination, with("conversionHappenedAt", json!(1_773_480_000)), &Value::Null).unwrap_err();
+        assert!(refused.detail.starts_with("Timestamp should be within the past 90 days."), "{}", refused.detail);
+    }
+}
+
+#[test]
+fn q06_the_default_mapping_refuses_events_without_a_value() {
+    let mut worthless = event("m-1");
+    worthless.as_object_mut().unwrap().remove("properties");
+    for destination in [live(), compat(1)] {
+        let conclusions = concluded(&destination, &[bytes(&worthless)], &[]);
+        let message = "Conversion Value is missing the required field 'currencyCode'.";
+        assert!(conclusions[0].detail.starts_with(message), "{}", conclusions[0].detail);
+    }
+}
+
+#[test]
+fn q07_empty_texts_are_dropped_alone_and_in_a_batch() {
+    let of = |destination: &Conversions| {
+        let request = asked(destination, &[bytes(&event("")), bytes(&event(""))]);
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        body["elements"][0]["eventId"].clone()
+    };
+    assert_eq!(of(&live()), "00000000000000000000000001", "it is named by its delivery");
+    assert_eq!(of(&compat(5000)), "", "the reference keeps it in a batch");
+    assert_eq!(sent(&compat(1), with("eventId", json!("")), &Value::Null).unwrap().get("eventId"), None);
+}
+
+#[test]
+fn q15_elements_are_read_except_by_the_reference() {
+    let bodies = [bytes(&event("m-1")), bytes(&event("m-2"))];
+    let body = json!({"elements": [{"status": 201}, {"status": 400}]}).to_string().into_bytes();
+    let answer = || Answer { status: 200, headers: vec![], body: body.clone(), received: NOW };
+    let of = |destination: &Conversions| {
+        let exchange = Exchange { request: asked(destination, &bodies), answer: answer() };
+        verdicts(&concluded(destination, &bodies, &[exchange]))
+    };
+    assert_eq!(of(&live()), [accepted(201), rejected(400)]);
+    assert_eq!(of(&compat(5000)), [accepted(200), accepted(200)]);
+}
+
+#[test]
+fn the_reference_neither_splits_nor_waits_for_permissions() {
+    let bodies = [bytes(&event("m-1")), bytes(&event("m-2"))];
+    for status in [400, 403, 404, 413, 422, 426] {
+        let answer = Answer { status, headers: vec![], body: vec![], received: NOW };
+        let exchange = Exchange { request: asked(&compat(5000), &bodies), answer };
+        assert_eq!(verdicts(&concluded(&compat(5000), &bodies, &[exchange])), [rejected(status); 2]);
+    }
+}
+
+#[test]
+fn q21_the_routes_own_rule_wins_be_it_a_number_or_a_text() {
+    let rows = [
+        (json!({"onMappingSave": {"outputs": {"id": 90210}}}), "urn:lla:llaPartnerConversion:90210"),
+        (json!({"onMappingSave": {"outputs": {"id": " 321 "}}}), "urn:lla:llaPartnerConversion:321"),
+        (json!({"onMappingSave": {"outputs": {"id": ""}}}), "urn:lla:llaPartnerConversion:1"),
+        (json!({"onMappingSave": {"inputs": {}}}), "urn:lla:llaPartnerConversion:1"),
+        (json!(null), "urn:lla:llaPartnerConversion:1"),
+    ];
+    let destination = conversions().rule("1").build().unwrap();
+    for (saved, urn) in rows {
+        assert_eq!(sent(&destination, minimal(), &saved).unwrap()["conversion"], urn, "{saved}");
+    }
+    let bad = json!({"onMappingSave": {"outputs": {"id": "x/y"}}});
+    assert!(sent(&destination, minimal(), &bad).unwrap_err().detail.contains("not a number"));
+    let none = conversions().build().unwrap();
+    let refused = sent(&none, minimal(), &json!(null)).unwrap_err();
+    assert!(refused.detail.starts_with("Conversion Rule ID is required. Field `onMappingSave.outputs.id`"));
+}
+
+/// The body of the request for these fields, cleaned as the action's are.
+fn sent(destination: &Conversions, fields: Value, saved: &Value) -> Result<Value, Conclusion> {
+    let Value::Object(fields) = fields else { panic!("fields are an object") };
+    let payload = ACTIONS[0].schema().clean(fields, destination.empties()).unwrap().payload;
+    let payload = Value::Object(payload);
+    let item = Item { id: DeliveryId::from_u128(1), body: b"", action: "streamConversion", payload: &payload, saved };
+    destination.check(&item, NOW)?;
+    match destination.converse(&Conversation::begin(&[item], NOW)) {
+        Turn::Ask(request) => Ok(serde_json::from_slice(request.body()).unwrap()),
+        Turn::Conclude(conclusions) => panic!("nothing was asked: {conclusions:?}"),
+    }
 }
 
 /// JSON near enough to an event to get past the first checks.
@@ -372,24 +532,21 @@ proptest! {
         began: u64,
     ) {
         let destination = conversions().rule("1").compat(compat).batch_size(batch_size).build().unwrap();
-        let items: Vec<_> = bodies.iter().map(|body| Item::plain(DeliveryId::from_u128(1), body)).collect();
         let began = if began % 2 == 0 { NOW } else { Time::from_millis(began) };
-        let first = Conversation::begin(&items, began);
-        let conclusions = match destination.converse(&first) {
+        let conclusions = match turn_at(&destination, &bodies, &[], began) {
             Turn::Conclude(conclusions) => conclusions,
             Turn::Ask(request) => {
-                match destination.converse(&first) {
+                match turn_at(&destination, &bodies, &[], began) {
                     Turn::Ask(again) => prop_assert!(again == request, "the same arguments, the same request"),
                     Turn::Conclude(_) => prop_assert!(false, "asked and then did not"),
                 }
-                let so_far = [Exchange { request, answer }];
-                match destination.converse(&Conversation { so_far: &so_far, ..first }) {
+                match turn_at(&destination, &bodies, &[Exchange { request, answer }], began) {
                     Turn::Conclude(conclusions) => conclusions,
                     Turn::Ask(_) => return Err(TestCaseError::fail("asked twice")),
                 }
             }
         };
-        prop_assert_eq!(conclusions.len(), items.len());
+        prop_assert_eq!(conclusions.len(), bodies.len());
         for conclusion in &conclusions {
             let accepted = matches!(conclusion.verdict, Verdict::Accepted { .. });
             prop_assert_eq!(accepted, conclusion.detail.is_empty());

@@ -1,0 +1,28 @@
+//! Why an item cannot be sent at all.
+
+use outlast_state::{Verdict, Why};
+
+use crate::destination::Conclusion;
+
+/// Why an item cannot be sent: nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Invalid {
+    /// The reference's message.
+    pub(super) message: String,
+    /// The field, and what to do.
+    pub(super) advice: String,
+}
+
+impl Invalid {
+    /// Something about the field at `place`.
+    pub(super) fn at(message: impl Into<String>, place: &str, remedy: &str) -> Self {
+        Invalid { message: message.into(), advice: format!("Field `{place}`: {remedy}") }
+    }
+
+    /// The refusal. In `compat` it is the reference's message alone.
+    pub(super) fn conclude(self, compat: bool) -> Conclusion {
+        let Invalid { message, advice } = self;
+        let detail = if compat { message } else { format!("{message} {advice}") };
+        Conclusion::new(Verdict::Refused { why: Why::Invalid }, detail)
+    }
+}
