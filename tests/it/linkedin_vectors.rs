@@ -25,7 +25,8 @@ const FILE: &str = "linkedin_requests.json";
 const API: &str = "https://api.linkedin.com/rest";
 /// What the reference says of a batch member that does not match; a single one is skipped without a word.
 const NOT_SUBSCRIBED: &str = "Payload is either invalid or does not match the subscription";
-const REFRESH: &str = "the refresh is the credential's, not a destination's: its form is compared in the tests of oauth";
+const REFRESH: &str =
+    "the refresh is the credential's, not a destination's: its form is compared in the tests of oauth";
 
 #[test]
 fn recorded_requests() {
@@ -107,7 +108,8 @@ fn compare(request: &Request, recorded: &Value) -> Result<(), String> {
 /// Whether `ours` is what was recorded of an error, as far as it is not its runtime's own.
 fn said(ours: &str, error: &Value) -> Result<(), String> {
     let message = text(&error["message"]);
-    if error["message_is_runtime_specific"] == true || (error["message_is_prefix"] == true && ours.starts_with(message)) {
+    if error["message_is_runtime_specific"] == true || (error["message_is_prefix"] == true && ours.starts_with(message))
+    {
         return Ok(());
     }
     same("message", ours, message)
@@ -160,7 +162,8 @@ impl<'a> Play<'a> {
         let slug = text(&vector["action"]);
         let action = destination.actions().iter().find(|action| action.slug() == slug).ok_or("no such action")?;
         let route = route(vector, action)?;
-        let events = if vector["batch"] == true { list(&vector["events"]) } else { std::slice::from_ref(&vector["event"]) };
+        let events =
+            if vector["batch"] == true { list(&vector["events"]) } else { std::slice::from_ref(&vector["event"]) };
         let fate = |event: &Value| match route.payload(event, destination.empties()) {
             _ if !route.takes(event) => Fate::NotSubscribed,
             Ok(payload) => Fate::Payload(payload.fields),
@@ -279,7 +282,8 @@ impl<'a> Talk<'a> {
                 Turn::Ask(request) => request,
                 Turn::Conclude(conclusions) => {
                     same("requests that were not made", &recorded.count(), &0)?;
-                    let memos = if self.items.is_empty() { Vec::new() } else { self.play.destination.remember(&conversation) };
+                    let memos =
+                        if self.items.is_empty() { Vec::new() } else { self.play.destination.remember(&conversation) };
                     let last = so_far.last().map(|exchange: &Exchange| exchange.answer.clone());
                     return Ok(Some(Ended { conclusions, last, memos }));
                 }

@@ -18,11 +18,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use crate::destination::SettingError;
 pub use api::Api;
 pub use audiences::{Audiences, Builder as AudiencesBuilder};
 pub use conversions::Conversions;
 pub(super) use kind::{AUDIENCES, CONVERSIONS};
-pub use crate::destination::SettingError;
 pub use settings::Builder;
 
 /// The LinkedIn Conversions destination, to be given its settings.

@@ -1,7 +1,7 @@
 //! What the operator sets.
 
-use super::{Conversions, SettingError};
 use super::api::{Api, BASE};
+use super::{Conversions, SettingError};
 
 /// The API version that this destination was written for. LinkedIn keeps a version for about a year.
 const VERSION: &str = "202603";

@@ -89,7 +89,10 @@ fn a_rule_is_made_with_the_usual_windows_and_its_id_saved_as_a_text() {
         "id": "90210", "name": "Trial", "conversionType": "START_TRIAL", "attribution_type": "LAST_TOUCH_BY_CAMPAIGN",
         "post_click_attribution_window_size": 30, "view_through_attribution_window_size": 7,
     });
-    assert_eq!(done(ended), json!({"successMessage": "Conversion rule 90210 created successfully!", "savedData": saved}));
+    assert_eq!(
+        done(ended),
+        json!({"successMessage": "Conversion rule 90210 created successfully!", "savedData": saved})
+    );
 }
 
 #[test]
@@ -141,7 +144,11 @@ fn each_input_is_checked_and_named() {
     for (place, value, words) in rows {
         let trouble = rule(&api(), Task::Create, &object(with(full(), place, value)), None).unwrap_err();
         assert_eq!(trouble.code, "INVALID_INPUT");
-        assert!(trouble.message.contains(&format!("`{place}`")) && trouble.message.contains(words), "{}", trouble.message);
+        assert!(
+            trouble.message.contains(&format!("`{place}`")) && trouble.message.contains(words),
+            "{}",
+            trouble.message
+        );
     }
     let good = [
         ("adAccountId", json!(501)),
@@ -175,7 +182,8 @@ fn a_rule_that_exists_is_read() {
 
 #[test]
 fn only_what_changed_is_sent() {
-    let inputs = object(with(with(full(), "conversionType", json!("LEAD")), "post_click_attribution_window_size", json!(90)));
+    let inputs =
+        object(with(with(full(), "conversionType", json!("LEAD")), "post_click_attribution_window_size", json!(90)));
     let update = rule(&api(), Task::Update, &inputs, Some(&saved())).unwrap();
     let (asked, ended) = play(&update, &[answer(204, &[], "")]);
     assert_eq!(lines(&asked), ["POST /conversions/321?account=urn%3Ali%3AsponsoredAccount%3A501"]);
@@ -241,7 +249,8 @@ fn a_rule_that_was_made_is_not_lost_when_its_campaigns_are_refused() {
 #[test]
 fn q25_all_pages_of_a_list_are_offered() {
     let rules = choices(&api(), "conversionRuleId", &object(json!({"adAccountId": "501"}))).unwrap();
-    let rule = |id: u32| json!({"id": id, "name": format!("r{id}"), "enabled": true, "conversionMethod": "CONVERSIONS_API"});
+    let rule =
+        |id: u32| json!({"id": id, "name": format!("r{id}"), "enabled": true, "conversionMethod": "CONVERSIONS_API"});
     let page = |start: u32, ids: &[u32]| {
         let elements: Vec<Value> = ids.iter().map(|id| rule(*id)).collect();
         answer(200, &[], json!({"paging": {"start": start, "count": 2, "total": 3}, "elements": elements}))
@@ -253,7 +262,8 @@ fn q25_all_pages_of_a_list_are_offered() {
     assert_eq!(done(ended)["choices"][2], json!({"label": "r3", "value": 3}));
     let campaigns = choices(&api(), "campaignId", &object(json!({"adAccountId": "501"}))).unwrap();
     let token = answer(200, &[], json!({"metadata": {"nextPageToken": "a b"}, "elements": [{"id": 71}]}));
-    let (asked, ended) = play(&campaigns, &[token, answer(200, &[], json!({"elements": [{"id": 72, "name": "Autumn"}]}))]);
+    let (asked, ended) =
+        play(&campaigns, &[token, answer(200, &[], json!({"elements": [{"id": 72, "name": "Autumn"}]}))]);
     let search = "GET /adAccounts/501/adCampaigns?q=search&search=(status:(values:List(ACTIVE,DRAFT)))";
     assert_eq!(lines(&asked), [search.to_owned(), format!("{search}&pageToken=a%20b")]);
     let expected = json!({"choices": [{"label": "71", "value": 71}, {"label": "Autumn", "value": 72}]});
@@ -275,7 +285,9 @@ fn what_cannot_be_chosen_from_is_told() {
         let trouble = choices(&api(), field, &none).unwrap_err();
         assert_eq!((trouble.code.as_str(), &trouble.reached), ("FIELD_NOT_SELECTED", &json!({"choices": []})));
     }
-    assert!(choices(&api(), "shoe", &none).unwrap_err().message.contains("adAccountId, campaignId and conversionRuleId"));
+    assert!(
+        choices(&api(), "shoe", &none).unwrap_err().message.contains("adAccountId, campaignId and conversionRuleId")
+    );
     let accounts = choices(&api(), "adAccountId", &none).unwrap();
     for (status, body, code) in [
         (403, r#"{"code":"ACCESS_DENIED","message":"no"}"#, "ACCESS_DENIED"),
