@@ -24,6 +24,8 @@ use crate::guard::{Audience, Guard};
 use crate::limits::Limits;
 use crate::oauth::Profile;
 use crate::parcel::LARGEST_BODY;
+use crate::route::Route;
+use crate::route::subscription::Subscription;
 use crate::secret::Secret;
 use crate::store::StoreKind;
 use crate::vault::VaultKey;
@@ -212,6 +214,23 @@ impl Config {
         let mut warnings: Vec<String> = unused
             .map(|name| format!("credential.{name}: no destination uses it; name it in one, or remove it"))
             .collect();
+        for (name, destination) in &self.destinations {
+            for route in &destination.routes {
+                let text = route.when().text();
+                let findings = Subscription::findings(text);
+                warnings.extend(findings.iter().map(|finding| {
+                    let (route, caret) = (route.name(), finding.caret(text));
+                    format!("route {route} to {name} ({}): {caret}", finding.code)
+                }));
+            }
+            let rule = |route: &Route| route.saved().pointer("/onMappingSave/outputs/id").is_some();
+            let unruled = destination.lacks_rule && !(destination.routes.iter().all(rule) && !destination.routes.is_empty());
+            if unruled {
+                warnings.push(format!(
+                    "destination.{name}: it has no conversion_rule; events on routes without one of their own will fail"
+                ));
+            }
+        }
         if self.destinations.is_empty() {
             warnings.push("destination: there is none, so nothing can be sent; add [destination.NAME]".to_owned());
         }

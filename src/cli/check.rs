@@ -5,16 +5,22 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::linkedin::perform;
 use super::print;
 use crate::config::{Config, KeySource};
 
-/// Verify the configuration, without connecting to anything
+/// Verify the configuration, without connecting to anything unless asked to
 #[derive(clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
+  outlast check
+  outlast check --live
   outlast check --json
 
-Exit code 2 if something cannot work.")]
+Exit code 2 if something cannot work, 1 if a destination does not take its credential.")]
 pub(crate) struct Args {
+    /// Also ask each provider whether its credential is good for the destination
+    #[arg(long)]
+    live: bool,
     /// As a JSON object
     #[arg(long)]
     json: bool,
@@ -25,9 +31,19 @@ struct Verdict {
     ok: bool,
     errors: Vec<String>,
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    live: Vec<Live>,
 }
 
-pub(crate) fn run(path: &Path, args: &Args) -> Result<(), Failure> {
+/// What a provider says of a destination's credential.
+#[derive(Serialize)]
+struct Live {
+    destination: String,
+    ok: bool,
+    message: String,
+}
+
+pub(crate) async fn run(path: &Path, args: &Args) -> Result<(), Failure> {
     let config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => return refused(error, args.json),
@@ -37,18 +53,44 @@ pub(crate) fn run(path: &Path, args: &Args) -> Result<(), Failure> {
     if let Err(error) = config.builder() {
         return refused(error, args.json);
     }
+    let live = if args.live { ask(path, &config).await? } else { Vec::new() };
+    let good = live.iter().all(|one| one.ok);
     if args.json {
-        return print::json(&Verdict { ok: true, errors: Vec::new(), warnings });
+        print::json(&Verdict { ok: good, errors: Vec::new(), warnings, live })?;
+    } else {
+        print::line(&found(&config))?;
+        warnings.iter().try_for_each(|warning| print::line(&format!("warning: {warning}")))?;
+        print::line("the configuration can work")?;
+        for Live { destination, ok, message } in &live {
+            let word = if *ok { "good" } else { "not good" };
+            print::line(&format!("live           {destination}: its credential is {word}{message}"))?;
+        }
     }
-    print::line(&found(&config))?;
-    warnings.iter().try_for_each(|warning| print::line(&format!("warning: {warning}")))?;
-    print::line("the configuration can work")
+    if good { Ok(()) } else { Err(Failure::told()) }
 }
+
+/// Asks the provider of each destination with a credential.
+async fn ask(path: &Path, config: &Config) -> Result<Vec<Live>, Failure> {
+    let mut asked = Vec::new();
+    for name in config.destinations.iter().filter(|(_, it)| it.credential.is_some()).map(|(name, _)| name) {
+        let (ok, message) = match perform(path, name, "test", serde_json::json!({})).await {
+            Ok(Ok(_)) => (true, String::new()),
+            Ok(Err(trouble)) if trouble.code == NO_TEST => continue,
+            Ok(Err(trouble)) => (false, format!(": {}", trouble.message)),
+            Err(failure) => (false, format!(": {failure}")),
+        };
+        asked.push(Live { destination: name.clone(), ok, message });
+    }
+    Ok(asked)
+}
+
+/// What a destination says that has no test of its credential.
+const NO_TEST: &str = "NO_SUCH_OPERATION";
 
 fn refused<E: ToString + Into<Failure>>(error: E, json: bool) -> Result<(), Failure> {
     if json {
         let errors = error.to_string().lines().map(str::to_owned).collect();
-        print::json(&Verdict { ok: false, errors, warnings: Vec::new() })?;
+        print::json(&Verdict { ok: false, errors, warnings: Vec::new(), live: Vec::new() })?;
     }
     Err(error.into())
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use outlast_state::{DeliveryId, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::authorisation::Authorisation;
 use crate::clock;
+use crate::destination::Trouble;
 use crate::engine::{Engine, Routed};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
@@ -40,6 +42,7 @@ pub(crate) enum Request {
     Resume { scope: Scope },
     Pauses,
     Authorise { credential: String, grant: Grant },
+    Perform { destination: String, operation: String, inputs: Value },
 }
 
 /// A parcel as it is sent to an engine.
@@ -190,6 +193,7 @@ answers! {
     Released: bool,
     Pauses: Vec<Scope>,
     Authorised: Box<CredentialView>,
+    Performed: Result<Value, Trouble>,
 }
 
 /// Asks the engine.
@@ -211,6 +215,9 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Pause { scope } => engine.pause(scope).await?.into(),
         Request::Resume { scope } => engine.resume(scope).await?.into(),
         Request::Pauses => engine.pauses().await?.into(),
+        Request::Perform { destination, operation, inputs } => {
+            engine.perform(&destination, &operation, &inputs).await?.into()
+        }
         Request::Authorise { credential, grant } => Box::new(engine.authorise(&credential, grant.into()).await?).into(),
     })
 }

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod init;
+mod linkedin;
 mod list;
 mod log;
 mod pause;
@@ -85,6 +86,8 @@ enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Auth(auth::Args),
+    Linkedin(linkedin::Args),
+    Choices(linkedin::ChoicesArgs),
     Doctor(doctor::Args),
     Export(backup::ExportArgs),
     Import(backup::ImportArgs),
@@ -125,7 +128,9 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Init(args) => init::run(config, &args),
-        Command::Check(args) => check::run(config, &args),
+        Command::Check(args) => check::run(config, &args).await,
+        Command::Linkedin(args) => linkedin::run(config, args).await,
+        Command::Choices(args) => linkedin::choices(config, args).await,
         Command::Try(args) => try_event::run(config, args),
         Command::Send(args) => send::run(config, args).await,
         Command::Serve(args) => serve::run(config, &args).await,

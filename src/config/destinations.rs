@@ -20,6 +20,8 @@ pub(crate) struct Destination {
     pub(crate) concurrency: Option<u32>,
     pub(crate) actions: Vec<Action>,
     pub(crate) routes: Vec<Route>,
+    /// Whether it has a conversion rule to set, and none is.
+    pub(crate) lacks_rule: bool,
 }
 
 impl Destination {
@@ -91,6 +93,7 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
         concurrency,
         actions,
         routes,
+        lacks_rule: kind.settings().field("conversion_rule").is_some() && settings.text("conversion_rule").is_none(),
     })
 }
 

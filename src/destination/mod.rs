@@ -86,7 +86,7 @@ pub trait Destination: Send + Sync + 'static {
     /// There is none of this name, or the inputs do not fit.
     fn operation(&self, name: &str, inputs: &Value) -> Result<Box<dyn Operation>, Trouble> {
         let _ = inputs;
-        Err(no_operation(name))
+        Err(Trouble::no_operation(name))
     }
 
     /// What to keep in mind of a conversation that is over, however it ended: a name that the provider gave to something,
@@ -94,15 +94,6 @@ pub trait Destination: Send + Sync + 'static {
     fn remember(&self, conversation: &Conversation<'_>) -> Vec<Memo> {
         let _ = conversation;
         Vec::new()
-    }
-}
-
-/// No such operation.
-fn no_operation(name: &str) -> Trouble {
-    Trouble {
-        code: "NO_SUCH_OPERATION".to_owned(),
-        message: format!("this destination has no operation {name}"),
-        reached: Value::Null,
     }
 }
 

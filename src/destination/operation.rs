@@ -1,6 +1,7 @@
 //! What is asked of a provider beside delivering: a list to choose from, a rule to make, whether a credential works. As pure
 //! as a destination: requests out, answers in.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exchange::{Exchange, Request};
@@ -24,7 +25,7 @@ pub enum Step {
 }
 
 /// Why an operation failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// A code that stays the same.
     pub code: String,
@@ -32,4 +33,12 @@ pub struct Trouble {
     pub message: String,
     /// What was reached all the same, such as a rule that was made before the step that failed; null for nothing.
     pub reached: Value,
+}
+
+impl Trouble {
+    /// There is no operation of this name.
+    pub(crate) fn no_operation(name: &str) -> Self {
+        let message = format!("this destination has no operation {name}");
+        Trouble { code: "NO_SUCH_OPERATION".to_owned(), message, reached: Value::Null }
+    }
 }

@@ -7,8 +7,9 @@ use super::answer::{self, CONVERSION};
 use super::api::Api;
 use super::invalid::Invalid;
 use super::payload::{self, Terms};
+use super::perform;
 use super::schema::{ACTIONS, SAVED};
-use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Turn};
+use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Operation, Trouble, Turn};
 use crate::exchange::{Method, Request};
 use crate::route::Action;
 use crate::route::fields::Empties;
@@ -57,6 +58,10 @@ impl Destination for Conversions {
 
     fn check(&self, item: &Item<'_>, began: Time) -> Result<(), Conclusion> {
         self.draft(item, began).map(|_| ()).map_err(|invalid| invalid.conclude(self.api.is_compat()))
+    }
+
+    fn operation(&self, name: &str, inputs: &Value) -> Result<Box<dyn Operation>, Trouble> {
+        perform::conversions(self, name, inputs)
     }
 
     fn batching(&self) -> Batching {

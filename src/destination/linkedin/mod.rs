@@ -13,6 +13,7 @@ mod invalid;
 mod kind;
 pub mod operations;
 mod payload;
+mod perform;
 mod schema;
 mod settings;
 #[cfg(test)]

@@ -11,7 +11,8 @@ use self::plan::{Plan, Step};
 use super::api::Api;
 use super::identity::hashed;
 use super::invalid::Invalid;
-use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Memo, Turn};
+use super::perform;
+use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Operation, Trouble, Memo, Turn};
 use crate::route::Action;
 use crate::route::fields::Empties;
 
@@ -76,6 +77,10 @@ impl Destination for Audiences {
 
     fn check(&self, item: &Item<'_>, _: Time) -> Result<(), Conclusion> {
         self.draft(item).map(|_| ()).map_err(|invalid| invalid.conclude(self.is_compat()))
+    }
+
+    fn operation(&self, name: &str, _inputs: &Value) -> Result<Box<dyn Operation>, Trouble> {
+        perform::audiences(self, name)
     }
 
     fn batching(&self) -> Batching {
