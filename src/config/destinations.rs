@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::table::{Section, suggestion};
 use crate::builder::Endpoint;
-use crate::destination::{Destination as Speaker, Kind, Needed};
+use crate::destination::{Destination as Speaker, Kind, Needed, common};
 use crate::guard::{Guard, is_private_line};
+use crate::route::fields::Field;
 use crate::route::{Action, Route};
 
 /// A table `[destination.NAME]`, with its routes.
@@ -60,18 +61,22 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
         given.insert("bearer".to_owned(), Value::Bool(false));
     }
     let credential = needed(&section, &kind, credential, credentials);
+    let mut sound = only_known(&section, &kind, &mut given);
+    sound &= addresses_can_be_used(&section, &given, guard);
     let settings = match kind.settings().settings(given) {
         Ok(settings) => settings,
         Err(faults) => {
             for fault in &faults {
                 let key = fault.place.split(['.', '[']).next().unwrap_or_default();
-                let known = kind.settings().field(key).is_some();
-                let rest = if fault.place == key || !known { String::new() } else { format!(" ({})", fault.place) };
+                let rest = if fault.place == key { String::new() } else { format!(" ({})", fault.place) };
                 section.fault(key, format!("{}{rest} {}", fault.message, fault.remedy));
             }
             return None;
         }
     };
+    if !sound {
+        return None;
+    }
     let built = match kind.build(&settings) {
         Ok(built) => built,
         Err(unfit) => {
@@ -81,7 +86,8 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
     };
     let actions = built.destination.actions().to_vec();
     let routes = if presets { of_actions(&section, &actions) } else { Vec::new() };
-    for (key, url) in &built.addresses {
+    let given = |key: &str| section.holds(key) && ADDRESSES.contains(&key);
+    for (key, url) in built.addresses.iter().filter(|(key, _)| !given(key)) {
         check_line(&section, key, url, guard);
     }
     let addresses = built.addresses.into_iter().map(|(_, url)| url).collect();
@@ -95,6 +101,46 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
         routes,
         lacks_rule: kind.settings().field("conversion_rule").is_some() && settings.text("conversion_rule").is_none(),
     })
+}
+
+/// The settings that an address may stand in.
+const ADDRESSES: [&str; 2] = ["api_base", "url"];
+
+/// Takes out what the kind does not know, and tells it.
+fn only_known(section: &Section<'_>, kind: &Kind, given: &mut Map<String, Value>) -> bool {
+    let (own, common) = (kind.settings(), common());
+    let known: Vec<&str> = common.fields().iter().chain(own.fields()).map(Field::key).collect();
+    let before = given.len();
+    given.retain(|key, _| {
+        let is_known = own.field(key).is_some();
+        if !is_known {
+            section.fault(key, format!("unknown key{}", suggestion(key, &known)));
+        }
+        is_known
+    });
+    before == given.len()
+}
+
+/// Looks at addresses before anything else does: what is wrong with them is told as for any address of the file.
+fn addresses_can_be_used(section: &Section<'_>, given: &Map<String, Value>, guard: &Guard) -> bool {
+    let mut sound = true;
+    for key in ADDRESSES {
+        let Some(text) = given.get(key).and_then(Value::as_str) else { continue };
+        match Url::parse(text.trim()) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {
+                sound &= check_line(section, key, &url, guard);
+            }
+            Ok(_) => {
+                section.fault(key, format!("`{text}` is not an address that begins with https://"));
+                sound = false;
+            }
+            Err(why) => {
+                section.fault(key, format!("`{text}` is not an address ({why}); write one that begins with https://"));
+                sound = false;
+            }
+        }
+    }
+    sound
 }
 
 /// The credential, where it is one that there is and the kind has a use for it; nothing where it is at fault.
@@ -136,10 +182,10 @@ fn of_actions(section: &Section<'_>, actions: &[Action]) -> Vec<Route> {
 }
 
 /// A token or an event goes to this address: it must be one that may be connected to, over a line that is private.
-pub(super) fn check_line(section: &Section<'_>, key: &'static str, url: &Url, guard: &Guard) {
+pub(super) fn check_line(section: &Section<'_>, key: &'static str, url: &Url, guard: &Guard) -> bool {
     if !is_private_line(url) {
         section.fault(key, "would send a secret over plain http; write https://");
-    } else if let Err(denied) = guard.url(url) {
-        section.fault(key, denied.in_a_file());
+        return false;
     }
+    guard.url(url).map_err(|denied| section.fault(key, denied.in_a_file())).is_ok()
 }
