@@ -17,7 +17,8 @@ pub(super) fn find(name: &str) -> Option<Run> {
             let format = format.map_or(Ok(DEFAULT.to_owned()), |format| text(format.piece(), call.budget))?;
             // A word such as `nil` is an offset of nothing, where a null of the event is no offset.
             let word = call.arguments.get(1).is_some_and(|data| !matches!(data, Data::Value(_)));
-            shown(call, &format, if word { Some(Value::Number(0.0)) } else { call.given(1) })
+            let argument = if word { Some(Value::Number(0.0)) } else { call.given(1) };
+            shown(call, &format, argument.as_ref())
         },
         "date_to_xmlschema" => |call| shown(call, "%Y-%m-%dT%H:%M:%S%:z", None),
         "date_to_rfc822" => |call| shown(call, "%a, %d %b %Y %H:%M:%S %z", None),
@@ -72,10 +73,10 @@ fn in_words<'p>(call: &Call<'_, 'p>, month: &str) -> Outcome<'p> {
 }
 
 /// The date by a format. What is no date stays what it is.
-fn shown<'p>(call: &Call<'_, 'p>, format: &str, argument: Option<Value<'p>>) -> Outcome<'p> {
+fn shown<'p>(call: &Call<'_, 'p>, format: &str, argument: Option<&Value<'_>>) -> Outcome<'p> {
     let value = call.value();
     let Some(moment) = moment(call, &value)? else { return Ok(value) };
-    let zone = zone(call, argument.as_ref(), moment)?;
+    let zone = zone(call, argument, moment)?;
     let local = moment.as_millisecond().saturating_sub(zone.ahead.saturating_mul(60_000));
     let Ok(local) = Timestamp::from_millisecond(local) else { return Ok(value) };
     let date = Shown { local: Offset::UTC.to_datetime(local), moment, zone };
