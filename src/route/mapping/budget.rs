@@ -34,11 +34,6 @@ impl Budget {
         spend(&self.text, length).ok_or_else(|| exceeded(&format!("{TEXT} bytes of text")))
     }
 
-    /// How many more bytes of text may be made.
-    pub(super) fn text_left(&self) -> usize {
-        self.text.get()
-    }
-
     /// Pays for a copy of `value`, which nests no deeper than results may.
     pub(super) fn copy(&self, value: &Value<'_>) -> Result<(), Trouble> {
         self.nodes(1)?;

@@ -124,6 +124,7 @@ fn filters_of_numbers_and_lists() {
 #[test]
 fn dates_are_shown_in_utc_or_beside_it() {
     table(&[
+        ("{{ date | date: \"%H:%M %Z %z\", \"America/New_York\" }}", "18:59 America/New_York -0500"),
         ("{{ date | date }}", "Thursday, February 29, 2024 at 11:59 pm +0000"),
         (
             "{{ date | date: \"%-d.%-m.%y %I%P %j %U %W %C %e %L %3N %s %q %% %Q %E%Y %^a %_m\" }}",
@@ -175,6 +176,7 @@ fn errors_say_where_a_template_failed() {
         "{{ \"%\" | url_decode }}",
         "{{ f | default: 1, 2 }}",
         "{{ \"now\" | date }}",
+        "{{ 0 | date: \"%Y\", \"Nowhere\" }}",
         "{{ (1..100000000) }}",
     ] {
         assert_eq!(rendered(template), Err(Class::Liquid(Stage::Render)), "{template}");

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::Offset;
+use jiff::tz::{Offset, TimeZoneDatabase};
 
 use super::super::super::error::Trouble;
 use super::super::super::value::{Value, View};
-use super::super::data::{is_nil, number, shown as text};
+use super::super::data::{Data, is_nil, number, shown as text};
 use super::{Call, Outcome, Run, failed, made};
 use crate::js::date;
 
@@ -15,7 +15,10 @@ pub(super) fn find(name: &str) -> Option<Run> {
         "date" => |call| {
             let format = call.given(0).filter(|format| !is_nil(format.piece()));
             let format = format.map_or(Ok(DEFAULT.to_owned()), |format| text(format.piece(), call.budget))?;
-            shown(call, &format, call.given(1))
+            // A word such as `nil` is an offset of nothing, where a null of the event is no offset.
+            let word = call.arguments.get(1).is_some_and(|data| !matches!(data, Data::Value(_)));
+            let argument = if word { Some(Value::Number(0.0)) } else { call.given(1) };
+            shown(call, &format, argument.as_ref())
         },
         "date_to_xmlschema" => |call| shown(call, "%Y-%m-%dT%H:%M:%S%:z", None),
         "date_to_rfc822" => |call| shown(call, "%a, %d %b %Y %H:%M:%S %z", None),
@@ -27,19 +30,32 @@ pub(super) fn find(name: &str) -> Option<Run> {
 
 const DEFAULT: &str = "%A, %B %-e, %Y at %-l:%M %P %z";
 
-/// The minutes that UTC is ahead of the zone: so JavaScript counts.
-fn minutes(call: &Call<'_, '_>, zone: &Value<'_>) -> Result<Option<i64>, Trouble> {
-    match zone.view() {
-        View::Null => Ok(None),
-        View::Text("UTC" | "Etc/UTC" | "GMT" | "Etc/GMT") => Ok(Some(0)),
-        View::Text(name) => Err(failed(
-            format!("the time zone `{name}` is not known here"),
-            "write the minutes that UTC is ahead of it, such as 300 for New York in winter",
-        )),
+/// A zone: the minutes that UTC is ahead of it, as JavaScript counts them, and its name if it has one.
+struct Zone {
+    ahead: i64,
+    name: Option<String>,
+}
+
+/// The zone of an argument at a moment: minutes, or a name of the time zone database, which is built in.
+fn zone(call: &Call<'_, '_>, argument: Option<&Value<'_>>, moment: Timestamp) -> Result<Zone, Trouble> {
+    let utc = || Zone { ahead: 0, name: Some("UTC".to_owned()) };
+    let Some(argument) = argument else { return Ok(utc()) };
+    match argument.view() {
+        View::Null => Ok(utc()),
+        View::Text(name) => match TimeZoneDatabase::bundled().get(name) {
+            Ok(zone) => {
+                let seconds = i64::from(zone.to_offset(moment).seconds());
+                Ok(Zone { ahead: seconds.div_euclid(60).saturating_neg(), name: Some(name.to_owned()) })
+            }
+            Err(_) => Err(failed(
+                format!("there is no time zone `{name}`"),
+                "write a name such as America/New_York, or the minutes that UTC is ahead of it",
+            )),
+        },
         _ => {
             #[allow(clippy::cast_possible_truncation, reason = "the cast stops at both ends")]
-            let minutes = number(zone.piece(), call.budget)? as i64;
-            Ok(Some(minutes))
+            let ahead = number(argument.piece(), call.budget)? as i64;
+            Ok(Zone { ahead, name: None })
         }
     }
 }
@@ -57,14 +73,13 @@ fn in_words<'p>(call: &Call<'_, 'p>, month: &str) -> Outcome<'p> {
 }
 
 /// The date by a format. What is no date stays what it is.
-fn shown<'p>(call: &Call<'_, 'p>, format: &str, zone: Option<Value<'p>>) -> Outcome<'p> {
+fn shown<'p>(call: &Call<'_, 'p>, format: &str, argument: Option<&Value<'_>>) -> Outcome<'p> {
     let value = call.value();
     let Some(moment) = moment(call, &value)? else { return Ok(value) };
-    let zone = zone.map_or(Ok(None), |zone| minutes(call, &zone))?;
-    let ahead = zone.unwrap_or_default();
-    let local = moment.saturating_sub(ahead.saturating_mul(60_000));
+    let zone = zone(call, argument, moment)?;
+    let local = moment.as_millisecond().saturating_sub(zone.ahead.saturating_mul(60_000));
     let Ok(local) = Timestamp::from_millisecond(local) else { return Ok(value) };
-    let date = Shown { local: Offset::UTC.to_datetime(local), moment, ahead, named: zone.is_none() };
+    let date = Shown { local: Offset::UTC.to_datetime(local), moment, zone };
     let mut out = String::new();
     let mut rest = format;
     while let Some((before, after)) = rest.split_once('%') {
@@ -84,7 +99,7 @@ fn shown<'p>(call: &Call<'_, 'p>, format: &str, zone: Option<Value<'p>>) -> Outc
 }
 
 /// The moment that a value names: seconds as a number or as digits, or a date as text.
-fn moment(call: &Call<'_, '_>, value: &Value<'_>) -> Result<Option<i64>, Trouble> {
+fn moment(call: &Call<'_, '_>, value: &Value<'_>) -> Result<Option<Timestamp>, Trouble> {
     let whole = |number: f64| {
         #[allow(clippy::cast_possible_truncation, reason = "the cast stops at both ends, which are no moments")]
         let whole = number as i64;
@@ -106,7 +121,7 @@ fn moment(call: &Call<'_, '_>, value: &Value<'_>) -> Result<Option<i64>, Trouble
         View::Bool(flag) => Some(i64::from(flag)),
         View::Array(_) => date::parse(&value.piece().text(call.budget)?.unwrap_or_default()),
     };
-    Ok(moment.filter(|moment| Timestamp::from_millisecond(*moment).is_ok()))
+    Ok(moment.and_then(|moment| Timestamp::from_millisecond(moment).ok()))
 }
 
 /// A conversion of a format, such as `%-d`.
@@ -176,10 +191,8 @@ const MONTHS: [&str; 12] = [
 /// A moment as it is shown.
 struct Shown {
     local: DateTime,
-    moment: i64,
-    ahead: i64,
-    /// Whether the zone is that of the process, which has a name.
-    named: bool,
+    moment: Timestamp,
+    zone: Zone,
 }
 
 impl Shown {
@@ -213,7 +226,7 @@ impl Shown {
             'p' => half.to_uppercase(),
             'P' => half.to_owned(),
             'q' => self.ordinal().to_owned(),
-            's' => self.moment.div_euclid(1000).to_string(),
+            's' => self.moment.as_millisecond().div_euclid(1000).to_string(),
             'S' => local.second().to_string(),
             'u' => local.weekday().to_monday_one_offset().to_string(),
             'U' => self.week(0).to_string(),
@@ -224,8 +237,7 @@ impl Shown {
             'y' => year.chars().skip(2).take(2).collect(),
             'Y' => year,
             'z' => self.offset(code.has(':')),
-            'Z' if self.named => "UTC".to_owned(),
-            'Z' => self.offset(code.has(':')),
+            'Z' => self.zone.name.clone().unwrap_or_else(|| self.offset(code.has(':'))),
             't' => "\t".to_owned(),
             'n' => "\n".to_owned(),
             '%' => "%".to_owned(),
@@ -249,7 +261,7 @@ impl Shown {
 
     fn short_time(&self, noon: i8) -> String {
         let half = if self.local.hour() < 12 { "AM" } else { "PM" };
-        format!("{noon}:{:02}:{:02}\u{202f}{half}", self.local.minute(), self.local.second())
+        format!("{noon}:{:02}:{:02} {half}", self.local.minute(), self.local.second())
     }
 
     fn ordinal(&self) -> &'static str {
@@ -272,8 +284,8 @@ impl Shown {
     }
 
     fn offset(&self, colon: bool) -> String {
-        let sign = if self.ahead > 0 { '-' } else { '+' };
-        let minutes = self.ahead.saturating_abs();
+        let sign = if self.zone.ahead > 0 { '-' } else { '+' };
+        let minutes = self.zone.ahead.saturating_abs();
         let colon = if colon { ":" } else { "" };
         format!("{sign}{:02}{colon}{:02}", minutes.div_euclid(60), minutes.rem_euclid(60))
     }
