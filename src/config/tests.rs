@@ -156,7 +156,7 @@ const FAULTS: [(&str, &str, &str); 23] = [
     (
         "concurrency = 8",
         "batch_size = 5001",
-        "29: destination.conversions.batch_size: must be a whole number from 1 to 5000",
+        "29: destination.conversions.batch_size: Batch Size must be equal to or less than 5000. Write 5000 or less.",
     ),
     (
         "[vault]\nkey_file = \"outlast.key\"",
