@@ -10,6 +10,7 @@ use super::acts::Shipment;
 use super::conversation::{Ended, Next, Talk, report};
 use super::settings::SpokenTo;
 use super::{Heard, World};
+use crate::taxonomy::{ENGINE_BUG, OUTCOME_UNKNOWN};
 
 /// The HTTP client gives a request up when its time is over. What hangs beyond that hangs elsewhere.
 const SLACK: Span = Span::from_secs(1);
@@ -28,7 +29,9 @@ pub(super) async fn carry(world: Arc<World>, shipment: Shipment, spoken_to: Spok
         biased;
         () = world.abandon.cancelled() => Ended::GivenUp,
         ended = converse(&world, &mut owed.shipment, spoken_to).instrument(span) => ended,
-        () = world.clock.wait(by) => Ended::alike(Verdict::Unknown, "no answer in time; the request may have arrived"),
+        () = world.clock.wait(by) => {
+            Ended::alike(Verdict::Unknown, OUTCOME_UNKNOWN, "no answer in time; the request may have arrived")
+        }
     };
     owed.pay(ended);
 }
@@ -49,7 +52,7 @@ impl Owed {
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        let lost = || Ended::alike(Verdict::Unknown, "the attempt broke off; this is a bug of the engine");
+        let lost = || Ended::alike(Verdict::Unknown, ENGINE_BUG, "the attempt broke off; this is a bug of the engine");
         let ended = self.ended.take().unwrap_or_else(lost);
         // The driver outlives its tasks; when its store failed it does not listen any more, and nothing may be done.
         let _ = self.heard.send(Heard::Report(report(&self.shipment, ended)));

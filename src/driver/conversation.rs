@@ -18,6 +18,9 @@ use crate::oauth;
 use crate::records;
 use crate::secret::Secret;
 use crate::store::{Key, Store};
+use crate::taxonomy::{
+    DESTINATION_BUG, OUTCOME_UNKNOWN, RECORD_DAMAGED, REQUEST_FORBIDDEN, REQUEST_NOT_SENT, TOKEN_REFUSED, TOKEN_SEALED,
+};
 use crate::vault::Vault;
 
 /// A destination that asks more than this in one conversation goes round in circles.
@@ -71,14 +74,15 @@ pub(crate) enum Ended {
     /// on which nothing had been concluded before.
     Concluded { conclusions: Vec<Conclusion>, evidence: Evidence, memos: Vec<Memo> },
     /// All those items alike.
-    Alike { verdict: Verdict, note: String, evidence: Evidence, memos: Vec<Memo> },
+    Alike { conclusion: Conclusion, evidence: Evidence, memos: Vec<Memo> },
     /// The engine stops.
     GivenUp,
 }
 
 impl Ended {
-    pub(super) fn alike(verdict: Verdict, note: impl Into<String>) -> Self {
-        Ended::Alike { verdict, note: note.into(), evidence: Evidence::Nothing, memos: Vec::new() }
+    pub(super) fn alike(verdict: Verdict, code: &'static str, note: impl Into<String>) -> Self {
+        let conclusion = Conclusion::new(verdict, note).code(code);
+        Ended::Alike { conclusion, evidence: Evidence::Nothing, memos: Vec::new() }
     }
 }
 
@@ -116,17 +120,20 @@ impl Talk {
                 // others go.
                 Ok(Err(damage)) if shipment.items.len() == 1 => {
                     error!(delivery = %id, damage, "the delivery is not sent");
-                    return Err(Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, damage));
+                    return Err(Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, RECORD_DAMAGED, damage));
                 }
-                Ok(Err(damage)) => return Err(Ended::alike(Verdict::Split, damage)),
-                Err(failed) => return Err(Ended::alike(Verdict::NotYet { after: OPERATORS_TURN }, failed.to_string())),
+                Ok(Err(damage)) => return Err(Ended::alike(Verdict::Split, RECORD_DAMAGED, damage)),
+                Err(failed) => {
+                    let later = Verdict::NotYet { after: OPERATORS_TURN };
+                    return Err(Ended::alike(later, RECORD_DAMAGED, failed.to_string()));
+                }
             }
         }
         if parcels.is_empty() {
             return Err(Ended::Concluded { conclusions: Vec::new(), evidence: Evidence::Nothing, memos: Vec::new() });
         }
-        let token =
-            token(store, vault, shipment).map_err(|note| Ended::alike(Verdict::NotYet { after: KEYS_TURN }, note))?;
+        let later = Verdict::NotYet { after: KEYS_TURN };
+        let token = token(store, vault, shipment).map_err(|note| Ended::alike(later, TOKEN_SEALED, note))?;
         let memory = shipment.memory.clone();
         Ok(Talk { spoken_to, parcels, memory, token, so_far: Vec::new(), evidence: Evidence::Nothing })
     }
@@ -136,6 +143,7 @@ impl Talk {
         if self.so_far.len() >= LONGEST_CONVERSATION {
             return Next::End(Ended::alike(
                 Verdict::Busy { after: Span::ZERO, load: Load::Failing },
+                DESTINATION_BUG,
                 "its destination asked too many questions in one conversation; this is a bug in the destination",
             ));
         }
@@ -193,8 +201,9 @@ impl Talk {
         self.evidence = match self.spoken_to.profile.as_ref().map(|profile| profile.evidence(&answer)) {
             Some(oauth::Evidence::Refuses) => {
                 let note = format!("status {}: the token of epoch {} was refused", answer.status, shipment.epoch);
-                let (verdict, memos) = (Verdict::TokenRefused, self.memos(shipment));
-                return Some(Ended::Alike { verdict, note, evidence: Evidence::Refused, memos });
+                let conclusion = Conclusion::new(Verdict::TokenRefused, note).code(TOKEN_REFUSED);
+                let memos = self.memos(shipment);
+                return Some(Ended::Alike { conclusion, evidence: Evidence::Refused, memos });
             }
             Some(oauth::Evidence::Proves) => Evidence::Accepted,
             Some(oauth::Evidence::Nothing) | None => Evidence::Nothing,
@@ -230,11 +239,9 @@ pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
         }
         Ended::Concluded { evidence, memos, .. } => {
             let note = "its destination did not conclude on every item; this is a bug in the destination";
-            (evidence, vec![told(Conclusion::new(Verdict::Unknown, note)); asked], memos)
+            (evidence, vec![told(Conclusion::new(Verdict::Unknown, note).code(DESTINATION_BUG)); asked], memos)
         }
-        Ended::Alike { verdict, note, evidence, memos } => {
-            (evidence, vec![told(Conclusion::new(verdict, note)); asked], memos)
-        }
+        Ended::Alike { conclusion, evidence, memos } => (evidence, vec![told(conclusion); asked], memos),
         Ended::GivenUp => {
             let note = "the engine stopped before the answer".to_owned();
             (Evidence::Nothing, vec![(Ending::GivenUp, "", note); asked], Vec::new())
@@ -281,17 +288,19 @@ fn panicked(items: usize, nothing_sent: bool, evidence: Evidence) -> Ended {
         (true, _) => Verdict::Split,
     };
     error!("the destination panicked; this is a bug in the destination");
-    let note = "its destination panicked; this is a bug in the destination".into();
-    Ended::Alike { verdict, note, evidence, memos: Vec::new() }
+    let note = "its destination panicked; this is a bug in the destination";
+    let conclusion = Conclusion::new(verdict, note).code(DESTINATION_BUG);
+    Ended::Alike { conclusion, evidence, memos: Vec::new() }
 }
 
 fn no_answer(missing: &NoAnswer, memos: Vec<Memo>) -> Ended {
-    let verdict = match missing {
-        NoAnswer::NotSent { .. } => Verdict::Busy { after: Span::ZERO, load: Load::Failing },
-        NoAnswer::Lost { .. } => Verdict::Unknown,
-        NoAnswer::Forbidden { .. } => Verdict::NotYet { after: OPERATORS_TURN },
+    let (verdict, code) = match missing {
+        NoAnswer::NotSent { .. } => (Verdict::Busy { after: Span::ZERO, load: Load::Failing }, REQUEST_NOT_SENT),
+        NoAnswer::Lost { .. } => (Verdict::Unknown, OUTCOME_UNKNOWN),
+        NoAnswer::Forbidden { .. } => (Verdict::NotYet { after: OPERATORS_TURN }, REQUEST_FORBIDDEN),
     };
-    Ended::Alike { verdict, note: missing.to_string(), evidence: Evidence::Nothing, memos }
+    let conclusion = Conclusion::new(verdict, missing.to_string()).code(code);
+    Ended::Alike { conclusion, evidence: Evidence::Nothing, memos }
 }
 
 /// The token of the epoch that the delivery was admitted with.

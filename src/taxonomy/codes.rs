@@ -63,6 +63,8 @@ pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 /// The name of a row of [`CODES`].
 pub const RESULT_MISSING: &str = "RESULT_MISSING";
 /// The name of a row of [`CODES`].
+pub const ENGINE_BUG: &str = "ENGINE_BUG";
+/// The name of a row of [`CODES`].
 pub const DESTINATION_BUG: &str = "DESTINATION_BUG";
 /// The name of a row of [`CODES`].
 pub const DESTINATION_THROTTLED: &str = "DESTINATION_THROTTLED";
@@ -285,6 +287,13 @@ pub const CODES: &[Code] = &[
         Fate::Spends,
         "The provider took the batch and did not say what became of this item. It is sent again with the same key.",
         "Nothing, unless it lasts: then look at where the destination's configuration finds results.",
+    ),
+    code(
+        ENGINE_BUG,
+        Who::Outlast,
+        Fate::Spends,
+        "The attempt broke off within the engine. The request may have arrived, and is sent again with the same key and bytes.",
+        "Report it to the engine's authors, with the log.",
     ),
     code(
         DESTINATION_BUG,

@@ -48,7 +48,12 @@ tables, then run `OUTLAST_BLESS=1 cargo test --lib taxonomy`.
 ";
 
 const PARTS: [(Fate, &str, &str); 5] = [
-    (Fate::Refused, "At the door", "Nothing is stored. Who called is told at once, and may send a better one."),
+    (
+        Fate::Refused,
+        "At the door",
+        "Nothing is stored. Who called is told at once, and may send a better one. What was submitted to a destination as it is, \
+         and not as an event, is read when it is delivered: then it is stored, and fails under the same code.",
+    ),
     (
         Fate::Failed,
         "Failed",
