@@ -37,9 +37,9 @@ pub(super) fn draft(audiences: &Audiences, payload: &Value) -> Result<Draft, Inv
 
 /// The values that events of one batch agree on.
 pub(super) fn batch_keys(payload: &Value) -> Vec<&Value> {
-    let named = payload.get("batch_keys").and_then(Value::as_array).filter(|names| !names.is_empty());
+    let chosen = payload.get("batch_keys").and_then(Value::as_array).filter(|names| !names.is_empty());
     let of = |name: &str| payload.get(name).unwrap_or(&Value::Null);
-    match named {
+    match chosen {
         Some(names) => names.iter().filter_map(Value::as_str).map(of).collect(),
         None => BATCH_KEYS.into_iter().map(of).collect(),
     }

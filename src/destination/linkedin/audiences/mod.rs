@@ -58,7 +58,7 @@ struct Draft {
 impl Destination for Audiences {
     fn converse(&self, conversation: &Conversation<'_>) -> Turn {
         let plan = Plan::new(self, conversation.items);
-        let Some(segment) = plan.segment() else { return Turn::Conclude(plan.conclude(self.is_compat(), Vec::new())) };
+        let Some(segment) = plan.segment() else { return Turn::Conclude(plan.conclude(self.is_compat(), &[])) };
         let step = if self.is_compat() {
             reference::step(self, segment, plan.elements(), conversation)
         } else {
@@ -67,7 +67,7 @@ impl Destination for Audiences {
         match step {
             Step::Ask(request) => Turn::Ask(request),
             Step::All(conclusion) => Turn::Conclude(plan.conclude_alike(self.is_compat(), &conclusion)),
-            Step::Each(conclusions) => Turn::Conclude(plan.conclude(self.is_compat(), conclusions)),
+            Step::Each(conclusions) => Turn::Conclude(plan.conclude(self.is_compat(), &conclusions)),
         }
     }
 
