@@ -6,6 +6,7 @@ use super::segment::{Kind, Segment};
 use super::{Audiences, Draft, text};
 use crate::destination::linkedin::invalid::Invalid;
 use crate::js::text::trim;
+use crate::taxonomy::{IDENTIFIER_MISSING, INVALID_AUDIENCE_MEMBERSHIP};
 
 const ORGANISATION: &str = "urn:li:organization:";
 
@@ -86,6 +87,7 @@ fn no_identifier() -> Invalid {
         "identifiers",
         "map `identifiers.companyDomain` to a domain such as example.org, or `identifiers.linkedInCompanyId` to a number.",
     )
+    .code(IDENTIFIER_MISSING)
 }
 
 fn bad_action() -> Invalid {
@@ -94,4 +96,5 @@ fn bad_action() -> Invalid {
         "dmp_company_action",
         "set it to ADD or REMOVE, or map it to a field that is one of both.",
     )
+    .code(INVALID_AUDIENCE_MEMBERSHIP)
 }

@@ -15,6 +15,7 @@ use super::perform;
 use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Operation, Trouble, Memo, Turn};
 use crate::route::Action;
 use crate::route::fields::Empties;
+use crate::taxonomy::INVALID_SETTINGS;
 
 mod company;
 mod member;
@@ -148,6 +149,7 @@ impl Audiences {
             other => Err(Invalid {
                 message: format!("LinkedIn Audiences has no action `{other}`."),
                 advice: format!("Give the route one of its actions: `{USERS}` or `{COMPANIES}`."),
+                code: INVALID_SETTINGS,
             }),
         }
     }

@@ -11,6 +11,7 @@ use super::segment::{self, Known, Segment};
 use crate::destination::linkedin::answer::{self, SEGMENT};
 use crate::destination::{Conclusion, Conversation, Memo};
 use crate::exchange::Answer;
+use crate::taxonomy::RESOURCE_NOT_READY;
 
 /// LinkedIn wants to be left alone with a new segment for so long.
 const SETTLE: Span = Span::from_secs(5);
@@ -152,5 +153,5 @@ fn patience(since: Time, now: Time) -> Span {
 }
 
 fn not_yet(after: Span, detail: &str) -> Conclusion {
-    Conclusion::new(Verdict::NotYet { after }, detail)
+    Conclusion::new(Verdict::NotYet { after }, detail).code(RESOURCE_NOT_READY)
 }
