@@ -363,6 +363,9 @@ fn judge_error(conclusion: &Conclusion, error: &Value, last: Option<&Answer>) ->
 
 fn judge_node(fate: &Fate, ours: Option<&Conclusion>, node: &Value, last: Option<&Answer>) -> Result<(), String> {
     let message = text(&node["errormessage"]);
+    if node["errorreporter"] == "INTEGRATIONS" {
+        same("status", &node["status"], &json!(400))?;
+    }
     match (fate, ours) {
         (Fate::NotSubscribed, _) => same("message", NOT_SUBSCRIBED, message),
         (Fate::Unfit(misfit), _) => same("message", misfit.message.as_str(), message),
