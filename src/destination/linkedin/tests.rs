@@ -13,6 +13,35 @@ mod stances;
 
 const NOW: Time = Time::from_millis(1_773_576_000_000); // 2026-03-15T12:00:00Z
 
+/// What an answer says.
+pub(super) trait Said {
+    fn bytes(self) -> Vec<u8>;
+}
+
+impl Said for Value {
+    fn bytes(self) -> Vec<u8> {
+        self.to_string().into_bytes()
+    }
+}
+
+impl Said for &Value {
+    fn bytes(self) -> Vec<u8> {
+        self.to_string().into_bytes()
+    }
+}
+
+impl Said for &str {
+    fn bytes(self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+}
+
+impl Said for String {
+    fn bytes(self) -> Vec<u8> {
+        self.into_bytes()
+    }
+}
+
 fn event(id: &str) -> Value {
     json!({
         "type": "track", "messageId": id, "timestamp": "2026-03-14T10:00:00Z", "traits": {"email": "ada@example.org"},
@@ -51,7 +80,7 @@ fn turn_at(destination: &Conversions, bodies: &[Vec<u8>], so_far: &[Exchange], b
     let sent: Vec<Item<'_>> = items.iter().map(|(_, item)| *item).collect();
     let conclusions = match destination.converse(&Conversation { so_far, ..Conversation::begin(&sent, began) }) {
         Turn::Conclude(conclusions) => conclusions,
-        ask => return ask,
+        ask @ Turn::Ask(_) => return ask,
     };
     assert_eq!(conclusions.len(), sent.len(), "one conclusion for each item");
     settled.extend(items.iter().map(|(n, _)| *n).zip(conclusions));
