@@ -12,7 +12,7 @@ use super::api::Api;
 use super::identity::hashed;
 use super::invalid::Invalid;
 use super::perform;
-use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Operation, Trouble, Memo, Turn};
+use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Memo, Operation, Trouble, Turn};
 use crate::route::Action;
 use crate::route::fields::Empties;
 use crate::taxonomy::INVALID_SETTINGS;
