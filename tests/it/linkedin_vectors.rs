@@ -222,8 +222,8 @@ impl<'a> Play<'a> {
     fn judge(&self, conclusions: &[Option<Conclusion>], last: Option<&Answer>) -> Result<(), String> {
         if let Some(nodes) = self.vector["result"].pointer("/0/multistatus") {
             same("results", &conclusions.len(), &list(nodes).len())?;
-            let all = self.fates.iter().zip(conclusions).zip(list(nodes));
-            return all.map(|((fate, ours), node)| judge_node(fate, ours.as_ref(), node, last)).collect();
+            let mut all = self.fates.iter().zip(conclusions).zip(list(nodes));
+            return all.try_for_each(|((fate, ours), node)| judge_node(fate, ours.as_ref(), node, last));
         }
         let error = &self.vector["error"];
         for (fate, conclusion) in self.fates.iter().zip(conclusions) {
@@ -363,6 +363,9 @@ fn judge_error(conclusion: &Conclusion, error: &Value, last: Option<&Answer>) ->
 
 fn judge_node(fate: &Fate, ours: Option<&Conclusion>, node: &Value, last: Option<&Answer>) -> Result<(), String> {
     let message = text(&node["errormessage"]);
+    if node["errorreporter"] == "INTEGRATIONS" {
+        same("status", &node["status"], &json!(400))?;
+    }
     match (fate, ours) {
         (Fate::NotSubscribed, _) => same("message", NOT_SUBSCRIBED, message),
         (Fate::Unfit(misfit), _) => same("message", misfit.message.as_str(), message),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::destination::Conclusion;
 use crate::exchange::Answer;
+use crate::taxonomy::RESULT_MISSING;
 
 /// `Retry-After` is believed up to here, then the answer is asked for again.
 const RETRY_AFTER_MOST: Span = Span::from_secs(15 * 60);
@@ -120,7 +121,7 @@ fn element(answer: &Answer, element: Option<&Value>, subject: &Subject) -> Concl
     // All that is streamed may be sent again: conversions have an `eventId`, and members are in an audience or not.
     let (status, name, trace) = (answer.status, subject.name, trace(answer));
     let detail = format!("LinkedIn answered {status} without a result for this {name}.{trace}");
-    Conclusion::new(Verdict::Unknown, detail)
+    Conclusion::new(Verdict::Unknown, detail).code(RESULT_MISSING)
 }
 
 /// The status of an element's result, which may stand in its error.

@@ -1,5 +1,7 @@
 //! Where LinkedIn is, and how it is spoken to: the base address, the version, and what the reference does differently.
 
+use std::fmt::Write as _;
+
 use url::Url;
 
 use crate::destination::SettingError;
@@ -83,7 +85,8 @@ pub(super) fn component(text: &str) -> String {
         if plain(byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
         }
         encoded
     })

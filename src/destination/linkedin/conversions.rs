@@ -13,6 +13,7 @@ use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, 
 use crate::exchange::{Method, Request};
 use crate::route::Action;
 use crate::route::fields::Empties;
+use crate::taxonomy::INVALID_SETTINGS;
 
 /// Streams track events to LinkedIn's Conversions API.
 #[derive(Clone, Debug)]
@@ -149,4 +150,5 @@ impl Conversions {
 fn no_rule(message: &str) -> Invalid {
     let place = format!("{SAVED}.outputs.id");
     Invalid::at(message, &place, "set the destination's rule to its number, or make a rule for the route.")
+        .code(INVALID_SETTINGS)
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::identity::{self, Hashing};
 use super::invalid::Invalid;
 use crate::js::moment;
+use crate::taxonomy::{EVENT_TOO_OLD, IDENTIFIER_MISSING};
 
 /// LinkedIn refuses what happened longer ago.
 const AGE_MOST: Span = Span::from_secs(90 * 86_400);
@@ -61,7 +62,8 @@ fn user(payload: &Value, compat: bool) -> Result<Value, Invalid> {
             "One of email or LinkedIn UUID or Acxiom ID or Oracle ID is required.",
             "email",
             "give the event `traits.email` as a text, or map `linkedInUUID`, `acxiomID` or `oracleID`.",
-        ));
+        )
+        .code(IDENTIFIER_MISSING));
     }
     let external = payload.get("externalIds").and_then(Value::as_array).and_then(|ids| ids.first());
     let mut user = Map::from_iter([("userIds".to_owned(), Value::Array(ids))]);
@@ -89,7 +91,7 @@ fn happened(payload: &Value, now: Time) -> Result<i64, Invalid> {
     if millis < oldest {
         let remedy =
             "LinkedIn takes nothing older; a `timestamp` that is a number is read as milliseconds, not seconds.";
-        return Err(Invalid::at("Timestamp should be within the past 90 days.", PLACE, remedy));
+        return Err(Invalid::at("Timestamp should be within the past 90 days.", PLACE, remedy).code(EVENT_TOO_OLD));
     }
     Ok(millis)
 }

@@ -6,6 +6,7 @@ use super::segment::{Kind, Segment};
 use super::{Audiences, Draft, text};
 use crate::destination::linkedin::invalid::Invalid;
 use crate::js::text::trim;
+use crate::taxonomy::{IDENTIFIER_MISSING, INVALID_AUDIENCE_MEMBERSHIP};
 
 const ORGANISATION: &str = "urn:li:organization:";
 
@@ -37,9 +38,9 @@ pub(super) fn draft(audiences: &Audiences, payload: &Value) -> Result<Draft, Inv
 
 /// The values that events of one batch agree on.
 pub(super) fn batch_keys(payload: &Value) -> Vec<&Value> {
-    let named = payload.get("batch_keys").and_then(Value::as_array).filter(|names| !names.is_empty());
+    let chosen = payload.get("batch_keys").and_then(Value::as_array).filter(|names| !names.is_empty());
     let of = |name: &str| payload.get(name).unwrap_or(&Value::Null);
-    match named {
+    match chosen {
         Some(names) => names.iter().filter_map(Value::as_str).map(of).collect(),
         None => BATCH_KEYS.into_iter().map(of).collect(),
     }
@@ -86,6 +87,7 @@ fn no_identifier() -> Invalid {
         "identifiers",
         "map `identifiers.companyDomain` to a domain such as example.org, or `identifiers.linkedInCompanyId` to a number.",
     )
+    .code(IDENTIFIER_MISSING)
 }
 
 fn bad_action() -> Invalid {
@@ -94,4 +96,5 @@ fn bad_action() -> Invalid {
         "dmp_company_action",
         "set it to ADD or REMOVE, or map it to a field that is one of both.",
     )
+    .code(INVALID_AUDIENCE_MEMBERSHIP)
 }

@@ -6,6 +6,7 @@ use super::segment::{Kind, Segment};
 use super::{Audiences, Draft, text};
 use crate::destination::linkedin::identity::{self, Hashing, is_blank};
 use crate::destination::linkedin::invalid::Invalid;
+use crate::taxonomy::{IDENTIFIER_MISSING, INVALID_SETTINGS};
 
 /// What LinkedIn may know of a person: its name of the field, and the action's.
 const PROFILE: [(&str, &str); 5] = [
@@ -60,7 +61,8 @@ pub(super) fn same_keys(payload: &Value) -> Result<(), Invalid> {
             "The value of `source_segment_id` and `personas_audience_key` must match.",
             "source_segment_id",
             "map both to the audience's key, or set `dmp_user_action` to ADD or REMOVE.",
-        ));
+        )
+        .code(INVALID_SETTINGS));
     }
     Ok(())
 }
@@ -71,7 +73,7 @@ fn no_identifier(audiences: &Audiences) -> Invalid {
         (false, _) => ("google_advertising_id", "map it to an advertising id, or set `send_email` to true."),
         (true, true) => ("email", "map it to an e-mail address, or `google_advertising_id` to an advertising id."),
     };
-    Invalid::at("The person has no usable identifier.", place, remedy)
+    Invalid::at("The person has no usable identifier.", place, remedy).code(IDENTIFIER_MISSING)
 }
 
 fn ids(audiences: &Audiences, payload: &Value) -> Vec<Value> {

@@ -12,9 +12,10 @@ use super::api::Api;
 use super::identity::hashed;
 use super::invalid::Invalid;
 use super::perform;
-use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Operation, Trouble, Memo, Turn};
+use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Memo, Operation, Trouble, Turn};
 use crate::route::Action;
 use crate::route::fields::Empties;
+use crate::taxonomy::INVALID_SETTINGS;
 
 mod company;
 mod member;
@@ -58,7 +59,7 @@ struct Draft {
 impl Destination for Audiences {
     fn converse(&self, conversation: &Conversation<'_>) -> Turn {
         let plan = Plan::new(self, conversation.items);
-        let Some(segment) = plan.segment() else { return Turn::Conclude(plan.conclude(self.is_compat(), Vec::new())) };
+        let Some(segment) = plan.segment() else { return Turn::Conclude(plan.conclude(self.is_compat(), &[])) };
         let step = if self.is_compat() {
             reference::step(self, segment, plan.elements(), conversation)
         } else {
@@ -67,7 +68,7 @@ impl Destination for Audiences {
         match step {
             Step::Ask(request) => Turn::Ask(request),
             Step::All(conclusion) => Turn::Conclude(plan.conclude_alike(self.is_compat(), &conclusion)),
-            Step::Each(conclusions) => Turn::Conclude(plan.conclude(self.is_compat(), conclusions)),
+            Step::Each(conclusions) => Turn::Conclude(plan.conclude(self.is_compat(), &conclusions)),
         }
     }
 
@@ -148,6 +149,7 @@ impl Audiences {
             other => Err(Invalid {
                 message: format!("LinkedIn Audiences has no action `{other}`."),
                 advice: format!("Give the route one of its actions: `{USERS}` or `{COMPANIES}`."),
+                code: INVALID_SETTINGS,
             }),
         }
     }

@@ -1,5 +1,7 @@
 //! Which of the items one request can hold, and how what is said of its elements becomes what is said of the items.
 
+use std::collections::HashMap;
+
 use outlast_state::{Receipt, Span, Verdict};
 use serde_json::Value;
 
@@ -42,7 +44,7 @@ impl Plan {
             plan.fates = items.iter().map(|_| Fate::Refused(invalid.clone())).collect();
             return plan;
         }
-        let mut known = std::collections::HashMap::new();
+        let mut known = HashMap::new();
         for item in items {
             let fate = match audiences.draft(item) {
                 Err(invalid) => Fate::Refused(invalid),
@@ -53,7 +55,7 @@ impl Plan {
         plan
     }
 
-    fn place(&mut self, draft: Draft, compat: bool, known: &mut std::collections::HashMap<String, usize>) -> Fate {
+    fn place(&mut self, draft: Draft, compat: bool, known: &mut HashMap<String, usize>) -> Fate {
         let Draft { segment, element, .. } = draft;
         let kind = segment.kind;
         let first = self.segment.get_or_insert_with(|| segment.clone());
@@ -84,7 +86,7 @@ impl Plan {
     }
 
     /// One conclusion for each item, where `said` has one for each element.
-    pub(super) fn conclude(self, compat: bool, said: Vec<Conclusion>) -> Vec<Conclusion> {
+    pub(super) fn conclude(self, compat: bool, said: &[Conclusion]) -> Vec<Conclusion> {
         let unsaid = || Conclusion::new(Verdict::Unknown, "LinkedIn did not say what became of it.");
         self.fates(compat, |position| position.and_then(|at| said.get(at)).cloned().unwrap_or_else(unsaid))
     }

@@ -1,5 +1,7 @@
 //! The conversation as the reference leads it, its mistakes included: for comparing.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use outlast_state::{Load, Span, Verdict, Why};
 use serde_json::Value;
 
@@ -23,32 +25,38 @@ pub(super) fn step(
     elements: &[Value],
     conversation: &Conversation<'_>,
 ) -> Step {
-    let mut so_far = conversation.so_far.iter().map(|exchange| &exchange.answer);
+    let mut answers = conversation.so_far.iter().map(|exchange| &exchange.answer);
     let known = conversation.memory.get(&segment.memory_key(audiences)).map(str::to_owned);
-    let id = match known {
-        Some(id) => id,
-        None => {
-            let Some(looked) = so_far.next() else { return Step::Ask(segment.look_up(audiences)) };
-            match found(looked, segment.kind) {
-                Err(conclusion) => return Step::All(conclusion),
-                Ok(Some(id)) => id,
-                Ok(None) => {
-                    let Some(answer) = so_far.next() else { return Step::Ask(segment.create(audiences)) };
-                    match made(answer, segment.kind) {
-                        Err(conclusion) => return Step::All(conclusion),
-                        Ok(id) => id.unwrap_or_else(|| "undefined".into()),
-                    }
-                }
-            }
-        }
+    let id = match known.map_or_else(|| find(audiences, segment, &mut answers), Continue) {
+        Continue(id) => id,
+        Break(step) => return step,
     };
     if elements.is_empty() {
         return Step::All(accepted(200));
     }
-    let Some(streamed) = so_far.next() else { return Step::Ask(segment.stream(audiences, &id, elements)) };
+    let Some(streamed) = answers.next() else { return Step::Ask(segment.stream(audiences, &id, elements)) };
     match segment.kind {
         Kind::Users => Step::All(users(streamed)),
         Kind::Companies => companies(streamed, elements.len(), audiences.batch_size == 1),
+    }
+}
+
+fn find<'a>(
+    audiences: &Audiences,
+    segment: &Segment,
+    answers: &mut impl Iterator<Item = &'a Answer>,
+) -> ControlFlow<Step, String> {
+    let Some(looked) = answers.next() else { return Break(Step::Ask(segment.look_up(audiences))) };
+    match found(looked, segment.kind) {
+        Err(conclusion) => return Break(Step::All(conclusion)),
+        Ok(Some(id)) => return Continue(id),
+        Ok(None) => {}
+    }
+    let Some(answer) = answers.next() else { return Break(Step::Ask(segment.create(audiences))) };
+    match made(answer, segment.kind) {
+        Err(conclusion) => Break(Step::All(conclusion)),
+        // The reference does not notice (Q12).
+        Ok(id) => Continue(id.unwrap_or_else(|| "undefined".into())),
     }
 }
 
@@ -57,14 +65,12 @@ pub(super) fn remember(audiences: &Audiences, segment: &Segment, conversation: &
     if conversation.memory.get(&key).is_some() {
         return None;
     }
-    let mut so_far = conversation.so_far.iter().map(|exchange| &exchange.answer);
-    match found(so_far.next()?, segment.kind).ok()? {
-        Some(id) => Some(Memo::keep(key, id, DAY)),
-        None => {
-            let id = made(so_far.next()?, segment.kind).ok()??;
-            Some(Memo::keep(key, id, if segment.kind == Kind::Users { EVER } else { DAY }))
-        }
+    let mut answers = conversation.so_far.iter().map(|exchange| &exchange.answer);
+    if let Some(id) = found(answers.next()?, segment.kind).ok()? {
+        return Some(Memo::keep(key, id, DAY));
     }
+    let id = made(answers.next()?, segment.kind).ok()??;
+    Some(Memo::keep(key, id, if segment.kind == Kind::Users { EVER } else { DAY }))
 }
 
 fn found(answer: &Answer, kind: Kind) -> Result<Option<String>, Conclusion> {

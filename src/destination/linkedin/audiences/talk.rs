@@ -1,5 +1,7 @@
 //! The conversation: the segment is known, found or made, and then streamed to.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use outlast_state::{Load, Span, Time, Verdict};
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ use super::segment::{self, Known, Segment};
 use crate::destination::linkedin::answer::{self, SEGMENT};
 use crate::destination::{Conclusion, Conversation, Memo};
 use crate::exchange::Answer;
+use crate::taxonomy::RESOURCE_NOT_READY;
 
 /// LinkedIn wants to be left alone with a new segment for so long.
 const SETTLE: Span = Span::from_secs(5);
@@ -28,31 +31,40 @@ pub(super) fn step(
     conversation: &Conversation<'_>,
 ) -> Step {
     let known = Known::read(conversation.memory.get(&segment.memory_key(audiences)));
-    let mut so_far = conversation.so_far.iter();
-    let id = match known.id.clone() {
-        Some(id) => id,
-        None => {
-            let Some(looked) = so_far.next() else { return Step::Ask(segment.look_up(audiences)) };
-            match found(&looked.answer, segment) {
-                Err(conclusion) => return Step::All(conclusion),
-                Ok(Some(id)) => id,
-                Ok(None) => {
-                    if let Some(wait) = unseen(&known, looked.answer.received) {
-                        return Step::All(wait);
-                    }
-                    let Some(made) = so_far.next() else { return Step::Ask(segment.create(audiences)) };
-                    return Step::All(created(&made.answer, &known));
-                }
-            }
-        }
+    let mut answers = conversation.so_far.iter().map(|exchange| &exchange.answer);
+    let id = match known.id.clone().map_or_else(|| find(audiences, segment, &known, &mut answers), Continue) {
+        Continue(id) => id,
+        Break(step) => return step,
     };
     if let Some(wait) = settling(&known, conversation.began) {
         return Step::All(wait);
     }
-    match so_far.next() {
+    match answers.next() {
         None => Step::Ask(segment.stream(audiences, &id, elements)),
-        Some(streamed) => streamed_to(&streamed.answer, segment, &id, &known, elements.len()),
+        Some(streamed) => streamed_to(streamed, segment, &id, &known, elements.len()),
     }
+}
+
+/// The id of a segment that is there; else the conversation is about that.
+fn find<'a>(
+    audiences: &Audiences,
+    segment: &Segment,
+    known: &Known,
+    answers: &mut impl Iterator<Item = &'a Answer>,
+) -> ControlFlow<Step, String> {
+    let Some(looked) = answers.next() else { return Break(Step::Ask(segment.look_up(audiences))) };
+    match found(looked, segment) {
+        Err(conclusion) => return Break(Step::All(conclusion)),
+        Ok(Some(id)) => return Continue(id),
+        Ok(None) => {}
+    }
+    if let Some(wait) = unseen(known, looked.received) {
+        return Break(Step::All(wait));
+    }
+    Break(match answers.next() {
+        None => Step::Ask(segment.create(audiences)),
+        Some(made) => Step::All(created(made, known)),
+    })
 }
 
 /// What is kept in mind: the id, for a day, and when the segment was made. An id that is not there is forgotten (Q18).
@@ -141,5 +153,5 @@ fn patience(since: Time, now: Time) -> Span {
 }
 
 fn not_yet(after: Span, detail: &str) -> Conclusion {
-    Conclusion::new(Verdict::NotYet { after }, detail)
+    Conclusion::new(Verdict::NotYet { after }, detail).code(RESOURCE_NOT_READY)
 }

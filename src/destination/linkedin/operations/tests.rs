@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::destination::linkedin::tests::Said;
 use crate::destination::linkedin::{Api, audiences};
 use crate::destination::{Operation, Step};
 use crate::exchange::{Answer, Exchange, Request};
@@ -14,12 +15,15 @@ fn api() -> Api {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    match value {
+        Value::Object(members) => members,
+        other => panic!("{other} is no object"),
+    }
 }
 
-fn answer(status: u16, headers: &[(&str, &str)], body: impl ToString) -> Answer {
+fn answer(status: u16, headers: &[(&str, &str)], body: impl Said) -> Answer {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Answer { status, headers, body: body.to_string().into_bytes(), received: Time::ZERO }
+    Answer { status, headers, body: body.bytes(), received: Time::ZERO }
 }
 
 /// What is asked, as lines, with the bodies; and how it ends.

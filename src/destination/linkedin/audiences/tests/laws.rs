@@ -36,7 +36,7 @@ fn any_payload() -> impl Strategy<Value = Value> {
         "batch_keys",
     ];
     let random = prop::collection::vec(leaf(), keys.len())
-        .prop_map(move |leaves| Value::from_iter(keys.into_iter().zip(leaves)));
+        .prop_map(move |leaves| keys.into_iter().zip(leaves).collect::<Value>());
     prop_oneof![random, Just(json!(null)), Just(person("a@example.org")), Just(company("x.example"))]
 }
 

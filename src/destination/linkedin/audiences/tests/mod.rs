@@ -6,6 +6,7 @@ use outlast_state::{DeliveryId, Load, Receipt, Span, Time, Verdict, Why};
 use serde_json::{Value, json};
 
 use super::{Audiences, COMPANIES, USERS};
+use crate::destination::linkedin::tests::Said;
 use crate::destination::linkedin::{AudiencesBuilder, audiences};
 use crate::destination::{Conclusion, Conversation, Destination, Item, Memo, Memory, Turn};
 use crate::exchange::{Answer, Exchange, Request};
@@ -138,9 +139,9 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn answer(status: u16, headers: &[(&str, &str)], body: impl ToString) -> Answer {
+fn answer(status: u16, headers: &[(&str, &str)], body: impl Said) -> Answer {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Answer { status, headers, body: body.to_string().into_bytes(), received: NOW }
+    Answer { status, headers, body: body.bytes(), received: NOW }
 }
 
 /// The answer of a look-up that finds a user segment 4411 and a company segment 4412.

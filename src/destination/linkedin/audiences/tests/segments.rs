@@ -5,7 +5,7 @@ use super::*;
 const DAY: Span = Span::from_secs(86_400);
 
 fn ago(seconds: u64) -> String {
-    format!("7788 {}", NOW.as_millis() - seconds * 1000)
+    format!("7788 {}", NOW.as_millis().saturating_sub(seconds.saturating_mul(1000)))
 }
 
 #[test]
