@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::hex;
 use crate::error::{Error, ErrorKind};
-use crate::records;
 use crate::store::scratch::{Scratch, is_scratch};
 use crate::store::{
     DiskOptions, DiskStore, GOOD_WRITES, Key, Store, StoreError, StoreKind, Table, Writes, codec, put_in_place, wreck,

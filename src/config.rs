@@ -17,7 +17,7 @@ use outlast_state::Span;
 use toml::de::DeTable;
 use url::Url;
 
-use crate::builder::{Builder, Endpoint, OAuth};
+use crate::builder::{Builder, OAuth};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::guard::{Audience, Guard};
@@ -224,7 +224,8 @@ impl Config {
                 }));
             }
             let rule = |route: &Route| route.saved().pointer("/onMappingSave/outputs/id").is_some();
-            let unruled = destination.lacks_rule && !(destination.routes.iter().all(rule) && !destination.routes.is_empty());
+            let unruled =
+                destination.lacks_rule && !(destination.routes.iter().all(rule) && !destination.routes.is_empty());
             if unruled {
                 warnings.push(format!(
                     "destination.{name}: it has no conversion_rule; events on routes without one of their own will fail"

@@ -91,11 +91,6 @@ impl Routing {
         self.outlets.get(name).map(|(_, routes)| Arc::clone(routes)).unwrap_or_default()
     }
 
-    /// Whether any destination has a route.
-    pub(crate) fn has_routes(&self) -> bool {
-        self.outlets.values().any(|(_, routes)| !routes.named().is_empty())
-    }
-
     /// The parcels that this event becomes.
     pub(crate) fn parcels(&self, event: &Event) -> Vec<Parcel> {
         let mut parcels = Vec::new();
@@ -179,8 +174,8 @@ fn fate(destination: &dyn Destination, routes: &Routes, route: &Route, event: &E
 
 /// A request as it may be shown.
 pub(crate) fn outgoing(request: &Request) -> Outgoing {
-    let shown = |(name, value): &(std::borrow::Cow<'static, str>, String)| (name.to_string(), value.clone());
-    let mut headers: Vec<(String, String)> = request.headers().iter().map(shown).collect();
+    let shown = request.shown().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut headers: Vec<(String, String)> = shown.collect();
     if request.wants_bearer() {
         headers.push(("authorization".to_owned(), format!("Bearer {MASK}")));
     }

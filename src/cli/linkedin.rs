@@ -187,8 +187,7 @@ pub(crate) async fn perform(
     inputs: Value,
 ) -> Result<Result<Value, Trouble>, Failure> {
     let mut session = Session::open(config, Purpose::Look).await?;
-    let request =
-        Request::Perform { destination: destination.to_owned(), operation: operation.to_owned(), inputs };
+    let request = Request::Perform { destination: destination.to_owned(), operation: operation.to_owned(), inputs };
     let performed = session.ask(request).await;
     session.close().await?;
     performed
@@ -224,9 +223,7 @@ fn destination(config: &Path, asked: Option<String>) -> Result<String, Failure> 
         (None, [only]) => Ok((*only).to_owned()),
         (_, []) => Err(Failure::usage("there is no destination of the kind linkedin-conversions")
             .help("add one to the configuration; its credential is used")),
-        (_, known) => {
-            Err(Failure::usage("which destination?").help(format!("choose with --to: {}", known.join(", "))))
-        }
+        (_, known) => Err(Failure::usage("which destination?").help(format!("choose with --to: {}", known.join(", ")))),
     }
 }
 

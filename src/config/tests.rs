@@ -271,5 +271,8 @@ fn an_address_that_is_refused_comes_with_one_remedy() {
 #[test]
 fn known_keys_are_listed_once() {
     let faults = faults("[store]", "[zzz]\n[store]");
-    assert!(faults[0].ends_with("known are store, credential, vault, limits, network, destination, route"), "{faults:?}");
+    assert!(
+        faults[0].ends_with("known are store, credential, vault, limits, network, destination, route"),
+        "{faults:?}"
+    );
 }

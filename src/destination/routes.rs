@@ -126,7 +126,8 @@ impl Routes {
     }
 
     fn not_subscribed(&self, route: &Route, event: &Value) -> Conclusion {
-        let advice = format!("{}; send this event elsewhere, or give it a route of its own.", route.explain(event));
+        let (when, why) = (route.when().text(), route.explain(event));
+        let advice = format!("`{when}`: {why}; send this event elsewhere, or give it a route of its own.");
         self.refused(taxonomy::NOT_SUBSCRIBED, "Payload is either invalid or does not match the subscription", &advice)
     }
 }
