@@ -24,6 +24,7 @@ mod engine;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod linkedin_refresh;
 mod linkedin_vectors;
 #[cfg(test)]
 mod order;
