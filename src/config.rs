@@ -224,9 +224,8 @@ impl Config {
                 }));
             }
             let rule = |route: &Route| route.saved().pointer("/onMappingSave/outputs/id").is_some();
-            let unruled =
-                destination.lacks_rule && !(destination.routes.iter().all(rule) && !destination.routes.is_empty());
-            if unruled {
+            let unruled = destination.routes.is_empty() || !destination.routes.iter().all(rule);
+            if destination.lacks_rule && unruled {
                 warnings.push(format!(
                     "destination.{name}: it has no conversion_rule; events on routes without one of their own will fail"
                 ));

@@ -124,8 +124,8 @@ impl Engine {
         places: Vec<usize>,
         made: &mut [Vec<Routed>],
     ) -> Result<(), Error> {
-        let named = |parcel: &Parcel| (parcel.route.clone().unwrap_or_default(), parcel.destination.clone());
-        let names: Vec<(String, String)> = parcels.iter().map(named).collect();
+        let name_of = |parcel: &Parcel| (parcel.route.clone().unwrap_or_default(), parcel.destination.clone());
+        let names: Vec<(String, String)> = parcels.iter().map(name_of).collect();
         let answers = self.offer(|reply| Ask::SubmitAll { parcels, reply }).await?;
         for ((place, (route, destination)), delivery) in places.into_iter().zip(names).zip(answers) {
             if let Some(made) = made.get_mut(place) {

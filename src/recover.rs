@@ -172,36 +172,7 @@ fn machines(
     clients: &mut HashMap<String, Client>,
     quarantine: &mut Quarantine,
 ) -> Result<Machines, Error> {
-    let mut profiles = BTreeMap::new();
-    for (name, OAuth { profile, client_id, client_secret, .. }) in std::mem::take(&mut builder.credentials) {
-        clients.insert(name.clone(), Client { id: client_id, secret: client_secret });
-        profiles.insert(name, Arc::new(profile));
-    }
-    let endpoints = std::mem::take(&mut builder.destinations).into_iter();
-    let mut needed_by: BTreeMap<String, Vec<Name>> = BTreeMap::new();
-    let outlets = endpoints.map(|(name, endpoint)| {
-        let name = Name::from(name);
-        if let Some(credential) = &endpoint.credential {
-            needed_by.entry(credential.clone()).or_default().push(Name::clone(&name));
-        }
-        let outlet = Outlet {
-            batching: batching(endpoint.destination.as_ref()),
-            routes: routing.routes(&name),
-            destination: endpoint.destination,
-            credential: endpoint.credential.map(Name::from),
-            concurrency: endpoint.concurrency,
-        };
-        (name, outlet)
-    });
-    let settings = Settings {
-        outlets: outlets.collect(),
-        needed_by,
-        profiles,
-        policy: Arc::clone(&builder.policy),
-        limits: builder.limits,
-        retention: builder.retention,
-        hold: builder.hold,
-    };
+    let settings = settings(builder, routing, clients);
     let mut machines = Machines {
         credentials: credentials(store, &settings.profiles, now, quarantine)?,
         settings,
@@ -233,6 +204,40 @@ fn machines(
     quarantine::raise_epochs(&mut machines, store)?;
     quarantine.report(&mut machines);
     Ok(machines)
+}
+
+/// What does not change while the engine runs.
+fn settings(builder: &mut Builder, routing: &Routing, clients: &mut HashMap<String, Client>) -> Settings {
+    let mut profiles = BTreeMap::new();
+    for (name, OAuth { profile, client_id, client_secret, .. }) in std::mem::take(&mut builder.credentials) {
+        clients.insert(name.clone(), Client { id: client_id, secret: client_secret });
+        profiles.insert(name, Arc::new(profile));
+    }
+    let endpoints = std::mem::take(&mut builder.destinations).into_iter();
+    let mut needed_by: BTreeMap<String, Vec<Name>> = BTreeMap::new();
+    let outlets = endpoints.map(|(name, endpoint)| {
+        let name = Name::from(name);
+        if let Some(credential) = &endpoint.credential {
+            needed_by.entry(credential.clone()).or_default().push(Name::clone(&name));
+        }
+        let outlet = Outlet {
+            batching: batching(endpoint.destination.as_ref()),
+            routes: routing.routes(&name),
+            destination: endpoint.destination,
+            credential: endpoint.credential.map(Name::from),
+            concurrency: endpoint.concurrency,
+        };
+        (name, outlet)
+    });
+    Settings {
+        outlets: outlets.collect(),
+        needed_by,
+        profiles,
+        policy: Arc::clone(&builder.policy),
+        limits: builder.limits,
+        retention: builder.retention,
+        hold: builder.hold,
+    }
 }
 
 /// How many share a request: the destination's word, within bounds.

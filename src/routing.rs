@@ -15,8 +15,11 @@ use crate::route::{Event, Misfit, Route};
 /// The destinations, and which events they take.
 #[derive(Clone, Default)]
 pub(crate) struct Routing {
-    outlets: BTreeMap<Arc<str>, (Arc<dyn Destination>, Arc<Routes>)>,
+    outlets: BTreeMap<Arc<str>, Outlet>,
 }
+
+/// A destination and its routes.
+type Outlet = (Arc<dyn Destination>, Arc<Routes>);
 
 /// What a route would do with an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,7 +64,7 @@ pub enum Fate {
         /// The batch key; without one it shares its request with no other.
         batch_key: Option<String>,
         /// The first request. What follows depends on its answer.
-        request: Option<Outgoing>,
+        request: Option<Box<Outgoing>>,
     },
 }
 
@@ -165,7 +168,7 @@ fn fate(destination: &dyn Destination, routes: &Routes, route: &Route, event: &E
     }
     let sorted = routes.sort(destination, route, event);
     let request = match destination.converse(&Conversation::begin(&[item], now)) {
-        Turn::Ask(request) => Some(outgoing(&request)),
+        Turn::Ask(request) => Some(Box::new(outgoing(&request))),
         Turn::Conclude(_) => None,
     };
     let (lane, batch_key) = (sorted.lane.map(fit), sorted.batch_key.map(fit));

@@ -25,7 +25,7 @@ struct Group<'a> {
 
 /// The groups of candidates so far, in the order of their first members.
 struct Groups<'a> {
-    groups: Vec<Group<'a>>,
+    in_order: Vec<Group<'a>>,
     items: u32,
     bytes: u64,
     /// When one that cannot leave yet may.
@@ -42,11 +42,11 @@ impl Machines {
         let (Some(queue), Some(outlet)) = (self.queues.get(name), self.settings.outlets.get(name)) else {
             return Err(Blocked::ByEvent);
         };
-        let mut groups = Groups { groups: Vec::new(), items, bytes: outlet.batching.bytes, wakes: None, cut: false };
+        let mut groups = Groups { in_order: Vec::new(), items, bytes: outlet.batching.bytes, wakes: None, cut: false };
         let most = items.saturating_mul(LOOKED).max(LOOKED_AT_LEAST);
         for ((id, place), looked) in queue.ready(epoch, now).zip(0_u32..) {
             let Some(live) = self.live.get(&id) else {
-                if groups.groups.is_empty() && groups.wakes.is_none() {
+                if groups.in_order.is_empty() && groups.wakes.is_none() {
                     return Err(Blocked::Asleep);
                 }
                 groups.cut = true;
@@ -61,7 +61,7 @@ impl Machines {
             } else if live.record.delivery.may_be_admitted(epoch, now) {
                 groups.add(id, place, live);
             }
-            if groups.groups.first().is_some_and(|group| group.full) {
+            if groups.in_order.first().is_some_and(|group| group.full) {
                 break;
             }
         }
@@ -80,12 +80,12 @@ impl<'a> Groups<'a> {
         };
         let largest = self.items.min(delivery.at_most);
         let Some(key) = live.record.batch_key.as_deref() else {
-            self.groups.push(Group { key: None, since, ids: vec![id], bytes: size, largest: 1, full: true });
+            self.in_order.push(Group { key: None, since, ids: vec![id], bytes: size, largest: 1, full: true });
             return;
         };
-        let Some(group) = self.groups.iter_mut().find(|group| group.key == Some(key) && !group.full) else {
+        let Some(group) = self.in_order.iter_mut().find(|group| group.key == Some(key) && !group.full) else {
             let full = largest <= 1;
-            self.groups.push(Group { key: Some(key), since, ids: vec![id], bytes: size, largest, full });
+            self.in_order.push(Group { key: Some(key), since, ids: vec![id], bytes: size, largest, full });
             return;
         };
         let count = u32::try_from(group.ids.len()).unwrap_or(u32::MAX);
@@ -109,9 +109,9 @@ impl<'a> Groups<'a> {
         match again {
             Again::Now(ids) if ids.is_empty() => {}
             Again::Now(ids) => {
-                if self.groups.iter().all(|group| group.ids.first() != ids.first()) {
+                if self.in_order.iter().all(|group| group.ids.first() != ids.first()) {
                     let (key, since) = (None, Time::ZERO);
-                    self.groups.push(Group { key, since, ids, bytes: 0, largest: 0, full: true });
+                    self.in_order.push(Group { key, since, ids, bytes: 0, largest: 0, full: true });
                 }
             }
             Again::From(at) => self.wakes = Some(self.wakes.map_or(at, |wakes| wakes.min(at))),
@@ -121,17 +121,15 @@ impl<'a> Groups<'a> {
 
     /// The first group that does not wait for others any more; or when there is one.
     fn chosen(self, linger: Span, next: Option<Time>, now: Time) -> Result<Vec<DeliveryId>, Blocked> {
-        let Groups { groups, wakes, cut, .. } = self;
-        let lingers = groups.iter().map(|group| group.since.after(linger)).min();
-        if let Some(group) = groups.into_iter().find(|group| group.full || cut || group.since.after(linger) <= now) {
+        let Groups { in_order, wakes, cut, .. } = self;
+        let lingers = in_order.iter().map(|group| group.since.after(linger)).min();
+        if let Some(group) = in_order.into_iter().find(|group| group.full || cut || group.since.after(linger) <= now) {
             return Ok(group.ids);
         }
-        match (lingers, wakes) {
-            (None, None) => Err(Blocked::Idle(next)),
-            _ => {
-                let at = [lingers, wakes, next].into_iter().flatten().min().unwrap_or(Time::NEVER);
-                Err(if at == Time::NEVER { Blocked::ByEvent } else { Blocked::Until(at) })
-            }
+        if lingers.is_none() && wakes.is_none() {
+            return Err(Blocked::Idle(next));
         }
+        let at = [lingers, wakes, next].into_iter().flatten().min().unwrap_or(Time::NEVER);
+        Err(if at == Time::NEVER { Blocked::ByEvent } else { Blocked::Until(at) })
     }
 }

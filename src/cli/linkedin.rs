@@ -70,7 +70,7 @@ struct Described {
     /// What kind of conversion it counts, such as PURCHASE or LEAD
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// LAST_TOUCH_BY_CAMPAIGN (each campaign) or LAST_TOUCH_BY_CONVERSION (a single one)
+    /// Each campaign, `LAST_TOUCH_BY_CAMPAIGN`, or a single one, `LAST_TOUCH_BY_CONVERSION`
     #[arg(long)]
     attribution: Option<String>,
     /// For so many days after a click: 1, 7, 30 or 90

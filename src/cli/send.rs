@@ -321,8 +321,9 @@ impl<'a> Sender<'a> {
 
 type Answers = Vec<Result<DeliveryName, Fault>>;
 
-fn on_route(route: &str, fault: Fault) -> Fault {
-    Fault { message: format!("route {route}: {}", fault.message), ..fault }
+fn on_route(route: &str, mut fault: Fault) -> Fault {
+    fault.message.insert_str(0, &format!("route {route}: "));
+    fault
 }
 
 /// The upper 48 bits of an id are the time of its acceptance.

@@ -55,7 +55,7 @@ pub(super) fn resolve(written: Vec<Written<'_>>, targets: &[Target<'_>]) -> Vec<
     let mut routes: Vec<(String, Route)> = Vec::new();
     for Written { section, to, name, action, draft } in written {
         if let Some(to) = to
-            && let Some(route) = route(&section, &to, name, action.as_deref(), draft, targets)
+            && let Some(route) = route(&section, &to, name, action.as_deref(), &draft, targets)
         {
             if routes.iter().any(|(other, known)| *other == to && known.name() == route.name()) {
                 let name = route.name();
@@ -74,7 +74,7 @@ fn route(
     to: &str,
     name: Option<String>,
     action: Option<&str>,
-    draft: Draft,
+    draft: &Draft,
     targets: &[Target<'_>],
 ) -> Option<Route> {
     let Some(target) = targets.iter().find(|target| target.name == to) else {
@@ -98,7 +98,9 @@ fn route(
     match Route::new(name, found, draft) {
         Ok(route) => Some(route),
         Err(faults) => {
-            faults.iter().for_each(|fault| section.fault(fault.place, fault.message.clone()));
+            for fault in faults {
+                section.fault(fault.place, fault.message);
+            }
             None
         }
     }

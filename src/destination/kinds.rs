@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use url::Url;
 
-use super::{Destination, SettingError, http, linkedin, webhook};
+use super::{Batching, Destination, SettingError, http, linkedin, webhook};
 use crate::route::Action;
 use crate::route::fields::{Field, Schema, Settings};
 use crate::secret::Secret;
@@ -125,6 +125,39 @@ pub(super) fn secret_headers(settings: &Settings) -> impl Iterator<Item = (Strin
         let value = settings.secret(&format!("secret_headers[{place}].value"))?.clone();
         Some((header.get("name")?.as_str()?.to_owned(), value))
     })
+}
+
+/// How many events share a request.
+pub(super) fn batching_fields(most: u32) -> [Field; 3] {
+    [
+        Field::integer("batch_size")
+            .label("Batch Size")
+            .describe("The most events in one request.")
+            .default(most)
+            .minimum(1)
+            .maximum(most),
+        Field::integer("batch_bytes")
+            .label("Batch Bytes")
+            .describe("The most bytes of events in one request, as they were accepted. One event may be larger.")
+            .unit("bytes")
+            .default(4_000_000)
+            .minimum(1),
+        Field::text("linger")
+            .label("Linger")
+            .describe("How long an event waits for others to share its request, at most.")
+            .default("0s")
+            .example("500ms"),
+    ]
+}
+
+/// How many events share a request, as set.
+pub(super) fn batching(settings: &Settings) -> Result<Batching, Unfit> {
+    let whole = |key: &str| settings.integer(key).and_then(|number| u64::try_from(number).ok());
+    let items = whole("batch_size").and_then(|size| u32::try_from(size).ok()).unwrap_or(1);
+    let linger = settings.text("linger").unwrap_or("0s");
+    let linger =
+        crate::span::span(linger).map_err(|why| Unfit { setting: "linger".to_owned(), message: why.to_string() })?;
+    Ok(Batching { items, bytes: whole("batch_bytes").unwrap_or(u64::MAX), linger })
 }
 
 pub(super) fn unfit(why: &SettingError) -> Unfit {

@@ -148,7 +148,7 @@ impl Talk {
             ));
         }
         // A destination is the host's code: its panic fails this attempt and nothing else.
-        let turn = catch_unwind(AssertUnwindSafe(|| self.with(shipment, |destination, it| destination.converse(it))));
+        let turn = catch_unwind(AssertUnwindSafe(|| self.with(shipment, Destination::converse)));
         match turn {
             Err(_) => Next::End(panicked(self.parcels.len(), self.so_far.is_empty(), self.evidence)),
             Ok(Turn::Ask(request)) => Next::Ask(request),
@@ -165,7 +165,7 @@ impl Talk {
         if self.so_far.is_empty() {
             return Vec::new();
         }
-        let remember = || self.with(shipment, |destination, it| destination.remember(it));
+        let remember = || self.with(shipment, Destination::remember);
         catch_unwind(AssertUnwindSafe(remember)).unwrap_or_else(|_| {
             error!("the destination panicked; this is a bug in the destination, and it keeps nothing in mind");
             Vec::new()

@@ -77,14 +77,8 @@ struct First {
 impl From<First> for DeliveryRecord {
     fn from(first: First) -> Self {
         let First { delivery, journal, destination, lane, once, accepted, note } = first;
-        DeliveryRecord {
-            once,
-            accepted,
-            note,
-            journal,
-            lane,
-            ..DeliveryRecord::accepted(delivery, destination, accepted)
-        }
+        let fresh = DeliveryRecord::accepted(delivery, destination, accepted);
+        DeliveryRecord { lane, once, note, journal, ..fresh }
     }
 }
 

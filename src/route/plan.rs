@@ -89,11 +89,11 @@ impl Route {
     ///
     /// # Errors
     /// What cannot work, each with its place.
-    pub fn new(name: impl Into<String>, action: &Action, draft: Draft) -> Result<Self, Vec<RouteFault>> {
+    pub fn new(name: impl Into<String>, action: &Action, draft: &Draft) -> Result<Self, Vec<RouteFault>> {
         let mut faults = Vec::new();
         let text = draft.when.as_deref().unwrap_or(action.subscription());
         let when = subscription(text, draft.strict).map_err(|found| faults.extend(found)).ok();
-        let mapping = merged(action, &draft).map_err(|found| faults.extend(found)).ok();
+        let mapping = merged(action, draft).map_err(|found| faults.extend(found)).ok();
         let read = mapping.as_ref().and_then(|mapping| {
             let read = Mapping::new(&Value::Object(mapping.clone()));
             read.map_err(|why| faults.push(fault("mapping", why.to_string()))).ok()
@@ -121,7 +121,7 @@ impl Route {
     /// # Errors
     /// The action is not sound; a mistake of its author.
     pub fn preset(action: &Action) -> Result<Self, Vec<RouteFault>> {
-        Route::new(action.slug(), action, Draft::default())
+        Route::new(action.slug(), action, &Draft::default())
     }
 
     /// Its name.

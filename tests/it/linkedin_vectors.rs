@@ -245,7 +245,7 @@ fn route(vector: &Value, action: &Action) -> Result<Route, String> {
     let mapping = vector["mapping"].as_object().cloned().unwrap_or_default();
     let when = vector["subscribe"].as_str().map(str::to_owned);
     let draft = Draft { when, mapping, bare: true, ..Draft::default() };
-    Route::new("recorded", action, draft)
+    Route::new("recorded", action, &draft)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 

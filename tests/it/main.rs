@@ -25,6 +25,7 @@ mod engine;
 mod examples;
 #[cfg(test)]
 mod linkedin_refresh;
+#[cfg(test)]
 mod linkedin_vectors;
 #[cfg(test)]
 mod order;

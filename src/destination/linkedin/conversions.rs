@@ -21,7 +21,7 @@ pub struct Conversions {
     /// The number of the rule of what brings none along.
     pub(super) rule: Option<String>,
     pub(super) api: Api,
-    pub(super) batch_size: u32,
+    pub(super) batching: Batching,
 }
 
 /// How conversions travel.
@@ -66,11 +66,11 @@ impl Destination for Conversions {
     }
 
     fn batching(&self) -> Batching {
-        Batching::up_to(self.batch_size)
+        self.batching
     }
 
     fn empties(&self) -> Empties {
-        match (self.api.is_compat(), self.batch_size) {
+        match (self.api.is_compat(), self.batching.items) {
             (false, _) => Empties::Blank,
             (true, 1) => Empties::Single,
             (true, _) => Empties::Batch,
@@ -87,7 +87,7 @@ impl Conversions {
 
     fn form(&self, sent: usize) -> Form {
         // The reference's host uses the batch call for one event too, once batching is on.
-        let batched = if self.api.is_compat() { self.batch_size > 1 } else { sent > 1 };
+        let batched = if self.api.is_compat() { self.batching.items > 1 } else { sent > 1 };
         if batched { Form::Batch } else { Form::Single }
     }
 
@@ -96,7 +96,7 @@ impl Conversions {
         let compat = self.api.is_compat();
         let rule = self.rule(item);
         // The reference looks at a batch's rule first, and at a single event's last.
-        if compat && self.batch_size > 1 {
+        if compat && self.batching.items > 1 {
             rule.clone()?;
         }
         let terms = Terms {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use outlast_state::Span;
 use url::Url;
 
-use super::settings::Builder;
+use super::settings::{BATCH_MOST, Builder};
 use super::{SettingError, schema};
-use crate::destination::kinds::{Built, Kind, Needed, Unfit};
+use crate::destination::kinds::{Built, Kind, Needed, Unfit, batching, batching_fields};
 use crate::route::Action;
 use crate::route::fields::{Field, Format, Schema, Settings};
 
@@ -49,6 +48,7 @@ fn audiences_actions() -> Vec<Action> {
 }
 
 fn conversions() -> Schema {
+    let [size, bytes, linger] = batching_fields(BATCH_MOST);
     Schema::new([
         Field::text("conversion_rule")
             .label("Conversion Rule")
@@ -57,12 +57,15 @@ fn conversions() -> Schema {
             .remedy("Write the number of the conversion rule that events count for."),
         api_base(),
         version("202603"),
-        batch_size(5000),
+        size,
+        bytes,
+        linger,
         compat(),
     ])
 }
 
 fn audiences() -> Schema {
+    let [size, bytes, linger] = batching_fields(BATCH_MOST);
     Schema::new([
         Field::text("ad_account_id")
             .label("LinkedIn Ad Account Id")
@@ -80,14 +83,9 @@ fn audiences() -> Schema {
             .default(true),
         api_base(),
         version("202604"),
-        batch_size(5000),
-        Field::integer("linger")
-            .label("Linger")
-            .describe("How long an event waits for others of its audience, at most.")
-            .unit("milliseconds")
-            .default(0)
-            .minimum(0)
-            .maximum(600_000),
+        size,
+        bytes,
+        linger,
         compat(),
     ])
 }
@@ -103,12 +101,7 @@ fn build_audiences(settings: &Settings) -> Result<Built, Unfit> {
     if let Some(version) = settings.text("version") {
         builder = builder.version(version);
     }
-    if let Some(size) = settings.integer("batch_size").and_then(|size| u32::try_from(size).ok()) {
-        builder = builder.batch_size(size);
-    }
-    if let Some(linger) = settings.integer("linger").and_then(|millis| u64::try_from(millis).ok()) {
-        builder = builder.linger(Span::from_millis(linger));
-    }
+    builder = builder.batching(batching(settings)?);
     let destination = Arc::new(builder.build().map_err(|why| unfit(&why))?);
     Ok(Built { destination, addresses: addresses(base) })
 }
@@ -122,15 +115,6 @@ fn version(default: &str) -> Field {
         .label("Version")
         .describe("The `LinkedIn-Version`: a year and a month. LinkedIn keeps a version for about a year.")
         .default(default)
-}
-
-fn batch_size(most: u32) -> Field {
-    Field::integer("batch_size")
-        .label("Batch Size")
-        .describe("The most events in one request.")
-        .default(most)
-        .minimum(1)
-        .maximum(most)
 }
 
 fn compat() -> Field {
@@ -149,9 +133,7 @@ fn build_conversions(settings: &Settings) -> Result<Built, Unfit> {
     if let Some(version) = settings.text("version") {
         builder = builder.version(version);
     }
-    if let Some(size) = settings.integer("batch_size").and_then(|size| u32::try_from(size).ok()) {
-        builder = builder.batch_size(size);
-    }
+    builder = builder.batching(batching(settings)?);
     let destination = Arc::new(builder.build().map_err(|why| unfit(&why))?);
     Ok(Built { destination, addresses: addresses(base) })
 }

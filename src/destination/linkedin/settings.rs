@@ -2,11 +2,12 @@
 
 use super::api::{Api, BASE};
 use super::{Conversions, SettingError};
+use crate::destination::Batching;
 
 /// The API version that this destination was written for. LinkedIn keeps a version for about a year.
 const VERSION: &str = "202603";
 /// The most events that LinkedIn takes in one request.
-const BATCH_MOST: u32 = 5000;
+pub(super) const BATCH_MOST: u32 = 5000;
 
 /// Settings on their way to a [`Conversions`].
 #[derive(Clone, Debug)]
@@ -15,13 +16,19 @@ pub struct Builder {
     rule: Option<String>,
     api: String,
     version: String,
-    batch_size: u32,
+    batching: Batching,
     compat: bool,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Builder { rule: None, api: BASE.into(), version: VERSION.into(), batch_size: BATCH_MOST, compat: false }
+        Builder {
+            rule: None,
+            api: BASE.into(),
+            version: VERSION.into(),
+            batching: Batching::up_to(BATCH_MOST),
+            compat: false,
+        }
     }
 
     /// The number of the conversion rule that events are counted for, where their route has none of its own. Required, unless
@@ -45,7 +52,13 @@ impl Builder {
 
     /// The most events in one request, from 1 to 5000, which is also the default.
     pub fn batch_size(mut self, events: u32) -> Self {
-        self.batch_size = events;
+        self.batching.items = events;
+        self
+    }
+
+    /// How many events share a request, and how long one waits for others. Default: up to 5000, none waits.
+    pub fn batching(mut self, batching: Batching) -> Self {
+        self.batching = batching;
         self
     }
 
@@ -65,7 +78,7 @@ impl Builder {
         Ok(Conversions {
             rule: self.rule.as_deref().map(rule).transpose()?,
             api: Api::new(&self.api, &self.version)?.compat(self.compat),
-            batch_size: batch_size(self.batch_size)?,
+            batching: checked(self.batching)?,
         })
     }
 }
@@ -84,9 +97,10 @@ fn rule(id: &str) -> Result<String, SettingError> {
     }
 }
 
-pub(super) fn batch_size(events: u32) -> Result<u32, SettingError> {
+pub(super) fn checked(batching: Batching) -> Result<Batching, SettingError> {
+    let events = batching.items;
     if (1..=BATCH_MOST).contains(&events) {
-        return Ok(events);
+        return Ok(batching);
     }
     Err(SettingError::new(
         "batch_size",
@@ -105,7 +119,7 @@ mod tests {
         assert_eq!(built.rule.as_deref(), Some("789123"));
         let (base, version) = built.api.parts();
         assert_eq!((base.as_str(), version), ("https://api.linkedin.com/rest", "202603"));
-        assert_eq!((built.batch_size, built.api.is_compat()), (5000, false));
+        assert_eq!((built.batching.items, built.api.is_compat()), (5000, false));
     }
 
     #[test]

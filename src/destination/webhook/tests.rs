@@ -158,7 +158,7 @@ fn its_action_brings_the_event_as_it_is_unless_something_is_mapped() {
         assert_eq!(route.payload(&event, hook.empties()).unwrap().fields, Value::Null, "{event}");
     }
     let mapping = json!({ "who": { "@path": "$.userId" } }).as_object().unwrap().clone();
-    let route = Route::new("some", send, Draft { mapping, ..Draft::default() }).unwrap();
+    let route = Route::new("some", send, &Draft { mapping, ..Draft::default() }).unwrap();
     let mapped = |event: Value| route.payload(&event, hook.empties()).unwrap().fields;
     assert_eq!(mapped(json!({ "userId": "ada", "email": "ada@example.com" })), json!({ "who": "ada" }));
     assert_eq!(mapped(json!({ "email": "ada@example.com" })), json!({}), "the event is not sent in its place");

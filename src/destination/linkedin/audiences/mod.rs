@@ -4,7 +4,7 @@
 //! together what one request can hold, [`segment`] finds or makes the segment, [`talk`] is the conversation, and
 //! [`reference`] the same conversation as the reference leads it.
 
-use outlast_state::{Span, Time};
+use outlast_state::Time;
 use serde_json::{Value, json};
 
 use self::plan::{Plan, Step};
@@ -43,8 +43,7 @@ pub struct Audiences {
     account: String,
     send_email: bool,
     send_advertising_id: bool,
-    batch_size: u32,
-    linger: Span,
+    batching: Batching,
 }
 
 /// What an item wants to be in a request.
@@ -85,11 +84,11 @@ impl Destination for Audiences {
     }
 
     fn batching(&self) -> Batching {
-        Batching { linger: self.linger, ..Batching::up_to(self.batch_size) }
+        self.batching
     }
 
     fn empties(&self) -> Empties {
-        match (self.is_compat(), self.batch_size) {
+        match (self.is_compat(), self.batching.items) {
             (false, _) => Empties::Blank,
             (true, 1) => Empties::Single,
             (true, _) => Empties::Batch,

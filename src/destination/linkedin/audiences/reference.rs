@@ -37,7 +37,7 @@ pub(super) fn step(
     let Some(streamed) = answers.next() else { return Step::Ask(segment.stream(audiences, &id, elements)) };
     match segment.kind {
         Kind::Users => Step::All(users(streamed)),
-        Kind::Companies => companies(streamed, elements.len(), audiences.batch_size == 1),
+        Kind::Companies => companies(streamed, elements.len(), audiences.batching.items == 1),
     }
 }
 

@@ -1,16 +1,13 @@
 //! What the operator sets.
 
-use outlast_state::Span;
-
 use super::Audiences;
+use crate::destination::Batching;
 use crate::destination::linkedin::SettingError;
 use crate::destination::linkedin::api::{Api, BASE};
-use crate::destination::linkedin::settings::batch_size;
+use crate::destination::linkedin::settings::{BATCH_MOST, checked};
 
 /// The API version that this destination was written for. LinkedIn keeps a version for about a year.
 const VERSION: &str = "202604";
-/// The most elements that LinkedIn takes in one request.
-const BATCH_MOST: u32 = 5000;
 
 /// Settings on their way to an [`Audiences`].
 #[derive(Clone, Debug)]
@@ -21,8 +18,7 @@ pub struct Builder {
     send_google_advertising_id: bool,
     api: String,
     version: String,
-    batch_size: u32,
-    linger: Span,
+    batching: Batching,
     compat: bool,
 }
 
@@ -34,8 +30,7 @@ impl Builder {
             send_google_advertising_id: true,
             api: BASE.into(),
             version: VERSION.into(),
-            batch_size: BATCH_MOST,
-            linger: Span::ZERO,
+            batching: Batching::up_to(BATCH_MOST),
             compat: false,
         }
     }
@@ -72,13 +67,13 @@ impl Builder {
 
     /// The most events in one request, from 1 to 5000, which is also the default.
     pub fn batch_size(mut self, events: u32) -> Self {
-        self.batch_size = events;
+        self.batching.items = events;
         self
     }
 
-    /// How long an event waits for others of its audience, at most. Default: not at all.
-    pub fn linger(mut self, span: Span) -> Self {
-        self.linger = span;
+    /// How many events share a request, and how long one waits for others. Default: up to 5000, none waits.
+    pub fn batching(mut self, batching: Batching) -> Self {
+        self.batching = batching;
         self
     }
 
@@ -103,8 +98,7 @@ impl Builder {
             account,
             send_email: self.send_email,
             send_advertising_id: self.send_google_advertising_id,
-            batch_size: batch_size(self.batch_size)?,
-            linger: self.linger,
+            batching: checked(self.batching)?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Lanes and batch keys: what is never reordered, and what shares a request.
 
 use super::*;
+use crate::destination::Batching;
 
 fn lane_of(destination: &Audiences, action: &str, payload: &Value) -> Option<String> {
     destination.lane(&Item { id: DeliveryId::default(), body: b"", action, payload, saved: &Value::Null })
@@ -95,7 +96,7 @@ fn the_reference_batches_people_of_all_audiences() {
 
 #[test]
 fn batches_are_as_large_and_as_patient_as_is_set() {
-    let built = settings().batch_size(7).linger(Span::from_secs(2)).build().unwrap();
+    let built = settings().batching(Batching { linger: Span::from_secs(2), ..Batching::up_to(7) }).build().unwrap();
     let batching = built.batching();
     assert_eq!((batching.items, batching.linger), (7, Span::from_secs(2)));
     assert!(built.sorts());
