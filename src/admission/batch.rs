@@ -1,9 +1,9 @@
 //! Who shares the next request.
 
-use outlast_state::{DeliveryId, Epoch, Span, Time};
+use outlast_state::{Batch, DeliveryId, Epoch, Span, Time};
 
 use super::{Blocked, Place};
-use crate::driver::bonds::Again;
+use crate::driver::bonds::{self, Again};
 use crate::driver::machines::{Live, Machines};
 
 /// So many candidates are looked at for each place in a request, where they have different batch keys, and so many at least.
@@ -14,6 +14,8 @@ const LOOKED_AT_LEAST: u32 = 1_024;
 struct Group<'a> {
     /// Their batch key; nothing for one that stays alone, and for a batch that is sent again.
     key: Option<&'a str>,
+    /// The part of a split batch that they are.
+    part: Option<(Batch, u32)>,
     since: Time,
     ids: Vec<DeliveryId>,
     bytes: u64,
@@ -28,6 +30,8 @@ struct Groups<'a> {
     in_order: Vec<Group<'a>>,
     items: u32,
     bytes: u64,
+    /// Batches that may have arrived and were looked at.
+    doubtful: Vec<Batch>,
     /// When one that cannot leave yet may.
     wakes: Option<Time>,
     /// Whether there are more candidates than were looked at.
@@ -42,7 +46,14 @@ impl Machines {
         let (Some(queue), Some(outlet)) = (self.queues.get(name), self.settings.outlets.get(name)) else {
             return Err(Blocked::ByEvent);
         };
-        let mut groups = Groups { in_order: Vec::new(), items, bytes: outlet.batching.bytes, wakes: None, cut: false };
+        let mut groups = Groups {
+            in_order: Vec::new(),
+            items,
+            bytes: outlet.batching.bytes,
+            doubtful: Vec::new(),
+            wakes: None,
+            cut: false,
+        };
         let most = items.saturating_mul(LOOKED).max(LOOKED_AT_LEAST);
         for ((id, place), looked) in queue.ready(epoch, now).zip(0_u32..) {
             let Some(live) = self.live.get(&id) else {
@@ -57,7 +68,11 @@ impl Machines {
                 break;
             }
             if let Some(bond) = live.bond {
-                groups.again(self.again(bond, epoch, now));
+                // Its members come one after the other; the first of them speaks for all.
+                if !groups.doubtful.contains(&bond.batch) {
+                    groups.doubtful.push(bond.batch);
+                    groups.again(self.again(bond, epoch, now));
+                }
             } else if live.record.delivery.may_be_admitted(epoch, now) {
                 groups.add(id, place, live);
             }
@@ -79,13 +94,15 @@ impl<'a> Groups<'a> {
             Place::Token(_) => Time::ZERO,
         };
         let largest = self.items.min(delivery.at_most);
+        let part = bonds::part(&live.record);
         let Some(key) = live.record.batch_key.as_deref() else {
-            self.in_order.push(Group { key: None, since, ids: vec![id], bytes: size, largest: 1, full: true });
+            self.in_order.push(Group { key: None, part, since, ids: vec![id], bytes: size, largest: 1, full: true });
             return;
         };
-        let Some(group) = self.in_order.iter_mut().find(|group| group.key == Some(key) && !group.full) else {
+        let joins = |group: &&mut Group<'_>| group.key == Some(key) && group.part == part && !group.full;
+        let Some(group) = self.in_order.iter_mut().find(joins) else {
             let full = largest <= 1;
-            self.in_order.push(Group { key: Some(key), since, ids: vec![id], bytes: size, largest, full });
+            self.in_order.push(Group { key: Some(key), part, since, ids: vec![id], bytes: size, largest, full });
             return;
         };
         let count = u32::try_from(group.ids.len()).unwrap_or(u32::MAX);
@@ -103,16 +120,13 @@ impl<'a> Groups<'a> {
         group.full = count.saturating_add(1) >= group.largest;
     }
 
-    /// Takes in what becomes of a batch that is sent again. Its members come one after the other; the first of them speaks
-    /// for all.
+    /// Takes in what becomes of a batch that is sent again.
     fn again(&mut self, again: Again) {
         match again {
             Again::Now(ids) if ids.is_empty() => {}
             Again::Now(ids) => {
-                if self.in_order.iter().all(|group| group.ids.first() != ids.first()) {
-                    let (key, since) = (None, Time::ZERO);
-                    self.in_order.push(Group { key, since, ids, bytes: 0, largest: 0, full: true });
-                }
+                let (key, part, since) = (None, None, Time::ZERO);
+                self.in_order.push(Group { key, part, since, ids, bytes: 0, largest: 0, full: true });
             }
             Again::From(at) => self.wakes = Some(self.wakes.map_or(at, |wakes| wakes.min(at))),
             Again::WithToken => self.wakes = self.wakes.or(Some(Time::NEVER)),

@@ -12,7 +12,7 @@ use crate::records::DeliveryRecord;
 /// The place of a delivery in a batch that may have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bond {
-    batch: Batch,
+    pub(crate) batch: Batch,
     index: u32,
     of: u32,
 }
@@ -37,10 +37,28 @@ pub(crate) fn bond(record: &DeliveryRecord) -> Option<Bond> {
     if !delivery.doubt || !matches!(delivery.wants(), Want::Admission { .. } | Want::Token { .. }) {
         return None;
     }
-    let inputs = record.journal.entries().map(|entry| entry.input);
-    let last = inputs.filter(|input| matches!(input, Input::Admitted { .. })).last()?;
-    let Input::Admitted { batch, index, of, .. } = last else { return None };
+    let (batch, index, of) = last_shared(record)?;
     (of > 1 && delivery.at_most >= of).then_some(Bond { batch, index, of })
+}
+
+/// The part of a split batch that a delivery belongs to. Only the members of one share a request: the one at fault is closed
+/// in by halves, and none that came later meets it.
+pub(crate) fn part(record: &DeliveryRecord) -> Option<(Batch, u32)> {
+    let at_most = record.delivery.at_most;
+    if at_most == u32::MAX {
+        return None;
+    }
+    let (batch, index, _) = last_shared(record)?;
+    Some((batch, index.checked_div(at_most)?))
+}
+
+/// The last request that a delivery shared, its place in it, and how many shared it.
+fn last_shared(record: &DeliveryRecord) -> Option<(Batch, u32, u32)> {
+    let inputs = record.journal.entries().map(|entry| entry.input);
+    match inputs.filter(|input| matches!(input, Input::Admitted { .. })).last()? {
+        Input::Admitted { batch, index, of, .. } => Some((batch, index, of)),
+        _ => None,
+    }
 }
 
 impl Machines {

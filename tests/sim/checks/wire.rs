@@ -51,6 +51,11 @@ impl Checks {
     fn as_it_was(&mut self, sending: &Sending) {
         let ids: Vec<DeliveryId> = sending.ids().collect();
         let before = |id: DeliveryId| self.last.get(&id).and_then(|(_, before)| *before);
+        // What was split meets none but those that it was split from.
+        let split = ids.iter().find(|id| self.known[id].delivery.at_most != u32::MAX).map(|id| before(*id));
+        let mixed = split.is_some_and(|batch| ids.iter().any(|id| before(*id) != batch));
+        self.hold(!mixed, "S11 One batch, one epoch", || format!("{ids:?}: parts of a split batch meet others"));
+        let before = |id: DeliveryId| self.last.get(&id).and_then(|(_, before)| *before);
         for id in &ids {
             let Some(members) = before(*id).and_then(|batch| self.batches.get(&batch)) else { continue };
             let of = members.len() as u32;
