@@ -21,7 +21,13 @@ pub(crate) fn play(vector: &Value) -> Result<(), String> {
     if recorded["method"] != "POST" || profile.token_url.as_str() != address {
         return Err(format!("address: ours {}, recorded {address}", profile.token_url));
     }
-    let (seen, outcome) = runtime.block_on(exchange(vector, profile)).map_err(|why| why.to_string())?;
+    let (head, seen, outcome) = runtime.block_on(exchange(vector, profile)).map_err(|why| why.to_string())?;
+    // Q8: the reference sends a token that there is not, and what only the API needs.
+    for header in ["authorization:", "linkedin-version:", "x-restli-"] {
+        if head.to_ascii_lowercase().lines().any(|line| line.starts_with(header)) {
+            return Err(format!("header: a refresh carries {header}"));
+        }
+    }
     let form = |text: &str| form_urlencoded::parse(text.as_bytes()).into_owned().collect::<BTreeSet<_>>();
     let expected = form(recorded["body"].as_str().unwrap_or_default());
     if form(&seen) != expected {
@@ -42,8 +48,8 @@ pub(crate) fn play(vector: &Value) -> Result<(), String> {
     }
 }
 
-/// The body that arrived, and the outcome.
-async fn exchange(vector: &Value, profile: Profile) -> std::io::Result<(String, Outcome)> {
+/// The head and the body that arrived, and the outcome.
+async fn exchange(vector: &Value, profile: Profile) -> std::io::Result<(String, String, Outcome)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let token_url = format!("http://{}/oauth/v2/accessToken", listener.local_addr()?);
     let token_url: Url = token_url.parse().expect("an address");
@@ -58,7 +64,7 @@ async fn exchange(vector: &Value, profile: Profile) -> std::io::Result<(String, 
                 let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
                 if body.len() >= length.unwrap_or(0) {
                     socket.write_all(answer.as_bytes()).await?;
-                    return Ok::<_, std::io::Error>(body.to_owned());
+                    return Ok::<_, std::io::Error>((head.to_owned(), body.to_owned()));
                 }
             }
             let mut part = [0; 1024];
@@ -72,7 +78,8 @@ async fn exchange(vector: &Value, profile: Profile) -> std::io::Result<(String, 
     let profile = Profile { token_url, ..profile };
     let asked = refresh(&http, &profile, &client, &token, || Time::from_millis(1));
     let (seen, outcome) = tokio::join!(serve, asked);
-    Ok((seen?, outcome))
+    let (head, body) = seen?;
+    Ok((head, body, outcome))
 }
 
 /// The recorded answer on the wire; nothing, and the connection closed, where there was none.
