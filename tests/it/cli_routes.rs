@@ -21,8 +21,8 @@ when = 'event = "Order Completed" and properties.revenue > 10'
 to = "api"
 name = "people"
 when = 'type = "identify"'
+mapping.userId = { "@path" = "$.userId" }
 mapping.name = { "@liquid" = "{{ name | upcase }}" }
-mapping.age = { "@case" = { operator = "upper", value = { "@path" = "$.age" } } }
 
 [[route]]
 to = "api"
@@ -48,7 +48,7 @@ fn run(place: &Place, arguments: &[&str], input: &str) -> (i32, String, String) 
 fn fates(place: &Place, input: &str) -> (i32, Vec<Value>) {
     let (code, out, err) = run(place, &["try", "input", "--json"], input);
     assert!(!out.contains("canary") && !err.contains("canary"), "{out} {err}");
-    (code, out.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    (code, serde_json::Deserializer::from_str(&out).into_iter().map(Result::unwrap).collect())
 }
 
 fn of<'a>(tried: &'a Value, route: &str) -> &'a Value {
@@ -63,7 +63,7 @@ fn five_events_are_tried_and_nothing_is_stored() {
     let input = [
         event(1),
         cheap,
-        json!({ "type": "identify", "userId": "u 1", "name": "ada", "age": "x" }).to_string(),
+        json!({ "type": "identify", "userId": "u 1", "name": "ada" }).to_string(),
         json!({ "type": "track", "event": "Order Completed", "properties": { "revenue": 11 } }).to_string(),
         "[1]".to_owned(),
     ]
@@ -86,13 +86,17 @@ fn five_events_are_tried_and_nothing_is_stored() {
 
     let mapped = of(&tried[2], "people");
     assert_eq!((&mapped["fate"], &mapped["payload"]["name"]), (&json!("sent"), &json!("ADA")), "{mapped}");
-    assert_eq!(mapped["request"]["url"], "https://api.example.com/v1/people/");
+    assert_eq!(mapped["request"]["url"], "https://api.example.com/v1/people/u%201");
+    assert!(mapped["request"]["headers"].to_string().contains("[secret]"), "{mapped}");
 
     let failed = of(&tried[3], "purchases");
     assert_eq!(failed["fate"], "refused", "{failed}");
     assert!(!failed["code"].as_str().unwrap().is_empty() && failed["detail"].as_str().unwrap().len() > 20, "{failed}");
 
     assert_eq!(tried[4]["refused"]["code"], "EVENT_NOT_AN_OBJECT");
+    let (_, tried) = fates(&place, &json!({ "type": "identify" }).to_string());
+    let nobody = of(&tried[0], "people");
+    assert!(nobody["detail"].as_str().unwrap().starts_with("`url {{userId}}`: "), "the hole is named: {nobody}");
     assert!(!place.path().join("outlast-data").exists(), "trying opens no store");
 }
 
@@ -190,7 +194,7 @@ fn a_live_check_asks_the_provider_what_the_credential_may_do() {
         let place = Place::at(&sandbox, "");
         let api = &sandbox.api;
         let audiences = format!(
-            "\n[destination.audiences]\nkind = \"linkedin-audiences\"\ncredential = \"acme\"\nad_account = \"501\"\napi_base = \"{api}/rest\"\n"
+            "\n[destination.audiences]\nkind = \"linkedin-audiences\"\ncredential = \"acme\"\nad_account_id = \"501\"\napi_base = \"{api}/rest\"\n"
         );
         place.edit(|text| text + &audiences);
         let before = place.run(&["check", "--live"]);

@@ -152,8 +152,8 @@ async fn a_batch_whose_answer_is_lost_is_sent_again_with_the_same_keys_and_count
     let site = Site::new().await;
     site.bench.faults(json!([
         { "when": { "path": "/crm/*", "nth": 1 }, "action": "reset_after_apply" },
-        { "when": { "path": "/crm/*", "nth": 2 }, "action": { "element_count": { "by": -1 } } },
-        { "when": { "path": "/crm/*", "nth": 3 }, "action": { "malformed_json": "cut" } }
+        { "when": { "path": "/crm/*", "nth": 1 }, "action": { "element_count": { "by": -1 } } },
+        { "when": { "path": "/crm/*", "nth": 1 }, "action": { "malformed_json": "cut" } }
     ]));
     let engine = site.open(BATCH).await;
     let event = |number: u32| {
@@ -179,7 +179,7 @@ async fn a_secret_header_is_never_shown() {
     assert!(
         matches!(&trials[0].fate, Fate::Sent { request: Some(request), .. } if request.url.ends_with("/v1/people/ada"))
     );
-    assert!(shown.contains("x-api-key") && shown.contains("••••") && !shown.contains("canary"), "{shown}");
+    assert!(shown.contains("x-api-key") && shown.contains("[secret]") && !shown.contains("canary"), "{shown}");
     let engine = site.open(&text).await;
     receiver.answers(&[(503, &echo), (400, &echo)]);
     let id = site.ingest_one(&engine, &person("ada")).await;
