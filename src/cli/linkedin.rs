@@ -173,8 +173,7 @@ pub(crate) async fn choices(config: &Path, args: ChoicesArgs) -> Result<(), Fail
     };
     let list = reached.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for choice in list {
-        let text = |key: &str| choice.get(key).and_then(Value::as_str).unwrap_or_default();
-        print::line(&format!("{:<40} {}", text("value"), text("label")))?;
+        print::line(&format!("{:<40} {}", text(choice.get("value")), text(choice.get("label"))))?;
     }
     if list.is_empty() { print::line("there is nothing to choose from") } else { Ok(()) }
 }
@@ -233,14 +232,18 @@ fn tell(reached: &Value, destination: &str) -> Result<(), Failure> {
     }
     let saved = reached.get("savedData").and_then(Value::as_object);
     for (key, value) in saved.into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        print::line(&format!("{key:<40} {text}"))?;
+        print::line(&format!("{key:<40} {}", text(Some(value))))?;
     }
-    let rule = saved.and_then(|saved| saved.get("id")).map(|id| id.to_string().replace('"', ""));
+    let rule = saved.and_then(|saved| saved.get("id")).map(|id| text(Some(id)));
     rule.map_or(Ok(()), |rule| {
         print::line(&format!("\nin [destination.{destination}]: conversion_rule = \"{rule}\""))?;
         print::line(&format!("for one [[route]] only: mapping.onMappingSave.outputs.id = \"{rule}\""))
     })
+}
+
+/// A value as people read it: texts without quotes, and the provider's numbers are ids, too.
+fn text(value: Option<&Value>) -> String {
+    value.map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
 fn failed(trouble: &Trouble, as_json: bool) -> Result<(), Failure> {

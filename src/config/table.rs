@@ -231,12 +231,16 @@ impl<'a> Section<'a> {
 
     /// What came from the environment may be a secret in the wrong place: a message about a key shows what the file says.
     fn as_written(&self, key: &str, message: String) -> String {
-        let Some(DeValue::String(written)) = self.table.and_then(|table| table.get(key)).map(Spanned::get_ref) else {
-            return message;
-        };
+        let value = self.table.and_then(|table| table.get(key)).map(Spanned::get_ref);
+        let mut texts = Vec::new();
+        value.into_iter().for_each(|value| collect_texts(value, &mut texts));
+        texts.into_iter().fold(message, |message, written| self.hidden(written, message))
+    }
+
+    fn hidden(&self, written: &str, message: String) -> String {
         let environment = self.document.environment;
         let Ok(text) = expanded(written, environment) else { return message };
-        if text.is_empty() || text == *written {
+        if text.is_empty() || text == written {
             return message;
         }
         let message = message.replace(&text, written);
@@ -301,6 +305,16 @@ impl<'a> Section<'a> {
 
     fn below(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// The texts within a value. The reader of TOML bounds its depth.
+fn collect_texts<'a>(value: &'a DeValue<'_>, texts: &mut Vec<&'a str>) {
+    match value {
+        DeValue::String(text) => texts.push(text),
+        DeValue::Array(items) => items.iter().for_each(|item| collect_texts(item.get_ref(), texts)),
+        DeValue::Table(members) => members.values().for_each(|member| collect_texts(member.get_ref(), texts)),
+        _ => {}
     }
 }
 

@@ -6,7 +6,7 @@
 //! | control interface | does |
 //! |---|---|
 //! | `GET /__ctl/summary` | counts, cheap enough to poll |
-//! | `GET /__ctl/state` | conversions that counted, segments with their members, conversion rules, and the refresh counters |
+//! | `GET /__ctl/state` | conversions that counted, segments with their members, conversion rules, contacts, and the refresh counters |
 //! | `GET /__ctl/log?from=N` | the audit log from this number on, JSON lines |
 //! | `GET`, `POST /__ctl/config` | the switches; a `POST` replaces those it names |
 //! | `GET`, `POST /__ctl/faults` | the fault rules; a `POST {"rules": [...]}` replaces them |
@@ -24,6 +24,7 @@
 //! | `/rest/adAccounts`, `/rest/adAccounts/{id}/adCampaigns` | what there is to choose from |
 //! | `/rest/adAccountUsers` | a member's role in an account |
 //! | `/rest/me` | who consented |
+//! | `/crm/v1/contacts`, `/crm/v1/contacts/batch` | a made-up CRM: contacts, one or a batch, with `Idempotency-Key` |
 //!
 //! The tokens in here open nothing, but they are kept out of the audit log all the same, so that a log can be shown to anyone.
 

@@ -41,7 +41,7 @@ pub struct Summary {
     pub requests: u64,
     /// API requests that were answered 401.
     pub refused: u64,
-    /// State changes of resources: conversions that counted, members that joined or left, segments and rules that came to be.
+    /// State changes of resources: conversions that counted, members that joined or left, contacts, segments and rules that came to be.
     pub applied: u64,
     /// Repeats with the same body.
     pub duplicates: u64,

@@ -113,7 +113,8 @@ fn http_date(ms: u64) -> Option<String> {
 }
 
 fn resize(body: &mut Value, by: i64) {
-    let Some(elements) = body.get_mut("elements").and_then(Value::as_array_mut) else { return };
+    let list = if body.get("results").is_some_and(Value::is_array) { "results" } else { "elements" };
+    let Some(elements) = body.get_mut(list).and_then(Value::as_array_mut) else { return };
     let change = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX);
     let length = elements.len();
     match by {

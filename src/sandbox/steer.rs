@@ -180,6 +180,7 @@ impl Provider {
             "segments": self.stores.segments.list(),
             "conversion_rules": self.stores.rules.list(),
             "campaign_conversions": self.stores.associations.list(),
+            "crm": self.stores.contacts.list(),
             "refresh": refresh.collect::<Vec<_>>(),
             "summary": self.counts,
         })

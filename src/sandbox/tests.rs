@@ -2,6 +2,7 @@
 
 mod ad_accounts;
 mod campaign_conversions;
+mod contacts;
 mod conversion_rules;
 mod conversions;
 mod dmp_members;

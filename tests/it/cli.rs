@@ -10,20 +10,20 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use serde_json::{Value, json};
 
 /// A directory with a configuration and a store, in which commands are run.
-struct Place {
-    directory: tempfile::TempDir,
+pub(crate) struct Place {
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Place {
     /// As `outlast init` leaves it.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Place { directory: tempfile::tempdir().unwrap() };
         assert_eq!(place.run(&["init"]).code(), 0);
         place
     }
 
     /// With this sandbox as the provider.
-    fn at(sandbox: &Sandbox, more: &str) -> Self {
+    pub(crate) fn at(sandbox: &Sandbox, more: &str) -> Self {
         let place = Place::new();
         let api = &sandbox.api;
         place.edit(|text| {
@@ -35,82 +35,82 @@ impl Place {
         place
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    fn edit(&self, change: impl Fn(String) -> String) {
+    pub(crate) fn edit(&self, change: impl Fn(String) -> String) {
         let file = self.path().join("outlast.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, change(text)).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outlast"));
         command.current_dir(self.path()).args(arguments).env_remove("OUTLAST_CONFIG").env_remove("RUST_LOG");
         command.env("LINKEDIN_CLIENT_ID", "client-id-1").env("LINKEDIN_CLIENT_SECRET", "client-secret-1");
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran(self.command(arguments).stdin(Stdio::null()).output().unwrap())
     }
 
-    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         Ran(child.wait_with_output().unwrap())
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(&[arguments, &["--json"]].concat());
         serde_json::from_str(&ran.out()).unwrap_or_else(|why| panic!("{why}: {} {}", ran.out(), ran.err()))
     }
 
-    fn authorise(&self) {
+    pub(crate) fn authorise(&self) {
         let grant = json!({"access_token": ACCESS, "refresh_token": "refresh-1", "issued": "-30d", "expires": "+30d"});
         let ran = self.run_with(&["auth", "import", "acme"], &grant.to_string());
         assert_eq!(ran.code(), 0, "{}", ran.err());
     }
 
     /// Starts `outlast serve` and waits until it is ready.
-    fn serve(&self) -> Running {
+    pub(crate) fn serve(&self) -> Running {
         Running::start(&mut self.command(&["serve"]))
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 }
 
-const ACCESS: &str = "access-token-of-the-test";
+pub(crate) const ACCESS: &str = "access-token-of-the-test";
 
 /// A command that has ended.
-struct Ran(Output);
+pub(crate) struct Ran(Output);
 
 impl Ran {
-    fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         self.0.status.code().unwrap_or(-1)
     }
 
-    fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8(self.0.stdout.clone()).unwrap()
     }
 
-    fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         String::from_utf8(self.0.stderr.clone()).unwrap()
     }
 }
 
 /// A process that has said that it is ready. It is killed when the test ends.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    ready: String,
+    pub(crate) ready: String,
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -119,12 +119,12 @@ impl Running {
     }
 
     /// Asks it to stop and waits until it has.
-    fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(mut self) -> ExitStatus {
         assert!(Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap().success());
         self.child.wait().unwrap()
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -137,17 +137,22 @@ impl Drop for Running {
     }
 }
 
-struct Sandbox {
+pub(crate) struct Sandbox {
     _running: Running,
-    api: String,
+    pub(crate) api: String,
 }
 
 impl Sandbox {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Sandbox::with(&json!({}))
+    }
+
+    /// With these switches.
+    pub(crate) fn with(switches: &Value) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = directory.path().join("options.json");
         let grant = json!({"access_token": ACCESS, "refresh_token": "refresh-1", "age_s": 30 * 86_400});
-        std::fs::write(&options, json!({"grants": [grant]}).to_string()).unwrap();
+        std::fs::write(&options, json!({"grants": [grant], "switches": switches}).to_string()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_outlast"));
         let running = Running::start(command.args(["sandbox", "--json", "--nodes", "3", "--options"]).arg(&options));
         let ready: Value = serde_json::from_str(&running.ready).unwrap();
@@ -155,7 +160,7 @@ impl Sandbox {
     }
 }
 
-fn event(number: usize) -> String {
+pub(crate) fn event(number: usize) -> String {
     let moment = outlast::clock::wall().as_millis().saturating_sub(60_000);
     json!({
         "type": "track", "event": "Order Completed", "messageId": format!("m-{number}"), "userId": "u-1",
@@ -165,7 +170,7 @@ fn event(number: usize) -> String {
     .to_string()
 }
 
-fn events(count: usize) -> String {
+pub(crate) fn events(count: usize) -> String {
     (0..count).map(|number| event(number) + "\n").collect()
 }
 

@@ -29,6 +29,12 @@ fn prints(name: &str) {
     assert_eq!(String::from_utf8_lossy(&run.stdout), expected, "example {name}; it also said: {told}");
 }
 
+#[cfg(feature = "cli")]
+#[test]
+fn crm() {
+    prints("crm");
+}
+
 #[test]
 fn embed() {
     prints("embed");
@@ -53,7 +59,7 @@ fn watch() {
 fn each_is_short_and_has_its_output() {
     let known = names(&folder(), "rs");
     assert_eq!(known, names(&folder().join("expected"), "txt"));
-    let run: BTreeSet<String> = ["embed", "policy", "propagation", "watch"].map(str::to_owned).into();
+    let run: BTreeSet<String> = ["crm", "embed", "policy", "propagation", "watch"].map(str::to_owned).into();
     assert_eq!(known, run, "an example without its test above");
     for name in known {
         let lines = fs::read_to_string(folder().join(format!("{name}.rs"))).unwrap().lines().count();

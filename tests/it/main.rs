@@ -15,8 +15,12 @@ mod bench_command;
 mod calls;
 #[cfg(all(test, feature = "cli"))]
 mod cli;
+#[cfg(all(test, feature = "cli"))]
+mod cli_routes;
 #[cfg(test)]
 mod credentials;
+#[cfg(all(test, feature = "cli"))]
+mod declared;
 #[cfg(all(test, feature = "cli"))]
 mod demo;
 #[cfg(test)]
@@ -33,6 +37,10 @@ mod order;
 mod recovery;
 #[cfg(test)]
 mod retention;
+#[cfg(all(test, feature = "cli"))]
+mod routes;
+#[cfg(all(test, feature = "cli"))]
+mod site;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
@@ -41,3 +49,5 @@ mod vectors;
 mod vectors_mapping;
 #[cfg(test)]
 mod vectors_subscriptions;
+#[cfg(all(test, feature = "cli"))]
+mod webhook;

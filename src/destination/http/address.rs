@@ -132,11 +132,13 @@ impl Address {
         let mut text = self.origin.ascii_serialization();
         for pieces in &self.segments {
             let segment = filled(pieces, event)?;
-            let has_hole = pieces.iter().any(|piece| matches!(piece, Piece::Hole(_)));
+            let hole =
+                pieces.iter().find_map(|piece| if let Piece::Hole(template) = piece { Some(template) } else { None });
             // Such a segment would be dropped, or drop the one before: another resource.
-            if has_hole && (segment.is_empty() || is_dots(&segment)) {
-                let problem = format!("A value makes the segment `{segment}` of the path.");
-                return Err(Fault::invalid("url", &problem, "Send one that names something."));
+            if let Some(hole) = hole.filter(|_| segment.is_empty() || is_dots(&segment)) {
+                let problem = format!("Its value makes the segment `{segment}` of the path.");
+                let remedy = "Send one that names something; where the route has a mapping, let that give it.";
+                return Err(Fault::invalid(hole.place(), &problem, remedy));
             }
             text.push('/');
             text.push_str(&segment);

@@ -48,6 +48,10 @@ impl Template {
         Ok(Template { place, fixed, resolve })
     }
 
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     pub(super) fn is_fixed(&self) -> bool {
         self.fixed
     }

@@ -48,7 +48,8 @@ pub(super) fn answer<T>(
     Answer { effects, ..Answer::json(200, json!({"elements": statuses})) }
 }
 
-fn settle<T>(told: Option<&ElementStatus>, checked: Result<T, Fault>) -> Result<(u16, T), (u16, &str)> {
+/// What becomes of an element, with the status that it is answered.
+pub(super) fn settle<T>(told: Option<&ElementStatus>, checked: Result<T, Fault>) -> Result<(u16, T), (u16, &str)> {
     match (told, checked) {
         (Some(told), _) if !(200..300).contains(&told.status) => Err((told.status, &told.message)),
         (Some(told), Ok(good)) => Ok((told.status, good)),

@@ -6,6 +6,7 @@
 mod ad_accounts;
 mod call;
 pub(super) mod campaign_conversions;
+pub(super) mod contacts;
 pub(super) mod conversion_events;
 pub(super) mod conversion_rules;
 mod dmp_members;
@@ -27,6 +28,7 @@ pub(super) struct Stores {
     pub(super) rules: conversion_rules::Rules,
     pub(super) associations: campaign_conversions::Associations,
     pub(super) segments: dmp_segments::Segments,
+    pub(super) contacts: contacts::Contacts,
 }
 
 /// A resource, with what its path names, as it was sent.
@@ -43,10 +45,20 @@ pub(super) enum Resource<'a> {
     AdCampaigns(&'a str),
     AdAccountUser(&'a str),
     Me,
+    Contacts,
+    ContactBatch,
 }
+
+/// Where the made-up CRM begins; the rest is LinkedIn's.
+const CRM: &str = "/crm/v1/";
 
 /// The resource at this path.
 pub(super) fn find(path: &str) -> Option<Resource<'_>> {
+    match path.strip_prefix(CRM) {
+        Some("contacts") => return Some(Resource::Contacts),
+        Some("contacts/batch") => return Some(Resource::ContactBatch),
+        _ => {}
+    }
     let mut parts = path.strip_prefix("/rest/")?.split('/');
     let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
     Some(match parts {
@@ -80,7 +92,13 @@ impl Resource<'_> {
             // Grants for audiences have no other way to learn their role.
             Self::AdAccountUser(_) => &["r_ads", "rw_dmp_segments"],
             Self::Me => &["r_basicprofile"],
+            Self::Contacts | Self::ContactBatch => &["crm.contacts"],
         }
+    }
+
+    /// Whether calls name a version of the API.
+    fn is_versioned(self) -> bool {
+        !matches!(self, Self::Contacts | Self::ContactBatch)
     }
 }
 
@@ -88,7 +106,10 @@ impl Resource<'_> {
 pub(super) fn answer(stores: &mut Stores, resource: Option<Resource<'_>>, call: &Call<'_>) -> Answer {
     let answered = match resource {
         None => Err(Refusal::not_found(format!("No virtual resource found for {}", call.head.path))),
-        Some(resource) => call.check_version().and_then(|()| dispatch(stores, resource, call)),
+        Some(resource) if resource.is_versioned() => {
+            call.check_version().and_then(|()| dispatch(stores, resource, call))
+        }
+        Some(resource) => dispatch(stores, resource, call),
     };
     answered.unwrap_or_else(Answer::from)
 }
@@ -113,6 +134,8 @@ fn dispatch(stores: &mut Stores, resource: Resource<'_>, call: &Call<'_>) -> Res
         (Resource::AdCampaigns(id), "GET") => ad_accounts::campaigns(call, id),
         (Resource::AdAccountUser(key), "GET") => ad_accounts::user(call, key),
         (Resource::Me, "GET") => Ok(me::read(call)),
+        (Resource::Contacts, "POST") => contacts::upsert(&mut stores.contacts, call),
+        (Resource::ContactBatch, "POST") => contacts::upsert_many(&mut stores.contacts, call),
         (_, method) => {
             let message = format!("{method} is not supported on this resource");
             Err(Refusal::new(405, "METHOD_NOT_ALLOWED", message))
