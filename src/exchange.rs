@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use outlast_state::{Span, Time};
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
@@ -79,6 +80,13 @@ impl Request {
     #[must_use]
     pub fn json(mut self, body: &Value) -> Self {
         self.body = body.to_string().into_bytes();
+        self.header("content-type", "application/json")
+    }
+
+    /// The same of anything that is written as JSON, without a tree of values between.
+    #[must_use]
+    pub(crate) fn json_of(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_vec(body).expect("its keys are texts, and writing to memory does not fail");
         self.header("content-type", "application/json")
     }
 

@@ -88,11 +88,11 @@ impl Routes {
             Some(name) => self.named.iter().find(|route| route.name() == name).ok_or_else(|| unknown(name))?,
         };
         let event =
-            Event::read(body).map_err(|why| self.refused(why.code, "The body is not an event.", &why.message))?;
-        if name.is_none() && !route.when().matches(event.value()) {
-            return Err(self.not_subscribed(route, event.value()));
+            Event::parse(body).map_err(|why| self.refused(why.code, "The body is not an event.", &why.message))?;
+        if name.is_none() && !route.when().matches(&event) {
+            return Err(self.not_subscribed(route, &event));
         }
-        let payload = route.payload(event.value(), self.empties);
+        let payload = route.payload(&event, self.empties);
         let payload = payload.map_err(|Misfit { code, message, advice }| self.refused(code, &message, &advice))?;
         Ok(Prepared { route: Some(Arc::clone(route)), payload: payload.fields })
     }

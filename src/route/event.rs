@@ -42,12 +42,17 @@ impl Event {
     /// They are not UTF-8, not JSON, nested too deep, or not an object.
     pub fn read(body: impl Into<Vec<u8>>) -> Result<Self, NotAnEvent> {
         let body = body.into();
-        let text = std::str::from_utf8(&body).map_err(|why| {
+        let value = Event::parse(&body)?;
+        Event::of(value, body)
+    }
+
+    /// What these bytes say, where neither they nor the key are needed any more.
+    pub(crate) fn parse(body: &[u8]) -> Result<Value, NotAnEvent> {
+        let text = std::str::from_utf8(body).map_err(|why| {
             let at = why.valid_up_to().saturating_add(1);
             refused(taxonomy::EVENT_NOT_UTF8, format!("event: byte {at} is not UTF-8; send JSON in UTF-8"))
         })?;
-        let value: Value = serde_json::from_str(text).map_err(|why| unreadable(&why))?;
-        Event::of(value, body)
+        object(serde_json::from_str(text).map_err(|why| unreadable(&why))?)
     }
 
     /// The event that this value is.
@@ -63,20 +68,7 @@ impl Event {
     }
 
     fn of(value: Value, body: Vec<u8>) -> Result<Self, NotAnEvent> {
-        if !value.is_object() {
-            let kind = match value {
-                Value::Null => "null",
-                Value::Bool(_) => "a boolean",
-                Value::Number(_) => "a number",
-                Value::String(_) => "a text",
-                Value::Array(_) => "a list; send its events one by one",
-                Value::Object(_) => "an object",
-            };
-            return Err(refused(
-                taxonomy::EVENT_NOT_AN_OBJECT,
-                format!("event: a JSON object is needed, and this is {kind}"),
-            ));
-        }
+        let value = object(value)?;
         let once = match value.get("messageId") {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
             Some(Value::Number(number)) => Some(number.to_string()),
@@ -123,6 +115,18 @@ impl Event {
 
 fn refused(code: &'static str, message: String) -> NotAnEvent {
     NotAnEvent { code, message }
+}
+
+fn object(value: Value) -> Result<Value, NotAnEvent> {
+    let kind = match value {
+        Value::Object(_) => return Ok(value),
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list; send its events one by one",
+    };
+    Err(refused(taxonomy::EVENT_NOT_AN_OBJECT, format!("event: a JSON object is needed, and this is {kind}")))
 }
 
 fn too_deep() -> NotAnEvent {

@@ -1,12 +1,15 @@
 //! Conversions: one event in a request of its own, or many in one.
 
+use std::borrow::Cow;
+
 use outlast_state::{Time, Verdict};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::answer::{self, CONVERSION};
 use super::api::Api;
 use super::invalid::Invalid;
-use super::payload::{self, Terms};
+use super::payload::{self, Conversion, Terms};
 use super::perform;
 use super::schema::{ACTIONS, SAVED};
 use crate::destination::{Batching, Conclusion, Conversation, Destination, Item, Operation, Trouble, Turn};
@@ -39,7 +42,10 @@ impl Destination for Conversions {
         let sent = drafts.iter().filter(|draft| draft.is_ok()).count();
         let form = self.form(sent);
         match conversation.so_far.last() {
-            None if sent > 0 => Turn::Ask(self.request(form, drafts.into_iter().filter_map(Result::ok).collect())),
+            None if sent > 0 => {
+                let elements: Vec<_> = drafts.into_iter().filter_map(Result::ok).collect();
+                Turn::Ask(self.request(form, &elements))
+            }
             None => Turn::Conclude(self.conclusions(drafts, Vec::new())),
             Some(exchange) => {
                 let read = match form {
@@ -91,55 +97,53 @@ impl Conversions {
         if batched { Form::Batch } else { Form::Single }
     }
 
-    fn draft(&self, item: &Item<'_>, began: Time) -> Result<Value, Invalid> {
-        let id = item.id.to_string();
+    fn draft<'a>(&'a self, item: &Item<'a>, began: Time) -> Result<Conversion<'a>, Invalid> {
         let compat = self.api.is_compat();
-        let rule = self.rule(item);
-        // The reference looks at a batch's rule first, and at a single event's last.
-        if compat && self.batching.items > 1 {
-            rule.clone()?;
-        }
-        let terms = Terms {
-            rule: rule.as_deref().unwrap_or_default(),
-            now: began,
-            compat,
-            // LinkedIn tells repeats by `eventId`. The delivery's name is the same for every attempt.
-            fallback_id: (!compat).then_some(id.as_str()),
+        let (rule, late) = match self.rule(item) {
+            Ok(rule) => (rule, None),
+            // The reference looks at a batch's rule first, and at a single event's last.
+            Err(invalid) if compat && self.batching.items > 1 => return Err(invalid),
+            Err(invalid) => (Cow::Borrowed(""), Some(invalid)),
         };
-        let conversion = payload::conversion(item.payload, &terms)?;
-        rule.map(|_| conversion)
+        // LinkedIn tells repeats by `eventId`. The delivery's name is the same for every attempt.
+        let terms = Terms { rule, now: began, compat, fallback_id: (!compat).then_some(item.id) };
+        let conversion = payload::conversion(item.payload, terms)?;
+        late.map_or(Ok(conversion), Err)
     }
 
-    /// The URN of the rule that was made for the route, else of the one that is set. Its number may be a text (Q21).
-    fn rule(&self, item: &Item<'_>) -> Result<String, Invalid> {
+    /// The number of the rule that was made for the route, else of the one that is set. It may be a text (Q21).
+    fn rule<'a>(&'a self, item: &Item<'a>) -> Result<Cow<'a, str>, Invalid> {
         let saved = item.saved.get(SAVED).and_then(|saved| saved.pointer("/outputs/id"));
         let saved = match saved {
-            Some(Value::String(text)) => Some(text.trim().to_owned()),
-            Some(Value::Number(number)) => Some(number.to_string()),
+            Some(Value::String(text)) => Some(Cow::Borrowed(text.trim())),
+            Some(Value::Number(number)) => Some(Cow::Owned(number.to_string())),
             _ => None,
         };
-        match saved.filter(|id| !id.is_empty()).or_else(|| self.rule.clone()) {
-            Some(id) if self.api.is_compat() || id.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Ok(format!("urn:lla:llaPartnerConversion:{id}"))
-            }
+        match saved.filter(|id| !id.is_empty()).or(self.rule.as_deref().map(Cow::Borrowed)) {
+            Some(id) if self.api.is_compat() || id.bytes().all(|byte| byte.is_ascii_digit()) => Ok(id),
             Some(_) => Err(no_rule("Conversion Rule ID is not a number.")),
             None => Err(no_rule("Conversion Rule ID is required.")),
         }
     }
 
-    fn request(&self, form: Form, mut elements: Vec<Value>) -> Request {
+    fn request(&self, form: Form, elements: &[Conversion<'_>]) -> Request {
+        /// The body of a `BATCH_CREATE`.
+        #[derive(Serialize)]
+        struct Elements<'a> {
+            elements: &'a [Conversion<'a>],
+        }
         let request = self.api.restli(Method::Post, self.api.address(["conversionEvents"]));
         match form {
-            Form::Single => request.json(&elements.pop().unwrap_or_default()),
-            Form::Batch => request.header("x-restli-method", "BATCH_CREATE").json(&json!({ "elements": elements })),
+            Form::Single => request.json_of(&elements.first()),
+            Form::Batch => request.header("x-restli-method", "BATCH_CREATE").json_of(&Elements { elements }),
         }
     }
 
     /// Puts what the answer says of the sent items between the verdicts on those that were not sent.
-    fn conclusions(&self, drafts: Vec<Result<Value, Invalid>>, read: Vec<Conclusion>) -> Vec<Conclusion> {
+    fn conclusions(&self, drafts: Vec<Result<Conversion<'_>, Invalid>>, read: Vec<Conclusion>) -> Vec<Conclusion> {
         let mut read = read.into_iter();
         let unread = || Conclusion::new(Verdict::Unknown, "LinkedIn did not say what became of it.");
-        let conclude = |draft: Result<Value, Invalid>| match draft {
+        let conclude = |draft: Result<Conversion<'_>, Invalid>| match draft {
             Ok(_) => read.next().unwrap_or_else(unread),
             Err(invalid) => invalid.conclude(self.api.is_compat()),
         };

@@ -1,7 +1,10 @@
 //! LinkedIn's JSON for one conversion, made from the action's fields.
 
-use outlast_state::{Span, Time};
-use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use outlast_state::{DeliveryId, Span, Time};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::identity::{self, Hashing};
 use super::invalid::Invalid;
@@ -11,53 +14,120 @@ use crate::taxonomy::{EVENT_TOO_OLD, IDENTIFIER_MISSING};
 /// LinkedIn refuses what happened longer ago.
 const AGE_MOST: Span = Span::from_secs(90 * 86_400);
 
+/// The kind of identifier that is sent as its hash.
+const EMAIL: &str = "SHA256_EMAIL";
+
 /// What the making of a conversion depends on besides the event.
 pub(super) struct Terms<'a> {
-    /// The conversion rule's URN.
-    pub(super) rule: &'a str,
+    /// The number of the conversion rule.
+    pub(super) rule: Cow<'a, str>,
     /// What the age is judged against.
     pub(super) now: Time,
     /// The reference's bytes.
     pub(super) compat: bool,
     /// What to call the conversion when the event has no name.
-    pub(super) fallback_id: Option<&'a str>,
+    pub(super) fallback_id: Option<DeliveryId>,
 }
 
-/// The member of a request that stands for this conversion.
-pub(super) fn conversion(payload: &Value, terms: &Terms<'_>) -> Result<Value, Invalid> {
-    let happened = happened(payload, terms.now)?;
+/// The member of a request that stands for a conversion. It borrows what it is made of, and hashes when it is written: it
+/// is made three times for each attempt (to check it, to send it, to know which items an answer speaks of), and written once.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Conversion<'a> {
+    #[serde(serialize_with = "urn")]
+    conversion: Cow<'a, str>,
+    conversion_happened_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversion_value: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId<'a>>,
+    user: User<'a>,
+}
+
+#[derive(Debug)]
+enum EventId<'a> {
+    Given(&'a str),
+    Delivery(DeliveryId),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct User<'a> {
+    user_ids: Ids<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_info: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_ids: Option<[&'a Value; 1]>,
+}
+
+/// Identifiers by their kinds, as they were given.
+#[derive(Debug)]
+struct Ids<'a> {
+    given: [Option<(&'static str, &'a str)>; 4],
+    hashing: Hashing,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Id<'a> {
+    id_type: &'static str,
+    id_value: Cow<'a, str>,
+}
+
+fn urn<S: Serializer>(rule: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:lla:llaPartnerConversion:{rule}"))
+}
+
+impl Serialize for EventId<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            EventId::Given(id) => serializer.serialize_str(id),
+            EventId::Delivery(id) => serializer.collect_str(id),
+        }
+    }
+}
+
+impl Serialize for Ids<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.given.iter().flatten().map(|(kind, text)| Id {
+            id_type: kind,
+            id_value: match *kind {
+                EMAIL => identity::email(text, self.hashing).into(),
+                _ => Cow::Borrowed(*text),
+            },
+        }))
+    }
+}
+
+/// What these fields are to LinkedIn.
+pub(super) fn conversion<'a>(payload: &'a Value, terms: Terms<'a>) -> Result<Conversion<'a>, Invalid> {
+    let conversion_happened_at = happened(payload, terms.now)?;
     let user = user(payload, terms.compat)?;
-    let event_id = payload.get("eventId").and_then(Value::as_str).or(terms.fallback_id);
-    let mut conversion = Map::new();
-    conversion.insert("conversion".into(), terms.rule.into());
-    conversion.insert("conversionHappenedAt".into(), happened.into());
-    conversion.extend(object(payload, "conversionValue").map(|value| ("conversionValue".into(), value.clone())));
-    conversion.extend(event_id.map(|id| ("eventId".into(), id.into())));
-    conversion.insert("user".into(), user);
-    Ok(Value::Object(conversion))
+    let given = payload.get("eventId").and_then(Value::as_str).map(EventId::Given);
+    Ok(Conversion {
+        conversion: terms.rule,
+        conversion_happened_at,
+        conversion_value: object(payload, "conversionValue"),
+        event_id: given.or(terms.fallback_id.map(EventId::Delivery)),
+        user,
+    })
 }
 
-fn user(payload: &Value, compat: bool) -> Result<Value, Invalid> {
+fn user(payload: &Value, compat: bool) -> Result<User<'_>, Invalid> {
     let (acxiom, hashing) = if compat { ("AXCIOM_ID", Hashing::Lowered) } else { ("ACXIOM_ID", Hashing::Ours) };
-    let given = [
-        ("SHA256_EMAIL", "email"),
+    let kinds = [
+        (EMAIL, "email"),
         ("LINKEDIN_FIRST_PARTY_ADS_TRACKING_UUID", "linkedInUUID"),
         (acxiom, "acxiomID"),
         ("ORACLE_MOAT_ID", "oracleID"),
     ];
-    let texts = given.into_iter().filter_map(|(kind, key)| {
+    let given = kinds.map(|(kind, key)| {
         let text = payload.get(key)?.as_str()?;
         // The reference lets a blank address count as one (Q4).
         let counts = if compat { !text.is_empty() } else { !identity::is_blank(text) };
         counts.then_some((kind, text))
     });
-    let ids: Vec<Value> = texts
-        .map(|(kind, text)| match kind {
-            "SHA256_EMAIL" => json!({"idType": kind, "idValue": identity::email(text, hashing)}),
-            _ => json!({"idType": kind, "idValue": text}),
-        })
-        .collect();
-    if ids.is_empty() {
+    if given.iter().all(Option::is_none) {
         return Err(Invalid::at(
             "One of email or LinkedIn UUID or Acxiom ID or Oracle ID is required.",
             "email",
@@ -66,10 +136,8 @@ fn user(payload: &Value, compat: bool) -> Result<Value, Invalid> {
         .code(IDENTIFIER_MISSING));
     }
     let external = payload.get("externalIds").and_then(Value::as_array).and_then(|ids| ids.first());
-    let mut user = Map::from_iter([("userIds".to_owned(), Value::Array(ids))]);
-    user.extend(object(payload, "userInfo").map(|info| ("userInfo".into(), info.clone())));
-    user.extend(external.map(|id| ("externalIds".into(), json!([id]))));
-    Ok(Value::Object(user))
+    let (user_ids, user_info) = (Ids { given, hashing }, object(payload, "userInfo"));
+    Ok(User { user_ids, user_info, external_ids: external.map(|id| [id]) })
 }
 
 fn object<'a>(payload: &'a Value, key: &str) -> Option<&'a Value> {

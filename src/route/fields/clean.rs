@@ -196,11 +196,16 @@ impl Walk {
 
     fn demand(&mut self, top: &Owner<'_>, owner: &Owner<'_>, scope: &Map<String, Value>, object: &Map<String, Value>) {
         for field in owner.fields {
+            let conditional = matches!(field.required, Required::When(_));
+            let members = field.object_members();
+            if !conditional && members.is_none() {
+                continue;
+            }
             let value = object.get(&field.key);
-            if self.lacks(field, value) && is_conditional(field, scope) {
+            if conditional && self.lacks(field, value) && is_conditional(field, scope) {
                 self.missing_when(top, owner, field);
             }
-            let Some(members) = field.object_members() else { continue };
+            let Some(members) = members else { continue };
             match value {
                 Some(Value::Object(inner)) => {
                     let place = &Place::Member(owner.place, &field.key);

@@ -74,7 +74,7 @@ impl Mapping {
         Mapping::admits(event)?;
         let run = Run::new();
         let value = run.transformed(&self.tree, Piece::Json(event), "")?;
-        value.piece().json(&run.budget).map_err(|trouble| trouble.at("", ""))
+        value.into_json(&run.budget).map_err(|trouble| trouble.at("", ""))
     }
 
     /// The paths of the event that the mapping reads, each once, in order. Within the items of a list they are written

@@ -75,26 +75,57 @@ impl<'p> Value<'p> {
     }
 
     /// The value without undefined members, at every depth; undefined elements stay as holes.
-    pub(super) fn cleaned(self) -> Result<Value<'p>, Trouble> {
-        self.cleaned_below(DEPTH)
+    pub(super) fn cleaned(mut self) -> Result<Value<'p>, Trouble> {
+        self.clean(DEPTH)?;
+        Ok(self)
     }
 
-    fn cleaned_below(self, levels: usize) -> Result<Value<'p>, Trouble> {
+    /// In its place: most values have nothing that goes.
+    fn clean(&mut self, levels: usize) -> Result<(), Trouble> {
         let below = || levels.checked_sub(1).ok_or_else(too_deep);
-        Ok(match self {
+        match self {
             Value::Array(items) => {
                 let below = below()?;
-                Value::Array(items.into_iter().map(|item| item.cleaned_below(below)).collect::<Result<_, _>>()?)
+                items.iter_mut().try_for_each(|item| item.clean(below))
             }
             Value::Object(members) => {
                 let below = below()?;
-                let kept = members.into_iter().filter(|(_, value)| !matches!(value, Value::Undefined));
-                let cleaned = kept.map(|(key, value)| Ok((key, value.cleaned_below(below)?)));
-                Value::Object(cleaned.collect::<Result<_, Trouble>>()?)
+                members.retain(|_, value| !matches!(value, Value::Undefined));
+                members.values_mut().try_for_each(|value| value.clean(below))
             }
-            Value::Json(json) if nests_deeper(json, levels) => return Err(too_deep()),
-            other => other,
-        })
+            Value::Json(json) if nests_deeper(json, levels) => Err(too_deep()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The result as JSON, as [`Piece::json`] makes it, and for the same price; what is its own is moved.
+    pub(super) fn into_json(self, budget: &Budget) -> Result<Option<Json>, Trouble> {
+        let own = match self {
+            Value::Text(_) | Value::Array(_) | Value::Object(_) => self,
+            other => return other.piece().json(budget),
+        };
+        budget.nodes(1)?;
+        Ok(Some(match own {
+            Value::Text(text) => {
+                budget.text(text.len())?;
+                Json::String(text)
+            }
+            Value::Array(items) => {
+                let items = items.into_iter().map(|item| Ok(item.into_json(budget)?.unwrap_or(Json::Null)));
+                Json::Array(items.collect::<Result<_, Trouble>>()?)
+            }
+            Value::Object(members) => {
+                let mut object = serde_json::Map::with_capacity(members.len());
+                for (key, value) in members {
+                    if let Some(value) = value.into_json(budget)? {
+                        budget.text(key.len())?;
+                        object.insert(key, value);
+                    }
+                }
+                Json::Object(object)
+            }
+            _ => return Ok(None),
+        }))
     }
 }
 
