@@ -20,6 +20,8 @@ use crate::secret::Secret;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
+use crate::route::Event;
+use crate::routing::Routing;
 use crate::{Authorisation, Builder, Error, Parcel, http};
 
 /// One life of an engine, from the opening of its store to whatever ends it.
@@ -27,6 +29,7 @@ pub struct Life {
     heart: Heart,
     clients: HashMap<String, Client>,
     vault: Option<Arc<Vault>>,
+    routing: Arc<Routing>,
     store: Arc<dyn Store>,
     inbox: Gathering,
     waiting: bool,
@@ -95,16 +98,17 @@ impl Life {
     /// # Errors
     /// As [`Builder::open`].
     pub fn open(mut builder: Builder, store: Arc<dyn Store>, random: u64, now: Time) -> Result<Life, Error> {
-        let Recovered { heart, clients, vault, durable: opened, .. } =
+        let Recovered { heart, clients, vault, routing, durable: opened } =
             recover::recovered(&mut builder, &store, random, now)?;
-        Ok(Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false, opened })
+        Ok(Life { heart, clients, vault, routing, store, inbox: Gathering::default(), waiting: false, opened })
     }
 
     /// The same life over a store that holds the same: from here on each goes its own way. What waits for a turn stays here.
     #[must_use]
     pub fn fork(&self, store: Arc<dyn Store>) -> Life {
         let (heart, clients, vault) = (self.heart.fork(Arc::clone(&store)), self.clients.clone(), self.vault.clone());
-        Life { heart, clients, vault, store, inbox: Gathering::default(), waiting: false, opened: self.opened }
+        let routing = Arc::clone(&self.routing);
+        Life { heart, clients, vault, routing, store, inbox: Gathering::default(), waiting: false, opened: self.opened }
     }
 
     fn ask<T>(&mut self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Ask) -> Reply<T> {
@@ -117,6 +121,12 @@ impl Life {
     /// As [`Engine::submit`](crate::Engine::submit).
     pub fn submit(&mut self, parcel: Parcel) -> Reply<DeliveryId> {
         self.ask(|reply| Ask::Submit { parcel, reply })
+    }
+
+    /// As [`Engine::ingest`](crate::Engine::ingest): an answer for each route that takes the event.
+    pub fn ingest(&mut self, event: &Event) -> Vec<Reply<DeliveryId>> {
+        let parcels = self.routing.parcels(event);
+        parcels.into_iter().map(|parcel| self.ask(|reply| Ask::Submit { parcel, reply })).collect()
     }
 
     /// As [`Engine::cancel`](crate::Engine::cancel).

@@ -17,6 +17,7 @@
     reason = "a test's own world: a panic in it is a failed test"
 )]
 
+mod audiences;
 mod checks;
 mod clients;
 mod coverage;
