@@ -7,6 +7,7 @@ mod answers;
 mod config;
 mod events;
 mod records;
+mod routes;
 mod sandbox;
 mod socket;
 
@@ -14,6 +15,7 @@ pub use answers::answers;
 pub use config::config;
 pub use events::events;
 pub use records::{keys, records};
+pub use routes::routes;
 pub use sandbox::sandbox;
 pub use socket::socket;
 
@@ -21,12 +23,13 @@ pub use socket::socket;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("records", records),
     ("keys", keys),
     ("answers", answers),
     ("config", config),
     ("events", events),
+    ("routes", routes),
     ("socket", socket),
     ("sandbox", sandbox),
 ];

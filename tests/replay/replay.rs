@@ -60,6 +60,11 @@ fn events_of_any_source() {
 }
 
 #[test]
+fn routes_of_any_operator() {
+    replay("routes");
+}
+
+#[test]
 fn questions_of_any_program() {
     replay("socket");
 }
