@@ -2,6 +2,7 @@
 
 mod destinations;
 mod routes;
+mod schema;
 mod store;
 mod table;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::vault::VaultKey;
 pub(crate) use destinations::Destination;
 use destinations::check_line;
 use routes::Target;
+pub(crate) use schema::schema;
 use store::StoreSettings;
 pub use table::Fault;
 use table::{Document, Section};

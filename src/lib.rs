@@ -59,3 +59,8 @@ pub use view::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide to destinations likewise.
+#[cfg(all(doctest, feature = "verify"))]
+#[doc = include_str!("../docs/DESTINATIONS.md")]
+struct Guide;

@@ -20,6 +20,7 @@ mod print;
 mod progress;
 mod redrive;
 mod sandbox;
+mod schema;
 mod select;
 pub(crate) mod send;
 mod serve;
@@ -92,6 +93,7 @@ enum Command {
     Export(backup::ExportArgs),
     Import(backup::ImportArgs),
     Sandbox(sandbox::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -146,6 +148,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),
         Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -10,9 +10,13 @@ use crate::route::fields::Empties;
 
 pub mod http;
 mod kinds;
+#[cfg(feature = "verify")]
+pub mod laws;
 pub mod linkedin;
 mod memory;
 mod operation;
+#[cfg(all(test, feature = "cli"))]
+mod pages;
 mod routes;
 mod setting;
 pub mod webhook;
@@ -23,6 +27,9 @@ pub use kinds::{Built, Kind, Needed, Unfit, common};
 pub use memory::{Memo, Memory};
 pub use operation::{Operation, Step, Trouble};
 pub use setting::SettingError;
+
+/// A destination that asks this often in one conversation goes round in circles: the answer to the last is not read.
+pub(crate) const LONGEST_CONVERSATION: usize = 8;
 
 /// One API: its requests, and what its answers mean.
 ///

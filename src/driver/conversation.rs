@@ -11,7 +11,9 @@ use super::acts::{Known, Shipment};
 use super::machines::LONGEST_WAIT;
 use super::settings::SpokenTo;
 use super::turn::{Ending, Report, Told};
-use crate::destination::{Conclusion, Conversation, Destination, Item, Memo, Memory, Prepared, Turn};
+use crate::destination::{
+    Conclusion, Conversation, Destination, Item, LONGEST_CONVERSATION, Memo, Memory, Prepared, Turn,
+};
 use crate::exchange::{Answer, Exchange, NoAnswer, Request};
 use crate::http::Bearer;
 use crate::oauth;
@@ -22,9 +24,6 @@ use crate::taxonomy::{
     DESTINATION_BUG, OUTCOME_UNKNOWN, RECORD_DAMAGED, REQUEST_FORBIDDEN, REQUEST_NOT_SENT, TOKEN_REFUSED, TOKEN_SEALED,
 };
 use crate::vault::Vault;
-
-/// A destination that asks more than this in one conversation goes round in circles.
-const LONGEST_CONVERSATION: usize = 8;
 
 /// A parcel that does not verify, or a request that the configuration forbids, is looked at again after this long: only
 /// an operator can change it, and nothing is lost meanwhile.

@@ -41,6 +41,11 @@ fn embed() {
 }
 
 #[test]
+fn own_destination() {
+    prints("own_destination");
+}
+
+#[test]
 fn policy() {
     prints("policy");
 }
@@ -59,7 +64,8 @@ fn watch() {
 fn each_is_short_and_has_its_output() {
     let known = names(&folder(), "rs");
     assert_eq!(known, names(&folder().join("expected"), "txt"));
-    let run: BTreeSet<String> = ["crm", "embed", "policy", "propagation", "watch"].map(str::to_owned).into();
+    let run: BTreeSet<String> =
+        ["crm", "embed", "own_destination", "policy", "propagation", "watch"].map(str::to_owned).into();
     assert_eq!(known, run, "an example without its test above");
     for name in known {
         let lines = fs::read_to_string(folder().join(format!("{name}.rs"))).unwrap().lines().count();

@@ -28,6 +28,8 @@ mod engine;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod guides;
+#[cfg(test)]
 mod linkedin_refresh;
 #[cfg(test)]
 mod linkedin_vectors;

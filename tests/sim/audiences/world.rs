@@ -97,7 +97,8 @@ impl World {
         let good = |told: &Told| told.fate == Fate::Good;
         let before = (0..).zip(&events).map(|(n, told)| good(told).then(|| last.insert(told.member(), n)).flatten());
         let before = before.collect();
-        let options = json!({"seed": plan.seed, "switches": {"segment_ready_delay_ms": 30_000, "finder_delay_ms": 3_000}});
+        let options =
+            json!({"seed": plan.seed, "switches": {"segment_ready_delay_ms": 30_000, "finder_delay_ms": 3_000}});
         let mut provider = Provider::new(Options::from_json(&options).unwrap(), START).unwrap();
         let faults: Vec<_> = serde_json::from_value(plan.faults()).unwrap();
         provider.set_faults(&faults).unwrap();
@@ -210,7 +211,8 @@ impl World {
         let built = linkedin::audiences().ad_account_id("501").api("https://api.example/rest").build().unwrap();
         let endpoint = if self.plan.lanes { Endpoint::new(built) } else { Endpoint::new(Unlaned(built)) };
         let endpoint = endpoint.credential("acme").concurrency(6);
-        let endpoint = endpoint.route(World::route("people", 0, "person")).route(World::route("companies", 1, "company"));
+        let endpoint =
+            endpoint.route(World::route("people", 0, "person")).route(World::route("companies", 1, "company"));
         Life::describe(Engine::builder("unused"))
             .credential("acme", OAuth::new(profile, "client-acme", Secret::new("canary-client-secret")))
             .destination("audiences", endpoint)

@@ -1,0 +1,2 @@
+mod mutants;
+mod shipped;
