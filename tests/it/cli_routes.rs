@@ -168,6 +168,41 @@ fn a_failed_delivery_shows_its_code() {
 }
 
 #[test]
+fn what_cannot_be_taken_is_told_with_line_and_code_and_tried_alike() {
+    let place = place("\n[[route]]\nto = \"conversions\"\nname = \"all\"\n");
+    place.edit(|text| text.replace("# body_bytes = 65536", "body_bytes = 1000"));
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let large = event(1).replace("EUR", &"x".repeat(1000));
+    let long = json!({ "type": "track", "messageId": "k".repeat(300) }).to_string();
+    let lines: [(&[u8], &str); 7] = [
+        (b"[1]", "EVENT_NOT_AN_OBJECT"),
+        (b"{\"a\": nope}", "EVENT_NOT_JSON"),
+        (b"{\"a\": \"\xff\"}", "EVENT_NOT_UTF8"),
+        (deep.as_bytes(), "EVENT_TOO_DEEP"),
+        (large.as_bytes(), "EVENT_TOO_LARGE"),
+        (long.as_bytes(), "PARCEL_INVALID"),
+        (b"null", "EVENT_NOT_AN_OBJECT"),
+    ];
+    let text: Vec<u8> = lines.iter().flat_map(|(line, _)| [line, &b"\n"[..]].concat()).collect();
+    std::fs::write(place.path().join("lines"), &text).unwrap();
+    for to in [&[][..], &["--to", "conversions"]] {
+        let sent = place.run(&[&["send", "lines", "--json"], to].concat());
+        let tally: Value = serde_json::from_str(&sent.out()).unwrap_or_else(|why| panic!("{why}: {}", sent.err()));
+        assert_eq!((sent.code(), &tally["refused"], &tally["accepted"]), (1, &json!(7), &json!(0)), "{}", sent.err());
+        for (number, (_, code)) in (1..).zip(lines) {
+            let told = sent.err();
+            let told = told.lines().find(|told| told.starts_with(&format!("error: lines:{number}:")));
+            assert!(told.is_some_and(|told| told.ends_with(&format!("({code})"))), "{number}: {code}: {}", sent.err());
+        }
+    }
+    assert_eq!(place.json(&["list"]), json!([]), "nothing is stored");
+    let tried = place.run(&["try", "lines", "--json"]);
+    let read = serde_json::Deserializer::from_str(&tried.out()).into_iter().map(Result::unwrap).collect::<Vec<Value>>();
+    let codes: Vec<&str> = read.iter().map(|one| one["refused"]["code"].as_str().unwrap_or("taken")).collect();
+    assert_eq!(codes, lines.map(|(_, code)| code));
+}
+
+#[test]
 fn what_is_hardly_meant_is_a_warning_and_strict_makes_it_an_error_with_a_caret() {
     let lax = "\n[[route]]\nto = \"conversions\"\nname = \"lax\"\nwhen = 'type = \"track\" garbage'\n";
     let strict = lax.replace("name", "strict = true\nname");

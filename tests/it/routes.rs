@@ -94,7 +94,8 @@ async fn an_event_that_comes_again_is_the_same_deliveries_and_another_under_its_
     let made = engine.ingest(Event::json(other).unwrap()).await.unwrap();
     assert_eq!(made.len(), 2);
     for one in made {
-        assert_eq!(one.delivery.unwrap_err().kind(), ErrorKind::Conflict, "{}", one.route);
+        let why = one.delivery.unwrap_err();
+        assert_eq!((why.kind(), why.code()), (ErrorKind::Conflict, Some("KEY_CONFLICT")), "{}", one.route);
     }
     // A route that came later has not seen the key.
     let engine = site.restart(engine, &[DESTINATIONS, PURCHASES, CONTACTS, NOBODY].concat()).await;
@@ -204,12 +205,12 @@ async fn what_is_no_event_is_refused_at_the_door() {
     large["properties"]["note"] = json!("x".repeat(1000));
     for one in engine.ingest(Event::json(large).unwrap()).await.unwrap() {
         let why = one.delivery.unwrap_err();
-        assert_eq!(why.kind(), ErrorKind::Caller, "{why}");
+        assert_eq!((why.kind(), why.code()), (ErrorKind::Caller, Some("EVENT_TOO_LARGE")), "{why}");
         assert!(why.to_string().contains("1000"), "the limit is named: {why}");
     }
     let long = Event::json(order("order-2")).unwrap().once(Some("k".repeat(10_000)));
     for one in engine.ingest(long).await.unwrap() {
-        assert_eq!(one.delivery.unwrap_err().kind(), ErrorKind::Caller);
+        assert_eq!(one.delivery.unwrap_err().code(), Some("PARCEL_INVALID"));
     }
     assert!(engine.list(Filter::default()).await.unwrap().is_empty(), "nothing is stored");
     let id = site.ingest(&engine, &order("order-3")).await[0].1;
