@@ -289,63 +289,58 @@ fn rules_are_made_changed_and_associated_and_choices_listed() {
     assert_eq!(nowhere.code(), 2, "{}", nowhere.err());
 }
 
+/// What is replaced in [`ROUTES`] by what, and what is then told.
+const FAULTS: &[(&str, &str, &str)] = &[
+    ("url =", "ulr =", "destination.api.ulr: unknown key; did you mean url?"),
+    ("kind = \"http\"", "kind = \"htpt\"", "`htpt` is not known; did you mean http?"),
+    ("to = \"conversions\"", "to = \"conversion\"", "there is no [destination.conversion]; did you mean conversions?"),
+    (
+        "name = \"purchases\"",
+        "action = \"streamConversions\"",
+        "has no action streamConversions; did you mean streamConversion?",
+    ),
+    ("enabled = false", "enabeld = false", "unknown key; did you mean enabled?"),
+    ("name = \"off\"", "name = \"people\"", "there is a route people to api already"),
+    ("when = 'event = \"Order Completed\" and", "mapping.emial = \"x\"\nwhen = '", "`emial` is no field of the action"),
+    ("\"@liquid\"", "\"@frob\"", "@frob"),
+    ("url = \"https://", "url = \"http://", "http"),
+    ("name = \"x-api-key\", value", "nmae = \"x-api-key\", value", "secret_headers"),
+    ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "method = \"${API_KEY}\"", "method"),
+    ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "batch = \"${API_KEY}\"", "batch"),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "headers = { authorization = \"${API_KEY}\" }",
+        "headers",
+    ),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "answers = [{ means = \"${API_KEY}\" }]",
+        "answers",
+    ),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "answers = [{ status = \"${API_KEY}\", means = \"busy\" }]",
+        "answers",
+    ),
+    ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "message = \"${API_KEY}\"", "message"),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "dedupe = { header = \"${API_KEY} x\" }",
+        "dedupe",
+    ),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "credential = \"${API_KEY}\"",
+        "credential",
+    ),
+    ("people/{{userId}}", "people/{{${API_KEY}", "url"),
+    ("value = \"${API_KEY}\"", "value = \"a\\nb\"", "secret_headers"),
+];
+
 #[test]
 fn faults_of_destinations_and_routes_name_the_line_and_what_to_write_and_no_secret() {
     let sound = ROUTES;
-    for (from, to, expected) in [
-        ("url =", "ulr =", "destination.api.ulr: unknown key; did you mean url?"),
-        ("kind = \"http\"", "kind = \"htpt\"", "`htpt` is not known; did you mean http?"),
-        (
-            "to = \"conversions\"",
-            "to = \"conversion\"",
-            "there is no [destination.conversion]; did you mean conversions?",
-        ),
-        (
-            "name = \"purchases\"",
-            "action = \"streamConversions\"",
-            "has no action streamConversions; did you mean streamConversion?",
-        ),
-        ("enabled = false", "enabeld = false", "unknown key; did you mean enabled?"),
-        ("name = \"off\"", "name = \"people\"", "there is a route people to api already"),
-        (
-            "when = 'event = \"Order Completed\" and",
-            "mapping.emial = \"x\"\nwhen = '",
-            "`emial` is no field of the action",
-        ),
-        ("\"@liquid\"", "\"@frob\"", "@frob"),
-        ("url = \"https://", "url = \"http://", "http"),
-        ("name = \"x-api-key\", value", "nmae = \"x-api-key\", value", "secret_headers"),
-        ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "method = \"${API_KEY}\"", "method"),
-        ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "batch = \"${API_KEY}\"", "batch"),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "headers = { authorization = \"${API_KEY}\" }",
-            "headers",
-        ),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "answers = [{ means = \"${API_KEY}\" }]",
-            "answers",
-        ),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "answers = [{ status = \"${API_KEY}\", means = \"busy\" }]",
-            "answers",
-        ),
-        ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "message = \"${API_KEY}\"", "message"),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "dedupe = { header = \"${API_KEY} x\" }",
-            "dedupe",
-        ),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "credential = \"${API_KEY}\"",
-            "credential",
-        ),
-        ("people/{{userId}}", "people/{{${API_KEY}", "url"),
-        ("value = \"${API_KEY}\"", "value = \"a\\nb\"", "secret_headers"),
-    ] {
+    for (from, to, expected) in FAULTS {
         assert!(sound.contains(from), "{from}");
         let place = place(&sound.replacen(from, to, 1));
         let (code, out, err) = run(&place, &["check"], "");
@@ -363,6 +358,20 @@ fn faults_of_destinations_and_routes_name_the_line_and_what_to_write_and_no_secr
 }
 
 #[test]
+fn the_address_of_a_webhook_is_shown_without_its_path() {
+    let hook = "[destination.hook]\nkind = \"webhook\"\nurl = \"https://hooks.example.com/T1/${API_KEY}\"\n\
+                secrets = [\"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\"]\n";
+    let (code, out, err) = run(&place(hook), &["check"], "");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("hook: webhook at https://hooks.example.com\n") && !out.contains("canary"), "{out}");
+    for (from, to) in [("https://", "http://"), ("hooks.example.com", "10.0.0.1"), ("/T1/", "/T1/#")] {
+        let (code, out, err) = run(&place(&hook.replace(from, to)), &["check"], "");
+        assert_eq!(code, 2, "{to}: {out}");
+        assert!(err.contains("destination.hook.url") && !err.contains("canary") && !err.contains("C2FVsBQI"), "{err}");
+    }
+}
+
+#[test]
 fn the_log_at_its_loudest_shows_no_secret_header() {
     let place = place(&ROUTES.replace("https://api.example.com", "http://127.0.0.1:9"));
     place.edit(|text| text.replace("# allow_loopback", "allow_loopback"));
@@ -377,4 +386,9 @@ fn the_log_at_its_loudest_shows_no_secret_header() {
     let told = String::from_utf8_lossy(&told);
     assert!(told.contains("127.0.0.1:9") || told.len() > 500, "something is logged: {told}");
     assert!(!told.contains("canary"), "{told}");
+    let id = place.json_with(&[("API_KEY", "canary-header-secret")], &["list"])[0]["id"].as_str().unwrap().to_owned();
+    for command in [&["show", &id][..], &["show", &id, "--json"], &["why", &id], &["export", "-"]] {
+        let (code, out, err) = run(&place, command, "");
+        assert!(code == 0 && !out.contains("canary") && !err.contains("canary"), "{command:?}: {out} {err}");
+    }
 }
