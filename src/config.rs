@@ -202,7 +202,7 @@ impl Config {
 
     /// Describes no more than the destinations and their routes: enough to try events.
     pub(crate) fn description(&self) -> Builder {
-        let builder = Engine::builder(&self.store);
+        let builder = Engine::builder(&self.store).limits(self.limits);
         self.destinations
             .iter()
             .fold(builder, |builder, (name, destination)| builder.destination(name, destination.endpoint()))

@@ -4,11 +4,13 @@ use std::fmt;
 
 use crate::route::NotAnEvent;
 use crate::store::{StoreError, StoreErrorKind};
+use crate::taxonomy;
 
 /// Something that the engine could not do. A delivery that failed is not an error: it is an [`Outcome`](crate::Outcome).
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
+    code: Option<&'static str>,
     message: String,
 }
 
@@ -43,8 +45,23 @@ impl Error {
         self.kind
     }
 
+    /// Its code in the table of errors, where it is about something that was brought and not taken.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into() }
+        let code = match kind {
+            ErrorKind::Busy => Some(taxonomy::ENGINE_BUSY),
+            ErrorKind::Conflict => Some(taxonomy::KEY_CONFLICT),
+            _ => None,
+        };
+        Error { kind, code, message: message.into() }
+    }
+
+    pub(crate) fn coded(self, code: &'static str) -> Self {
+        Error { code: Some(code), ..self }
     }
 
     pub(crate) fn caller(message: impl Into<String>) -> Self {
@@ -81,6 +98,6 @@ impl From<StoreError> for Error {
 
 impl From<NotAnEvent> for Error {
     fn from(refused: NotAnEvent) -> Self {
-        Error::caller(refused.message)
+        Error::caller(refused.message).coded(refused.code)
     }
 }

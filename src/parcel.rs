@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::digest::{hex, sha256};
 use crate::error::Error;
+use crate::taxonomy;
 
 /// The largest body that any engine takes: 256 KiB. [`Limits::body`](crate::Limits::body) is lower.
 pub const LARGEST_BODY: usize = 256 * 1024;
@@ -88,12 +89,14 @@ impl Parcel {
             let size = self.body.len();
             return Err(Error::caller(format!(
                 "body: {size} bytes, and at most {limit} are taken; send less, or raise limits.body (limits.body_bytes in a file)"
-            )));
+            ))
+            .coded(taxonomy::EVENT_TOO_LARGE));
         }
         if self.time_to_live == Some(Span::ZERO) {
             return Err(Error::caller(
                 "time_to_live: is nothing, so it could never be sent; leave it out or give it time",
-            ));
+            )
+            .coded(taxonomy::PARCEL_INVALID));
         }
         name("destination", &self.destination)?;
         self.once.as_deref().map_or(Ok(()), |key| name("once", key))?;
@@ -110,7 +113,7 @@ impl Parcel {
 
 /// Whether `text` may name something.
 pub(crate) fn name(field: &str, text: &str) -> Result<(), Error> {
-    unfit_name(text).map_or(Ok(()), |why| Err(Error::caller(format!("{field}: {why}"))))
+    unfit_name(text).map_or(Ok(()), |why| Err(Error::caller(format!("{field}: {why}")).coded(taxonomy::PARCEL_INVALID)))
 }
 
 /// A name that stands for one which is not fit to be stored.

@@ -20,7 +20,7 @@ pub struct Summary {
     pub once: Option<String>,
     /// The name of its state: one of [`State::NAMES`](outlast_state::State::NAMES).
     pub state: String,
-    /// How many requests were made for it.
+    /// How many attempts were begun. One that ended before its request was made, for what the event is, is among them.
     pub attempts: u32,
     /// How many of those count against its budget.
     pub spent: u32,

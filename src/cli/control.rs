@@ -115,6 +115,9 @@ pub(crate) struct Hello {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fault {
     pub(crate) kind: Kind,
+    /// In the table of errors, where it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
     pub(crate) message: String,
 }
 
@@ -140,7 +143,7 @@ impl From<Error> for Fault {
             ErrorKind::Storage | ErrorKind::Stopped | ErrorKind::Held | ErrorKind::Corrupt => Kind::Ended,
             ErrorKind::Caller | ErrorKind::Conflict | ErrorKind::Unknown => Kind::Refused,
         };
-        Fault { kind, message: error.to_string() }
+        Fault { kind, code: error.code().map(str::to_owned), message: error.to_string() }
     }
 }
 

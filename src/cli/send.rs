@@ -271,7 +271,10 @@ impl<'a> Sender<'a> {
                 match answer {
                     Ok(id) => self.accept(id),
                     Err(fault) if fault.kind == Kind::Ended => return Err(fault.into()),
-                    Err(fault) => self.refuse(line, &format!(": {}", fault.message)),
+                    Err(fault) => {
+                        let code = fault.code.map(|code| format!(" ({code})")).unwrap_or_default();
+                        self.refuse(line, &format!(": {}{code}", fault.message));
+                    }
                 }
             }
         }

@@ -133,7 +133,7 @@ pub(crate) async fn answer_all(
             Ok(request) => execute(engine, request).await,
             Err(why) => {
                 let message = format!("the question is not understood ({why}); both ends must be of one release");
-                Err(Fault { kind: Kind::Refused, message })
+                Err(Fault { kind: Kind::Refused, code: None, message })
             }
         };
         write_line(&mut writer, &answer).await?;

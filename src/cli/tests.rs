@@ -68,7 +68,7 @@ fn questions_survive_the_wire() {
 
 #[test]
 fn answers_survive_the_wire() {
-    let fault = Fault { kind: Kind::Busy, message: "full".into() };
+    let fault = Fault { kind: Kind::Busy, code: Some("ENGINE_BUSY".into()), message: "full".into() };
     let id = select::delivery("01K8ZQ4C2R7N3D5F6G8H9JKMNP").unwrap();
     let answers: [Result<Response, Fault>; 6] = [
         Ok(Hello { pid: 1, protocol: 1, version: "0".into() }.into()),

@@ -10,9 +10,11 @@ use super::failure::Failure;
 use super::print;
 use crate::clock;
 use crate::config::Config;
-use crate::parcel::LARGEST_BODY;
+use crate::error::Error;
+use crate::parcel::{LARGEST_BODY, Parcel};
 use crate::route::Event;
 use crate::routing::{Fate, Outgoing, Trial};
+use crate::taxonomy;
 
 /// Show what would become of events on each route, without storing or sending anything
 #[derive(clap::Args)]
@@ -65,22 +67,28 @@ pub(crate) fn run(config: &Path, args: Args) -> Result<(), Failure> {
     let mut sound = true;
     for (number, event) in events(&text).into_iter().enumerate() {
         let number = number.saturating_add(1);
-        let tried = match Event::read(event) {
+        let read = Event::read(event).map_err(|why| Refused { code: why.code, message: why.message });
+        let tried = match read.and_then(|event| fits(event, &config)) {
             Ok(event) => {
                 let mut routes = builder.try_event(&event, now)?;
                 routes.retain(|trial| args.route.as_ref().is_none_or(|route| *route == trial.route));
                 Tried { number, refused: None, routes }
             }
-            Err(why) => {
-                let refused = Refused { code: why.code, message: why.message };
-                Tried { number, refused: Some(refused), routes: Vec::new() }
-            }
+            Err(refused) => Tried { number, refused: Some(refused), routes: Vec::new() },
         };
         let fails = |trial: &Trial| matches!(trial.fate, Fate::Refused { .. });
         sound &= tried.refused.is_none() && !tried.routes.iter().any(fails);
         if args.json { print::json(&tried)? } else { tell(&tried)? }
     }
     if sound { Ok(()) } else { Err(Failure::told()) }
+}
+
+/// The engine's limits hold at its door, too.
+fn fits(event: Event, config: &Config) -> Result<Event, Refused> {
+    let unfit = |why: Error| Refused { code: why.code().unwrap_or(taxonomy::PARCEL_INVALID), message: why.to_string() };
+    let mut parcel = Parcel::to("any").bytes(event.body());
+    parcel.once = event.key().map(str::to_owned);
+    parcel.check(config.limits.body).map_err(unfit).map(|()| event)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -38,9 +38,9 @@ impl Destination {
         }
     }
 
-    /// Where its requests go, for people.
+    /// Where its requests go, for people. Without the paths: that of a webhook is often a secret.
     pub(crate) fn place(&self) -> String {
-        let origins = self.addresses.iter().map(Url::as_str).collect::<Vec<_>>();
+        let origins = self.addresses.iter().map(|url| url.origin().ascii_serialization()).collect::<Vec<_>>();
         origins.join(", ")
     }
 }

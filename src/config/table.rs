@@ -233,7 +233,9 @@ impl<'a> Section<'a> {
     fn as_written(&self, key: &str, message: String) -> String {
         let value = self.table.and_then(|table| table.get(key)).map(Spanned::get_ref);
         let mut texts = Vec::new();
-        value.into_iter().for_each(|value| collect_texts(value, &mut texts));
+        if let Some(value) = value {
+            collect_texts(value, &mut texts);
+        }
         texts.into_iter().fold(message, |message, written| self.hidden(written, message))
     }
 
@@ -312,8 +314,16 @@ impl<'a> Section<'a> {
 fn collect_texts<'a>(value: &'a DeValue<'_>, texts: &mut Vec<&'a str>) {
     match value {
         DeValue::String(text) => texts.push(text),
-        DeValue::Array(items) => items.iter().for_each(|item| collect_texts(item.get_ref(), texts)),
-        DeValue::Table(members) => members.values().for_each(|member| collect_texts(member.get_ref(), texts)),
+        DeValue::Array(items) => {
+            for item in items {
+                collect_texts(item.get_ref(), texts);
+            }
+        }
+        DeValue::Table(members) => {
+            for member in members.values() {
+                collect_texts(member.get_ref(), texts);
+            }
+        }
         _ => {}
     }
 }

@@ -15,6 +15,7 @@ use crate::digest::{hex, sha256};
 use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::records::{self, Content, DeliveryRecord, OnceRecord};
+use crate::taxonomy;
 use crate::view::Redrive;
 
 /// How a request ended.
@@ -72,7 +73,8 @@ impl Machines {
             return Err(Error::new(
                 ErrorKind::Unknown,
                 format!("destination: there is none named {name:?}; configured: {names}"),
-            ));
+            )
+            .coded(taxonomy::DESTINATION_UNKNOWN));
         }
         let digest = sha256(&parcel.body);
         if let (Some(known), Some(once)) = (known, &parcel.once) {

@@ -64,7 +64,12 @@ impl Place {
     }
 
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let ran = self.run(&[arguments, &["--json"]].concat());
+        self.json_with(&[], arguments)
+    }
+
+    pub(crate) fn json_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Value {
+        let mut command = self.command(&[arguments, &["--json"]].concat());
+        let ran = Ran(command.envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap());
         serde_json::from_str(&ran.out()).unwrap_or_else(|why| panic!("{why}: {} {}", ran.out(), ran.err()))
     }
 

@@ -168,6 +168,41 @@ fn a_failed_delivery_shows_its_code() {
 }
 
 #[test]
+fn what_cannot_be_taken_is_told_with_line_and_code_and_tried_alike() {
+    let place = place("\n[[route]]\nto = \"conversions\"\nname = \"all\"\n");
+    place.edit(|text| text.replace("# body_bytes = 65536", "body_bytes = 1000"));
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let large = event(1).replace("EUR", &"x".repeat(1000));
+    let long = json!({ "type": "track", "messageId": "k".repeat(300) }).to_string();
+    let lines: [(&[u8], &str); 7] = [
+        (b"[1]", "EVENT_NOT_AN_OBJECT"),
+        (b"{\"a\": nope}", "EVENT_NOT_JSON"),
+        (b"{\"a\": \"\xff\"}", "EVENT_NOT_UTF8"),
+        (deep.as_bytes(), "EVENT_TOO_DEEP"),
+        (large.as_bytes(), "EVENT_TOO_LARGE"),
+        (long.as_bytes(), "PARCEL_INVALID"),
+        (b"null", "EVENT_NOT_AN_OBJECT"),
+    ];
+    let text: Vec<u8> = lines.iter().flat_map(|(line, _)| [line, &b"\n"[..]].concat()).collect();
+    std::fs::write(place.path().join("lines"), &text).unwrap();
+    for to in [&[][..], &["--to", "conversions"]] {
+        let sent = place.run(&[&["send", "lines", "--json"], to].concat());
+        let tally: Value = serde_json::from_str(&sent.out()).unwrap_or_else(|why| panic!("{why}: {}", sent.err()));
+        assert_eq!((sent.code(), &tally["refused"], &tally["accepted"]), (1, &json!(7), &json!(0)), "{}", sent.err());
+        for (number, (_, code)) in (1..).zip(lines) {
+            let told = sent.err();
+            let told = told.lines().find(|told| told.starts_with(&format!("error: lines:{number}:")));
+            assert!(told.is_some_and(|told| told.ends_with(&format!("({code})"))), "{number}: {code}: {}", sent.err());
+        }
+    }
+    assert_eq!(place.json(&["list"]), json!([]), "nothing is stored");
+    let tried = place.run(&["try", "lines", "--json"]);
+    let read = serde_json::Deserializer::from_str(&tried.out()).into_iter().map(Result::unwrap).collect::<Vec<Value>>();
+    let codes: Vec<&str> = read.iter().map(|one| one["refused"]["code"].as_str().unwrap_or("taken")).collect();
+    assert_eq!(codes, lines.map(|(_, code)| code));
+}
+
+#[test]
 fn what_is_hardly_meant_is_a_warning_and_strict_makes_it_an_error_with_a_caret() {
     let lax = "\n[[route]]\nto = \"conversions\"\nname = \"lax\"\nwhen = 'type = \"track\" garbage'\n";
     let strict = lax.replace("name", "strict = true\nname");
@@ -254,63 +289,58 @@ fn rules_are_made_changed_and_associated_and_choices_listed() {
     assert_eq!(nowhere.code(), 2, "{}", nowhere.err());
 }
 
+/// What is replaced in [`ROUTES`] by what, and what is then told.
+const FAULTS: &[(&str, &str, &str)] = &[
+    ("url =", "ulr =", "destination.api.ulr: unknown key; did you mean url?"),
+    ("kind = \"http\"", "kind = \"htpt\"", "`htpt` is not known; did you mean http?"),
+    ("to = \"conversions\"", "to = \"conversion\"", "there is no [destination.conversion]; did you mean conversions?"),
+    (
+        "name = \"purchases\"",
+        "action = \"streamConversions\"",
+        "has no action streamConversions; did you mean streamConversion?",
+    ),
+    ("enabled = false", "enabeld = false", "unknown key; did you mean enabled?"),
+    ("name = \"off\"", "name = \"people\"", "there is a route people to api already"),
+    ("when = 'event = \"Order Completed\" and", "mapping.emial = \"x\"\nwhen = '", "`emial` is no field of the action"),
+    ("\"@liquid\"", "\"@frob\"", "@frob"),
+    ("url = \"https://", "url = \"http://", "http"),
+    ("name = \"x-api-key\", value", "nmae = \"x-api-key\", value", "secret_headers"),
+    ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "method = \"${API_KEY}\"", "method"),
+    ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "batch = \"${API_KEY}\"", "batch"),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "headers = { authorization = \"${API_KEY}\" }",
+        "headers",
+    ),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "answers = [{ means = \"${API_KEY}\" }]",
+        "answers",
+    ),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "answers = [{ status = \"${API_KEY}\", means = \"busy\" }]",
+        "answers",
+    ),
+    ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "message = \"${API_KEY}\"", "message"),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "dedupe = { header = \"${API_KEY} x\" }",
+        "dedupe",
+    ),
+    (
+        "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
+        "credential = \"${API_KEY}\"",
+        "credential",
+    ),
+    ("people/{{userId}}", "people/{{${API_KEY}", "url"),
+    ("value = \"${API_KEY}\"", "value = \"a\\nb\"", "secret_headers"),
+];
+
 #[test]
 fn faults_of_destinations_and_routes_name_the_line_and_what_to_write_and_no_secret() {
     let sound = ROUTES;
-    for (from, to, expected) in [
-        ("url =", "ulr =", "destination.api.ulr: unknown key; did you mean url?"),
-        ("kind = \"http\"", "kind = \"htpt\"", "`htpt` is not known; did you mean http?"),
-        (
-            "to = \"conversions\"",
-            "to = \"conversion\"",
-            "there is no [destination.conversion]; did you mean conversions?",
-        ),
-        (
-            "name = \"purchases\"",
-            "action = \"streamConversions\"",
-            "has no action streamConversions; did you mean streamConversion?",
-        ),
-        ("enabled = false", "enabeld = false", "unknown key; did you mean enabled?"),
-        ("name = \"off\"", "name = \"people\"", "there is a route people to api already"),
-        (
-            "when = 'event = \"Order Completed\" and",
-            "mapping.emial = \"x\"\nwhen = '",
-            "`emial` is no field of the action",
-        ),
-        ("\"@liquid\"", "\"@frob\"", "@frob"),
-        ("url = \"https://", "url = \"http://", "http"),
-        ("name = \"x-api-key\", value", "nmae = \"x-api-key\", value", "secret_headers"),
-        ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "method = \"${API_KEY}\"", "method"),
-        ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "batch = \"${API_KEY}\"", "batch"),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "headers = { authorization = \"${API_KEY}\" }",
-            "headers",
-        ),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "answers = [{ means = \"${API_KEY}\" }]",
-            "answers",
-        ),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "answers = [{ status = \"${API_KEY}\", means = \"busy\" }]",
-            "answers",
-        ),
-        ("secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]", "message = \"${API_KEY}\"", "message"),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "dedupe = { header = \"${API_KEY} x\" }",
-            "dedupe",
-        ),
-        (
-            "secret_headers = [{ name = \"x-api-key\", value = \"${API_KEY}\" }]",
-            "credential = \"${API_KEY}\"",
-            "credential",
-        ),
-        ("people/{{userId}}", "people/{{${API_KEY}", "url"),
-        ("value = \"${API_KEY}\"", "value = \"a\\nb\"", "secret_headers"),
-    ] {
+    for (from, to, expected) in FAULTS {
         assert!(sound.contains(from), "{from}");
         let place = place(&sound.replacen(from, to, 1));
         let (code, out, err) = run(&place, &["check"], "");
@@ -328,6 +358,20 @@ fn faults_of_destinations_and_routes_name_the_line_and_what_to_write_and_no_secr
 }
 
 #[test]
+fn the_address_of_a_webhook_is_shown_without_its_path() {
+    let hook = "[destination.hook]\nkind = \"webhook\"\nurl = \"https://hooks.example.com/T1/${API_KEY}\"\n\
+                secrets = [\"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\"]\n";
+    let (code, out, err) = run(&place(hook), &["check"], "");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("hook: webhook at https://hooks.example.com\n") && !out.contains("canary"), "{out}");
+    for (from, to) in [("https://", "http://"), ("hooks.example.com", "10.0.0.1"), ("/T1/", "/T1/#")] {
+        let (code, out, err) = run(&place(&hook.replace(from, to)), &["check"], "");
+        assert_eq!(code, 2, "{to}: {out}");
+        assert!(err.contains("destination.hook.url") && !err.contains("canary") && !err.contains("C2FVsBQI"), "{err}");
+    }
+}
+
+#[test]
 fn the_log_at_its_loudest_shows_no_secret_header() {
     let place = place(&ROUTES.replace("https://api.example.com", "http://127.0.0.1:9"));
     place.edit(|text| text.replace("# allow_loopback", "allow_loopback"));
@@ -342,4 +386,9 @@ fn the_log_at_its_loudest_shows_no_secret_header() {
     let told = String::from_utf8_lossy(&told);
     assert!(told.contains("127.0.0.1:9") || told.len() > 500, "something is logged: {told}");
     assert!(!told.contains("canary"), "{told}");
+    let id = place.json_with(&[("API_KEY", "canary-header-secret")], &["list"])[0]["id"].as_str().unwrap().to_owned();
+    for command in [&["show", &id][..], &["show", &id, "--json"], &["why", &id], &["export", "-"]] {
+        let (code, out, err) = run(&place, command, "");
+        assert!(code == 0 && !out.contains("canary") && !err.contains("canary"), "{command:?}: {out} {err}");
+    }
 }

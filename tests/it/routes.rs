@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use outlast::route::Event;
-use outlast::{ErrorKind, Filter, Outcome, Redrive, Scope};
+use outlast::{ErrorKind, Filter, Outcome, Parcel, Redrive, Scope};
 use outlast_state::Span;
 use serde_json::{Value, json};
 
@@ -94,7 +94,8 @@ async fn an_event_that_comes_again_is_the_same_deliveries_and_another_under_its_
     let made = engine.ingest(Event::json(other).unwrap()).await.unwrap();
     assert_eq!(made.len(), 2);
     for one in made {
-        assert_eq!(one.delivery.unwrap_err().kind(), ErrorKind::Conflict, "{}", one.route);
+        let why = one.delivery.unwrap_err();
+        assert_eq!((why.kind(), why.code()), (ErrorKind::Conflict, Some("KEY_CONFLICT")), "{}", one.route);
     }
     // A route that came later has not seen the key.
     let engine = site.restart(engine, &[DESTINATIONS, PURCHASES, CONTACTS, NOBODY].concat()).await;
@@ -204,12 +205,12 @@ async fn what_is_no_event_is_refused_at_the_door() {
     large["properties"]["note"] = json!("x".repeat(1000));
     for one in engine.ingest(Event::json(large).unwrap()).await.unwrap() {
         let why = one.delivery.unwrap_err();
-        assert_eq!(why.kind(), ErrorKind::Caller, "{why}");
+        assert_eq!((why.kind(), why.code()), (ErrorKind::Caller, Some("EVENT_TOO_LARGE")), "{why}");
         assert!(why.to_string().contains("1000"), "the limit is named: {why}");
     }
     let long = Event::json(order("order-2")).unwrap().once(Some("k".repeat(10_000)));
     for one in engine.ingest(long).await.unwrap() {
-        assert_eq!(one.delivery.unwrap_err().kind(), ErrorKind::Caller);
+        assert_eq!(one.delivery.unwrap_err().code(), Some("PARCEL_INVALID"));
     }
     assert!(engine.list(Filter::default()).await.unwrap().is_empty(), "nothing is stored");
     let id = site.ingest(&engine, &order("order-3")).await[0].1;
@@ -249,5 +250,31 @@ async fn wrong_types_where_a_field_wants_another_end_as_failed_with_the_field_or
     assert!(done >= 5 && failed >= 20, "{done} were delivered, {failed} failed");
     let last = site.ingest_one(&engine, &order("sound")).await;
     site.done(&engine, last).await;
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_submitted_as_it_is_and_is_no_event_is_stored_and_fails_with_its_code() {
+    let site = Site::new().await;
+    let engine = site.open(&[DESTINATIONS, PURCHASES].concat()).await;
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    for (body, code) in [
+        (b"[1]".to_vec(), "EVENT_NOT_AN_OBJECT"),
+        (b"{\"a\":".to_vec(), "EVENT_NOT_JSON"),
+        (b"{\"a\":\"\xff\"}".to_vec(), "EVENT_NOT_UTF8"),
+        (deep.into_bytes(), "EVENT_TOO_DEEP"),
+        (Vec::new(), "EVENT_NOT_JSON"),
+        (br#"{"type":"page"}"#.to_vec(), "NOT_SUBSCRIBED"),
+    ] {
+        let id = engine.submit(Parcel::to("conversions").bytes(body)).await.unwrap();
+        let failed = site.failed(&engine, id).await;
+        assert_eq!((failed.code.as_str(), failed.in_doubt), (code, false), "{}", failed.reason);
+        assert_eq!(engine.show(id).await.unwrap().summary.code.as_deref(), Some(code));
+    }
+    let large = engine.submit(Parcel::to("conversions").bytes(vec![b' '; 300_000])).await.unwrap_err();
+    assert_eq!(large.code(), Some("EVENT_TOO_LARGE"), "{large}");
+    let nowhere = engine.submit(Parcel::to("nowhere").bytes(b"{}".to_vec())).await.unwrap_err();
+    assert_eq!(nowhere.code(), Some("DESTINATION_UNKNOWN"), "{nowhere}");
+    assert!(site.asked("/rest/conversionEvents").is_empty());
     engine.stop().await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! What tests of configured destinations stand on: a configuration file over the bench's provider, store and clock, and a
 //! receiver on a loopback port that says what it is told to say.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -127,12 +127,12 @@ mod tests {
     fn what_a_full_engine_did_not_take_is_offered_again() {
         let feed = Feed::new(&[serde_json::json!({"messageId": "a"}), serde_json::json!({"messageId": "b"})]);
         let name = || Ok("01K8ZQ4C2R7N3D5F6G8H9JKMNP".parse().map(DeliveryName).unwrap());
-        let full = || Err(Fault { kind: Kind::Busy, message: String::new() });
+        let full = || Err(Fault { kind: Kind::Busy, code: None, message: String::new() });
         assert_eq!(feed.take(vec![name(), full()]).unwrap(), 1);
         assert!(!feed.is_done());
         assert_eq!(feed.take(vec![name()]).unwrap(), 1);
         assert!(feed.is_done());
-        let wrong = Err(Fault { kind: Kind::Refused, message: "no".into() });
+        let wrong = Err(Fault { kind: Kind::Refused, code: None, message: "no".into() });
         assert!(feed.take(vec![wrong]).is_err());
     }
 

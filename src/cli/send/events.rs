@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cli::control::Offer;
 use crate::parcel::LARGEST_BODY;
+use crate::taxonomy;
 
 /// A line that held something.
 pub(crate) struct Event {
@@ -21,21 +22,24 @@ pub(crate) struct Event {
 pub(crate) struct Unfit {
     column: Option<usize>,
     why: String,
+    /// In the table of errors.
+    code: &'static str,
 }
 
 /// To be written behind the number of the line.
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.column {
-            Some(column) => write!(f, ":{column}: {}", self.why),
-            None => write!(f, ": {}", self.why),
+        let Unfit { column, why, code } = self;
+        match column {
+            Some(column) => write!(f, ":{column}: {why} ({code})"),
+            None => write!(f, ": {why} ({code})"),
         }
     }
 }
 
-impl From<String> for Unfit {
-    fn from(why: String) -> Self {
-        Unfit { column: None, why }
+impl Unfit {
+    fn whole(why: impl Into<String>, code: &'static str) -> Self {
+        Unfit { column: None, why: why.into(), code }
     }
 }
 
@@ -113,20 +117,26 @@ impl<R: Read> Events<R> {
 
     fn offer(&self, text: &[u8]) -> Result<Offer, Unfit> {
         if text.len() > LARGEST_BODY {
-            return Err(format!("longer than {LARGEST_BODY} bytes, which no engine takes").into());
+            let why = format!("longer than {LARGEST_BODY} bytes, which no engine takes");
+            return Err(Unfit::whole(why, taxonomy::EVENT_TOO_LARGE));
         }
-        let event: Value = serde_json::from_slice(text).map_err(|why| {
+        let body = std::str::from_utf8(text).map_err(|why| {
+            let column = Some(why.valid_up_to().saturating_add(1));
+            Unfit { column, why: "not UTF-8".to_owned(), code: taxonomy::EVENT_NOT_UTF8 }
+        })?;
+        let event: Value = serde_json::from_str(body).map_err(|why| {
             // The parser appends its own place, whose line is always the first.
             let message = why.to_string();
             let (what, _) = message.split_once(" at line ").unwrap_or((&message, ""));
-            Unfit { column: Some(why.column()), why: format!("not JSON: {what}") }
+            let deep = what == "recursion limit exceeded";
+            let code = if deep { taxonomy::EVENT_TOO_DEEP } else { taxonomy::EVENT_NOT_JSON };
+            Unfit { column: Some(why.column()), why: format!("not JSON: {what}"), code }
         })?;
         if !event.is_object() {
-            return Err("not a JSON object".to_owned().into());
+            return Err(Unfit::whole("not a JSON object", taxonomy::EVENT_NOT_AN_OBJECT));
         }
-        let body = std::str::from_utf8(text)
-            .map_err(|why| Unfit { column: Some(why.valid_up_to().saturating_add(1)), why: "not UTF-8".to_owned() })?;
-        let (once, lane) = (self.once.of(&event)?, self.lane.of(&event)?);
+        let asked = |field: &Field| field.of(&event).map_err(|why| Unfit::whole(why, taxonomy::PARCEL_INVALID));
+        let (once, lane) = (asked(&self.once)?, asked(&self.lane)?);
         Ok(Offer { destination: self.destination.clone(), body: body.trim().to_owned(), once, lane })
     }
 

@@ -23,13 +23,14 @@ fn a_line_is_an_event_with_its_own_bytes() {
 
 #[test]
 fn lines_that_cannot_be_taken_say_where_and_why() {
-    let rows: [(&[u8], &str); 6] = [
-        (b"{\"a\": }", ":7: not JSON: expected value"),
-        (b"{\"a\": 1", ":7: not JSON: EOF while parsing an object"),
-        (b"[1]", ": not a JSON object"),
-        (b"{\"messageId\":[]}", ": messageId: is neither text nor a number"),
-        (b"{\"a\":\"\xff\"}", ":7: not JSON: invalid unicode code point"),
-        (b"nul", ":3: not JSON: EOF while parsing a value"),
+    let rows: [(&[u8], &str); 7] = [
+        (b"{\"a\": }", ":7: not JSON: expected value (EVENT_NOT_JSON)"),
+        (b"{\"a\": 1", ":7: not JSON: EOF while parsing an object (EVENT_NOT_JSON)"),
+        (b"[1]", ": not a JSON object (EVENT_NOT_AN_OBJECT)"),
+        (b"{\"messageId\":[]}", ": messageId: is neither text nor a number (PARCEL_INVALID)"),
+        (b"{\"a\":\"\xff\"}", ":7: not UTF-8 (EVENT_NOT_UTF8)"),
+        ("[".repeat(200).leak().as_bytes(), ":128: not JSON: recursion limit exceeded (EVENT_TOO_DEEP)"),
+        (b"nul", ":3: not JSON: EOF while parsing a value (EVENT_NOT_JSON)"),
     ];
     for (line, expected) in rows {
         let events = read(line, Field::key(), Field::Absent);
@@ -46,8 +47,14 @@ fn a_field_that_was_asked_for_is_needed() {
     );
     let offer = events[0].offer.as_ref().unwrap_or_else(|why| panic!("{why}"));
     assert_eq!((offer.once.as_deref(), offer.lane.as_deref()), (Some("k"), Some("u")));
-    assert_eq!(events[1].offer.as_ref().err().map(ToString::to_string).as_deref(), Some(": properties.id: is missing"));
-    assert_eq!(events[2].offer.as_ref().err().map(ToString::to_string).as_deref(), Some(": userId: is missing"));
+    assert_eq!(
+        events[1].offer.as_ref().err().map(ToString::to_string).as_deref(),
+        Some(": properties.id: is missing (PARCEL_INVALID)")
+    );
+    assert_eq!(
+        events[2].offer.as_ref().err().map(ToString::to_string).as_deref(),
+        Some(": userId: is missing (PARCEL_INVALID)")
+    );
     let without = read(b"{\"messageId\":\"m\"}", Field::asked("none"), Field::Absent);
     assert!(without[0].offer.as_ref().is_ok_and(|offer| offer.once.is_none()));
 }
