@@ -52,11 +52,30 @@ fn deliveries_are_measured_beside_the_client_alone() {
     assert!(is_empty(folder.path()), "nothing else is left behind");
 }
 
+#[test]
+fn routes_are_measured_beside_parsing_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = object(&bench(folder.path(), &["--only", "route", "--json"]));
+    let rates = ["route_1_per_s", "route_10_per_s", "route_100_per_s", "route_1_of_10_per_s", "route_1_of_100_per_s"];
+    for name in rates.into_iter().chain(["parse_per_s", "route_ratio", "route_ratio_1_of_100"]) {
+        assert!(number(&told, name) > 0.0 && told["spread"][name]["runs"] == 2, "{name}: {told:#}");
+    }
+    let keys: Vec<&Value> = told["table"].as_array().unwrap().iter().map(|line| &line["key"]).collect();
+    assert_eq!(keys, ["route_ratio", "route_ratio_1_of_100"]);
+    // A hundred payloads cost more than one on any machine, however busy.
+    assert!(number(&told, "route_100_per_s") < number(&told, "route_1_per_s"), "{told:#}");
+
+    let output = bench(folder.path(), &["--only", "route"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("/s with 1 route") && text.contains("/s with 1 of 100"), "{text}");
+    assert!(is_empty(folder.path()), "nothing is left behind");
+}
+
 /// Every other row, once: each gives its figures, and what it looks at happened at all.
 #[test]
 fn every_row_measures_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = "latency,accept,submit,steady,parked,restart,release,disk,credentials,flow";
+    let rows = "latency,accept,submit,steady,parked,restart,release,disk,credentials,flow,route";
     let told = object(&bench(folder.path(), &["--only", rows, "--json"]));
     let of = |name: &str| number(&told, name);
     let positive = [
@@ -78,6 +97,9 @@ fn every_row_measures_what_it_says() {
         "one_credential_cpu_percent",
         "flow_ratio",
         "flow_beside_per_s",
+        "parse_per_s",
+        "route_ratio",
+        "route_ratio_1_of_100",
     ];
     for name in positive {
         assert!(of(name) > 0.0, "{name}: {told:#}");

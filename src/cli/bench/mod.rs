@@ -21,6 +21,7 @@ mod post;
 mod process;
 mod release;
 mod restart;
+mod route;
 mod scale;
 mod sink;
 mod spread;
@@ -156,5 +157,6 @@ async fn measure_row(row: Row, args: &Args, ground: &Ground, figures: &mut Figur
         Row::Disk => disk::run(ground, figures).await,
         Row::Credentials => credentials::run(ground, figures).await,
         Row::Flow => flow::run(ground, figures).await,
+        Row::Route => route::run(ground, figures).await,
     }
 }

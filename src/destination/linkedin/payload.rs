@@ -32,14 +32,14 @@ pub(super) struct Terms<'a> {
 /// The member of a request that stands for a conversion. It borrows what it is made of, and hashes when it is written: it
 /// is made three times for each attempt (to check it, to send it, to know which items an answer speaks of), and written once.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct Conversion<'a> {
-    #[serde(serialize_with = "urn")]
-    conversion: Cow<'a, str>,
-    conversion_happened_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    conversion_value: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "conversion", serialize_with = "urn")]
+    rule: Cow<'a, str>,
+    #[serde(rename = "conversionHappenedAt")]
+    happened: i64,
+    #[serde(rename = "conversionValue", skip_serializing_if = "Option::is_none")]
+    value: Option<&'a Value>,
+    #[serde(rename = "eventId", skip_serializing_if = "Option::is_none")]
     event_id: Option<EventId<'a>>,
     user: User<'a>,
 }
@@ -51,13 +51,13 @@ enum EventId<'a> {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct User<'a> {
-    user_ids: Ids<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_info: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external_ids: Option<[&'a Value; 1]>,
+    #[serde(rename = "userIds")]
+    ids: Ids<'a>,
+    #[serde(rename = "userInfo", skip_serializing_if = "Option::is_none")]
+    info: Option<&'a Value>,
+    #[serde(rename = "externalIds", skip_serializing_if = "Option::is_none")]
+    external: Option<[&'a Value; 1]>,
 }
 
 /// Identifiers by their kinds, as they were given.
@@ -68,10 +68,11 @@ struct Ids<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Id<'a> {
-    id_type: &'static str,
-    id_value: Cow<'a, str>,
+    #[serde(rename = "idType")]
+    kind: &'static str,
+    #[serde(rename = "idValue")]
+    value: Cow<'a, str>,
 }
 
 fn urn<S: Serializer>(rule: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -90,8 +91,8 @@ impl Serialize for EventId<'_> {
 impl Serialize for Ids<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.given.iter().flatten().map(|(kind, text)| Id {
-            id_type: kind,
-            id_value: match *kind {
+            kind,
+            value: match *kind {
                 EMAIL => identity::email(text, self.hashing).into(),
                 _ => Cow::Borrowed(*text),
             },
@@ -101,16 +102,11 @@ impl Serialize for Ids<'_> {
 
 /// What these fields are to LinkedIn.
 pub(super) fn conversion<'a>(payload: &'a Value, terms: Terms<'a>) -> Result<Conversion<'a>, Invalid> {
-    let conversion_happened_at = happened(payload, terms.now)?;
+    let happened = happened(payload, terms.now)?;
     let user = user(payload, terms.compat)?;
     let given = payload.get("eventId").and_then(Value::as_str).map(EventId::Given);
-    Ok(Conversion {
-        conversion: terms.rule,
-        conversion_happened_at,
-        conversion_value: object(payload, "conversionValue"),
-        event_id: given.or(terms.fallback_id.map(EventId::Delivery)),
-        user,
-    })
+    let event_id = given.or(terms.fallback_id.map(EventId::Delivery));
+    Ok(Conversion { rule: terms.rule, happened, value: object(payload, "conversionValue"), event_id, user })
 }
 
 fn user(payload: &Value, compat: bool) -> Result<User<'_>, Invalid> {
@@ -136,8 +132,8 @@ fn user(payload: &Value, compat: bool) -> Result<User<'_>, Invalid> {
         .code(IDENTIFIER_MISSING));
     }
     let external = payload.get("externalIds").and_then(Value::as_array).and_then(|ids| ids.first());
-    let (user_ids, user_info) = (Ids { given, hashing }, object(payload, "userInfo"));
-    Ok(User { user_ids, user_info, external_ids: external.map(|id| [id]) })
+    let (ids, info) = (Ids { given, hashing }, object(payload, "userInfo"));
+    Ok(User { ids, info, external: external.map(|id| [id]) })
 }
 
 fn object<'a>(payload: &'a Value, key: &str) -> Option<&'a Value> {

@@ -7,6 +7,9 @@ mod laws;
 
 use serde_json::{Value, json};
 
+use super::budget::Budget;
+use super::run::Run;
+use super::value::Piece;
 use super::{Mapping, MappingError};
 
 fn resolve(mapping: &Value, event: &Value) -> Result<Option<Value>, MappingError> {
@@ -49,5 +52,24 @@ fn what_a_mapping_reads_is_listed() {
         ),
     ] {
         assert_eq!(Mapping::new(&mapping).unwrap().paths(), expected, "{mapping}");
+    }
+}
+
+#[test]
+fn a_result_is_moved_into_json_as_it_would_be_copied_and_for_the_same_price() {
+    let event = json!({"a": {"b": [1, null, "x"]}, "t": "text", "n": 1.5, "none": null});
+    for mapping in [
+        json!({"whole": {"@path": ""}, "lost": {"@path": "lost"}, "null": {"@path": "none"}, "raw": {"k": [true, 1e3]}}),
+        json!({"list": [{"@path": "lost"}, {"@template": "{{t}}-{{n}}"}, {"deep": {"@path": "a.b.length"}}]}),
+        json!({"@merge": {"direction": "left", "objects": [{"@path": "a"}, {"x": {"@path": "lost"}, "2": "two"}]}}),
+        json!({"@transform": {"apply": {"k": {"@path": "a"}}, "mapping": {"@arrayPath": ["k", {"m": {"@path": "b"}}]}}}),
+        json!({"@path": "lost"}),
+    ] {
+        let (mapping, run) = (Mapping::new(&mapping).unwrap(), Run::new());
+        let value = run.transformed(&mapping.tree, Piece::Json(&event), "").unwrap();
+        let [copying, moving] = [(), ()].map(|()| Budget::new());
+        let copied = value.piece().json(&copying).unwrap();
+        assert_eq!(value.into_json(&moving).unwrap(), copied);
+        assert_eq!(format!("{moving:?}"), format!("{copying:?}"), "{copied:?}");
     }
 }
