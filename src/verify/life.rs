@@ -16,12 +16,12 @@ use crate::driver::{Ask, Heard, Look};
 use crate::exchange::{Answer, Method, NoAnswer, Request};
 use crate::oauth::{Client, Profile};
 use crate::recover::{self, Recovered};
+use crate::route::Event;
+use crate::routing::Routing;
 use crate::secret::Secret;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
-use crate::route::Event;
-use crate::routing::Routing;
 use crate::{Authorisation, Builder, Error, Parcel, http};
 
 /// One life of an engine, from the opening of its store to whatever ends it.

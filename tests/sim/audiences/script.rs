@@ -55,7 +55,11 @@ pub(crate) fn script(pairs: usize, dice: &mut Dice) -> Vec<Told> {
         let first = Told { audience, joins: dice.chance(500), fate: Fate::Good, who };
         let second = Told { joins: !first.joins, ..first.clone() };
         events.push(first);
-        if dice.chance(600) { events.push(second) } else { later.push(second) }
+        if dice.chance(600) {
+            events.push(second)
+        } else {
+            later.push(second)
+        }
         if later.len() > 40 {
             events.push(later.swap_remove(dice.below(40) as usize));
         }
