@@ -18,6 +18,7 @@
 )]
 
 mod audiences;
+mod batching;
 mod checks;
 mod clients;
 mod coverage;

@@ -1,22 +1,24 @@
 //! The engine's heart, the sandbox's provider and what lies between them, on one thread and one line of time.
 
+mod air;
+mod end;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use outlast::destination::linkedin;
-use outlast::exchange::NoAnswer;
 use outlast::guard::Audience;
 use outlast::oauth::Profile;
 use outlast::route::{Draft, Route};
-use outlast::sandbox::{Ending, GrantSeed, Incoming, Options, Provider, Reply as Answering};
+use outlast::sandbox::{GrantSeed, Incoming, Options, Provider, Reply as Answering};
 use outlast::state::{CredentialState, DeliveryId, Span, State, Time};
 use outlast::store::Durable;
 use outlast::store::memory::{Fate as Kept, MemoryStore};
-use outlast::verify::{Deed, Life, Outgoing, Raw, RawDelivery, Renewing, Reply, Sending, Step, answered};
+use outlast::verify::{Deed, Life, Raw, Renewing, Reply, Sending, Step};
 use outlast::{Authorisation, Builder, Endpoint, Engine, OAuth, Secret};
 use serde_json::{Map, Value, json};
 
-use super::script::{AUDIENCES, Fate, Member, Told, change, changes, number, script};
+use super::script::{Fate, Member, Told, number, script};
 use super::{Figures, Plan, Unlaned};
 use crate::draw::Dice;
 
@@ -80,8 +82,8 @@ pub(crate) struct World {
     asked: Vec<Reply<DeliveryId>>,
     numbers: HashMap<DeliveryId, usize>,
     ended: BTreeSet<usize>,
-    /// What was written when the process was killed, and may be on disk.
-    unsure: Vec<DeliveryId>,
+    /// The deliveries of the events that have left.
+    left: HashMap<usize, DeliveryId>,
     /// The event before this one about the same member.
     before: Vec<Option<usize>>,
     applied: Vec<Value>,
@@ -121,7 +123,7 @@ impl World {
             asked: Vec::new(),
             numbers: HashMap::new(),
             ended: BTreeSet::new(),
-            unsure: Vec::new(),
+            left: HashMap::new(),
             before,
             applied: Vec::new(),
             raced: false,
@@ -223,11 +225,6 @@ impl World {
         if self.lives > 1 {
             self.store = self.store.reopen().unwrap();
         }
-        for id in std::mem::take(&mut self.unsure) {
-            if let Some(one) = Raw(&self.store).delivery(id) {
-                self.is_durable(&one);
-            }
-        }
         // Every other life meets what was live over many turns.
         let builder = self.builder();
         let builder = if self.lives.is_multiple_of(2) { Life::reading(builder, 50) } else { builder };
@@ -325,27 +322,34 @@ impl World {
         if writes.is_empty() {
             return false;
         }
-        let written: Vec<RawDelivery> = RawDelivery::written(&writes).collect();
         self.figures.commits += 1;
         self.store.write(writes).unwrap();
         if self.is_killed() {
-            self.unsure = written.iter().map(|one| one.delivery.id).collect();
             return true;
         }
         let durable = self.store.barrier().unwrap();
         if let Some(running) = self.running.as_mut() {
             running.durable = durable;
         }
-        written.iter().for_each(|one| self.is_durable(one));
         self.is_killed()
     }
 
-    fn is_durable(&mut self, one: &RawDelivery) {
-        let Some(n) = number(one.once.as_deref()) else { return };
-        self.numbers.insert(one.delivery.id, n);
-        if matches!(one.delivery.state, State::Done { .. } | State::Failed { .. }) {
-            self.ended.insert(n);
+    /// Whether the delivery of an event that has left before is stored as ended.
+    fn has_ended(&mut self, n: usize) -> bool {
+        if self.ended.contains(&n) {
+            return true;
         }
+        let stored = self.left.get(&n).and_then(|id| Raw(&self.store).delivery(*id)).map(|one| one.delivery.state);
+        let has = matches!(stored, Some(State::Done { .. } | State::Failed { .. }));
+        has && self.ended.insert(n)
+    }
+
+    /// The event that a delivery is of.
+    fn number(&mut self, id: DeliveryId) -> usize {
+        let stored = || number(Raw(&self.store).delivery(id).and_then(|one| one.once).as_deref());
+        let n = *self.numbers.entry(id).or_insert_with(|| stored().expect("it is stored with its event's key"));
+        self.left.insert(n, id);
+        n
     }
 
     fn acts(&mut self, mut step: Step) -> bool {
@@ -365,174 +369,5 @@ impl World {
         }
         self.hear();
         false
-    }
-
-    fn sends(&mut self, sending: Box<Sending>) {
-        self.departs(&sending);
-        self.keys += 1;
-        let (key, by) = (self.keys, sending.by().as_millis() + 1_000);
-        let running = self.running.as_mut().expect("an engine runs");
-        let life = running.number;
-        running.sends.insert(key, sending);
-        self.asks(key);
-        self.at(by, Event::Answered(Box::new(Landing { life, key, is_call: false, reply: None })));
-    }
-
-    /// S10 and S11, at each request.
-    fn departs(&mut self, sending: &Sending) {
-        let sent: Vec<usize> = sending.ids().map(|id| self.numbers[&id]).collect();
-        self.figures.batches += 1;
-        self.figures.largest = self.figures.largest.max(sent.len());
-        for n in &sent {
-            let early = self.before[*n].filter(|before| !self.ended.contains(before));
-            self.expect(early.is_none(), |_| format!("S10 Lanes: event {n} is sent before {early:?} has ended"));
-        }
-    }
-
-    fn asks(&mut self, key: u64) {
-        let running = self.running.as_mut().expect("an engine runs");
-        let life = running.number;
-        let Some(sending) = running.sends.get_mut(&key) else { return };
-        match sending.request(&mut running.life) {
-            None => drop(running.sends.remove(&key)),
-            Some(outgoing) => self.leaves(life, key, outgoing, false),
-        }
-    }
-
-    fn renews(&mut self, mut renewing: Box<Renewing>) {
-        self.keys += 1;
-        let key = self.keys;
-        let running = self.running.as_mut().expect("an engine runs");
-        let life = running.number;
-        if let Some(outgoing) = renewing.request(&mut running.life) {
-            running.renews.insert(key, renewing);
-            self.leaves(life, key, outgoing, true);
-            self.at(self.now + 30_000, Event::Answered(Box::new(Landing { life, key, is_call: true, reply: None })));
-        }
-    }
-
-    fn leaves(&mut self, life: u64, key: u64, outgoing: Outgoing, is_call: bool) {
-        let slow = !self.healed && self.network.chance(20);
-        let takes = if slow { self.network.between(1_000, SLOWEST) } else { self.network.between(5, 200) };
-        let flight = Flight { life, key, incoming: outgoing.incoming, is_call };
-        self.at(self.now + takes, Event::Arrives(Box::new(flight)));
-    }
-
-    /// A request reaches the provider, whether or not its engine still lives.
-    fn arrives(&mut self, flight: Flight) {
-        let Flight { life, key, incoming, is_call } = flight;
-        if !self.raced && incoming.head.method == "POST" && incoming.head.path == "/rest/dmpSegments" {
-            // Another engine is a moment faster with the same segment.
-            self.raced = true;
-            self.serve(&incoming);
-        }
-        let reply = self.serve(&incoming);
-        if matches!(reply.ending, Ending::Hang) {
-            return;
-        }
-        let back = self.now + self.network.between(5, 200) + reply.pace.before_ms;
-        self.at(back, Event::Answered(Box::new(Landing { life, key, is_call, reply: Some(reply) })));
-    }
-
-    fn serve(&mut self, incoming: &Incoming) -> Answering {
-        let reply = self.provider.respond(incoming, self.now);
-        self.provider.close(reply.ticket);
-        let mut line: Value = serde_json::from_str(&reply.line).unwrap();
-        self.figures.faults += u64::from(!line["fault_rule"].is_null());
-        let is_stream = incoming.head.path.starts_with("/rest/dmpSegments/");
-        match line["answer_status"].as_u64() {
-            Some(404) if is_stream => self.figures.not_ready += 1,
-            Some(409) => self.figures.races += 1,
-            Some(401) => self.figures.refused += 1,
-            _ => {}
-        }
-        if let Value::Array(applied) = line["applied"].take() {
-            self.applied.extend(applied);
-        }
-        reply
-    }
-
-    fn lands(&mut self, landing: Landing) {
-        let now = Time::from_millis(self.now);
-        let Some(running) = self.running.as_mut().filter(|running| running.number == landing.life) else { return };
-        let answer = match &landing.reply {
-            Some(reply) => answered(reply, now),
-            None => Err(NoAnswer::Lost { cause: "no answer in time".into() }),
-        };
-        if landing.is_call {
-            if let Some(renewing) = running.renews.remove(&landing.key) {
-                renewing.heard(&mut running.life, answer, now);
-            }
-        } else if let Some(sending) = running.sends.get_mut(&landing.key) {
-            sending.heard(&mut running.life, answer);
-            self.asks(landing.key);
-        }
-    }
-
-    fn finish(&mut self) {
-        self.figures.minutes = (self.now - START) / 60_000;
-        self.figures.lives = self.lives;
-        let deliveries = Raw(&self.store).deliveries();
-        let (count, events) = (deliveries.len(), self.events.len());
-        self.expect(count == events, |_| format!("S1 No loss: {count} deliveries of {events} events"));
-        for one in deliveries {
-            self.ends_as_named(&one);
-        }
-        let conflicts = self.provider.summary().conflicts;
-        self.expect(conflicts == 0, |_| format!("{conflicts} conflicts"));
-        self.compare();
-    }
-
-    fn ends_as_named(&mut self, one: &RawDelivery) {
-        let n = number(one.once.as_deref()).expect("each has its event's key");
-        let (fate, state) = (self.events[n].fate, &one.delivery.state);
-        let right = match (fate, state) {
-            (Fate::Good, State::Done { .. }) => true,
-            (Fate::Refused, State::Failed { reason, .. }) => format!("{reason:?}").contains("Rejected"),
-            (Fate::Unfit, State::Failed { reason, .. }) => format!("{reason:?}").contains("Invalid"),
-            _ => false,
-        };
-        self.figures.failed += u64::from(matches!(state, State::Failed { .. }));
-        self.figures.spent += u64::from(one.delivery.spent);
-        self.expect(right, |_| format!("event {n}, which is {fate:?}, ended {state:?}"));
-        self.expect(one.replays, |_| format!("S15 Replay: event {n}"));
-    }
-
-    /// Every segment once, every member changed as the events say and in their order, and in it or not as they say.
-    fn compare(&mut self) {
-        let state = self.provider.state();
-        let segments = state["segments"].as_array().cloned().unwrap_or_default();
-        let name = |kind: bool| if kind { "COMPANY" } else { "USER" };
-        let is = |segment: &Value, (key, kind): (&str, bool)| {
-            segment["sourceSegmentId"] == key && segment["type"] == name(kind)
-        };
-        let (mut ids, mut inside) = (HashMap::new(), BTreeSet::new());
-        for segment in &segments {
-            let at = AUDIENCES.iter().position(|audience| is(segment, *audience)).expect("it is one of ours");
-            ids.insert(segment["id"].to_string(), at);
-            inside.extend(segment["members"].as_object().into_iter().flatten().map(|(member, _)| (at, member.clone())));
-        }
-        let made = self.applied.iter().filter(|applied| applied["resource"] == "dmpSegments").count();
-        let of = (segments.len(), ids.values().collect::<BTreeSet<_>>().len());
-        self.expect(made == 4 && of == (4, 4), |_| format!("{made} segments were made, {of:?} are there"));
-        let mut seen: BTreeMap<Member, Vec<_>> = BTreeMap::new();
-        for applied in self.applied.iter().filter(|applied| applied["key"].as_str().unwrap_or("").contains('/')) {
-            let (segment, member) = applied["key"].as_str().unwrap().split_once('/').unwrap();
-            seen.entry((ids[segment], member.to_owned())).or_default().push(change(applied));
-        }
-        let wanted = changes(&self.events);
-        let within: BTreeSet<&Member> =
-            wanted.iter().filter(|(_, changes)| changes.last().unwrap().0).map(|(member, _)| member).collect();
-        self.figures.members = within.len();
-        self.figures.strayed = inside.iter().collect::<BTreeSet<_>>().symmetric_difference(&within).count();
-        let strayed = self.figures.strayed;
-        self.expect(strayed == 0, |_| format!("{strayed} members are not where the fold of the events has them"));
-        for (member, changes) in &wanted {
-            let seen = seen.get(member);
-            self.expect(seen == Some(changes), |_| {
-                format!("S10 Lanes: {member:?} was changed {seen:?} instead of {changes:?}")
-            });
-        }
-        self.expect(seen.len() == wanted.len(), |_| "members were changed that no event names".into());
     }
 }
