@@ -56,9 +56,9 @@ pub(crate) fn script(pairs: usize, dice: &mut Dice) -> Vec<Told> {
         let second = Told { joins: !first.joins, ..first.clone() };
         events.push(first);
         if dice.chance(600) {
-            events.push(second)
+            events.push(second);
         } else {
-            later.push(second)
+            later.push(second);
         }
         if later.len() > 40 {
             events.push(later.swap_remove(dice.below(40) as usize));
@@ -104,13 +104,12 @@ impl Told {
     }
 
     pub(crate) fn member(&self) -> Member {
-        let name = match AUDIENCES[self.audience].1 {
-            true => format!("domain:{}", self.domain()),
-            false => {
-                let digest = digest::digest(&digest::SHA256, self.address().as_bytes());
-                let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("SHA256_EMAIL:{hex}")
-            }
+        let name = if AUDIENCES[self.audience].1 {
+            format!("domain:{}", self.domain())
+        } else {
+            let digest = digest::digest(&digest::SHA256, self.address().as_bytes());
+            let pairs: Vec<String> = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("SHA256_EMAIL:{}", pairs.concat())
         };
         (self.audience, name)
     }

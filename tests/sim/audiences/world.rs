@@ -179,7 +179,7 @@ impl World {
                 }
             }
             Event::Arrives(flight) => self.arrives(*flight),
-            Event::Answered(landing) => self.lands(*landing),
+            Event::Answered(landing) => self.lands(&landing),
             Event::TokenDies => {
                 if !self.healed {
                     self.figures.tokens += u64::from(self.provider.revoke_access(None, self.now).is_ok());

@@ -94,7 +94,7 @@ impl World {
         reply
     }
 
-    pub(super) fn lands(&mut self, landing: Landing) {
+    pub(super) fn lands(&mut self, landing: &Landing) {
         let now = Time::from_millis(self.now);
         let Some(running) = self.running.as_mut().filter(|running| running.number == landing.life) else { return };
         let answer = match &landing.reply {
