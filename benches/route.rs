@@ -42,7 +42,7 @@ fn route(name: &str, when: Option<&str>) -> Route {
     let destination = destination();
     let action = destination.actions().first().expect("it streams conversions");
     let draft = Draft { when: when.map(str::to_owned), ..Draft::default() };
-    Route::new(name, action, draft).expect("the action is sound")
+    Route::new(name, action, &draft).expect("the action is sound")
 }
 
 /// A whole attempt but for its request: from the body to what the answer means.

@@ -118,7 +118,7 @@ fn routes(shape: Shape) -> Result<Vec<Route>, Failure> {
         None => r#"type = "track" and event = "Order Completed""#.to_owned(),
         Some(other) => format!(r#"type = "track" and event = "Step {other} Completed""#),
     };
-    let route = |at| Route::new(format!("r{at}"), action, Draft { when: Some(when(at)), ..Draft::default() });
+    let route = |at| Route::new(format!("r{at}"), action, &Draft { when: Some(when(at)), ..Draft::default() });
     (0..shape.routes).map(route).collect::<Result<_, Vec<RouteFault>>>().map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Failure::new(faults.join("; "))
