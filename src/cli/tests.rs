@@ -101,7 +101,10 @@ fn what_init_writes_is_sound() {
 
 #[test]
 fn every_key_that_init_comments_out_is_known_and_shows_its_default() {
-    let environment = |name: &str| name.starts_with("LINKEDIN_CLIENT_").then(|| "value".to_owned());
+    let environment = |name: &str| match name {
+        "WEBHOOK_SECRET" => Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
+        client => client.starts_with("LINKEDIN_CLIENT_").then(|| "value".to_owned()),
+    };
     let uncommented: Vec<String> = init::TEMPLATE.lines().map(uncommented).collect();
     let text = uncommented.join("\n").replace("key_env = ", "# key_env = ");
     let config = crate::config::Config::read(Path::new("outlast.toml"), &text, &environment);
@@ -109,8 +112,9 @@ fn every_key_that_init_comments_out_is_known_and_shows_its_default() {
     assert_eq!(config.limits, crate::Limits::default());
 }
 
-/// A line of the form `# key = value` without its mark.
+/// A line of the form `# key = value` or `# [table]` without its mark.
 fn uncommented(line: &str) -> String {
-    let key = line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')));
+    let is_key = |rest: &str| rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let key = line.strip_prefix("# ").filter(|rest| is_key(rest) || rest.starts_with('['));
     key.unwrap_or(line).to_owned()
 }

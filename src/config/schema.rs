@@ -276,8 +276,10 @@ mod tests {
         assert_eq!(wrong(written), None);
         let mut all = String::new();
         for line in written.lines() {
-            // A key that is commented out begins with a lower-case word and an equals sign.
-            let key = line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)));
+            // A key that is commented out begins with a lower-case word and an equals sign, a table with a bracket.
+            let key = line
+                .strip_prefix("# ")
+                .filter(|rest| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)));
             let both = key.is_some_and(|key| key.starts_with("key_env"));
             writeln!(all, "{}", key.filter(|_| !both).unwrap_or(line)).unwrap();
         }
