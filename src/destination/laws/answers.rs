@@ -98,7 +98,7 @@ pub(super) fn scripts(recorded: &[Answer], now: Time) -> Vec<Script> {
 /// All answers there are to choose from.
 pub(super) fn pool(recorded: &[Answer], now: Time) -> Vec<Answer> {
     let mut pool = recorded.to_vec();
-    pool.extend(recorded.iter().flat_map(|answer| bent(answer)));
+    pool.extend(recorded.iter().flat_map(bent));
     pool.extend(hard(now));
     pool
 }
