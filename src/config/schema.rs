@@ -276,12 +276,14 @@ mod tests {
         assert_eq!(wrong(written), None);
         let mut all = String::new();
         for line in written.lines() {
-            // A key that is commented out begins with a lower-case word and an equals sign.
-            let key = line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)));
+            // A key that is commented out begins with a lower-case word and an equals sign, a table with a bracket.
+            let is_code =
+                |rest: &&str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key));
+            let key = line.strip_prefix("# ").filter(is_code);
             let both = key.is_some_and(|key| key.starts_with("key_env"));
             writeln!(all, "{}", key.filter(|_| !both).unwrap_or(line)).unwrap();
         }
-        assert!(all.contains("\nkeep_count = ") && all.contains("\nallow_loopback = true"), "{all}");
+        assert!(all.contains("\nkeep_count = ") && all.contains("\n[[route]]"), "{all}");
         assert_eq!(wrong(&all), None);
     }
 
