@@ -118,7 +118,8 @@ fn describe(page: &mut String, action: &Action) {
 
 /// A line for each field.
 fn mapping(members: &Map<String, Value>) -> String {
-    members.iter().map(|(key, value)| format!("{} = {}\n", name(key), inline(value))).collect()
+    let lines: Vec<String> = members.iter().map(|(key, value)| format!("{} = {}", name(key), inline(value))).collect();
+    if lines.is_empty() { String::new() } else { format!("{}\n", lines.join("\n")) }
 }
 
 fn name(key: &str) -> String {
