@@ -220,6 +220,10 @@ impl Config {
             for route in &destination.routes {
                 let text = route.when().text();
                 let findings = Subscription::findings(text);
+                warnings.extend(route.lacking().iter().map(|field| {
+                    let route = route.name();
+                    format!("route {route} to {name}: the field {field} is required, and nothing is mapped to it; every event fails")
+                }));
                 warnings.extend(findings.iter().map(|finding| {
                     let (route, caret) = (route.name(), finding.caret(text));
                     format!("route {route} to {name} ({}): {caret}", finding.code)

@@ -227,8 +227,8 @@ mod tests {
         let file = serde_json::to_value(file).unwrap();
         let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
         compiler.add_resource("outlast.json", schema()).unwrap();
-        let compiled = compiler.compile("outlast.json", &mut schemas).unwrap();
-        schemas.validate(&file, compiled).err().map(|why| why.to_string())
+        let whole = compiler.compile("outlast.json", &mut schemas).unwrap();
+        schemas.validate(&file, whole).err().map(|why| why.to_string())
     }
 
     /// The keys that the reader asks for in the table that holds the unknown key `zzzzzzzz`.
@@ -277,18 +277,36 @@ mod tests {
         let mut all = String::new();
         for line in written.lines() {
             // A key that is commented out begins with a lower-case word and an equals sign, a table with a bracket.
-            let key = line
-                .strip_prefix("# ")
-                .filter(|rest| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)));
+            let is_code =
+                |rest: &&str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key));
+            let key = line.strip_prefix("# ").filter(is_code);
             let both = key.is_some_and(|key| key.starts_with("key_env"));
             writeln!(all, "{}", key.filter(|_| !both).unwrap_or(line)).unwrap();
         }
-        assert!(all.contains("\nkeep_count = ") && all.contains("\nallow_loopback = true"), "{all}");
+        assert!(all.contains("\nkeep_count = ") && all.contains("\n[[route]]"), "{all}");
         assert_eq!(wrong(&all), None);
     }
 
     fn is_key(text: &str) -> bool {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    }
+
+    #[test]
+    fn what_the_documents_show_fits() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let pages = root.join("docs/destinations").read_dir().unwrap().map(|entry| entry.unwrap().path());
+        let files = pages.chain(["README.md", "docs/ROUTES.md"].map(|file| root.join(file)));
+        let mut shown = vec![include_str!("../../examples/crm/outlast.toml").to_owned()];
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let blocks = text.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()));
+            // A mapping by itself shows no file.
+            shown.extend(blocks.filter(|block| !block.starts_with("[route.mapping]")));
+        }
+        assert!(shown.len() > 5, "{shown:?}");
+        for text in shown {
+            assert_eq!(wrong(&text), None, "{text}");
+        }
     }
 
     const SOUND: &str = r#"

@@ -161,7 +161,10 @@ impl<'a> Kit<'a> {
             }
         }
         // Once more, behind everything else: what came between must have left no trace.
-        stage.again().map_err(|(group, script, fault)| self.smallest(&group, &script, fault))?;
+        stage.again().map_err(|found| {
+            let (group, script, fault) = *found;
+            self.smallest(&group, &script, fault)
+        })?;
         if played.requests == 0 {
             return Err(Box::new(Broken::nothing_played(cast.first_refusal)));
         }
@@ -195,7 +198,7 @@ impl<'a> Kit<'a> {
     }
 
     /// Leaves out items as long as the same law is broken without them.
-    fn smallest(&self, group: &[Part], script: &Script, fault: Fault) -> Box<Broken> {
+    fn smallest(&self, group: &[Part], script: &Script, fault: Fault) -> Broken {
         let (mut group, mut fault) = (group.to_vec(), fault);
         let mut at = 0;
         while at < group.len() && group.len() > 1 {
@@ -210,6 +213,6 @@ impl<'a> Kit<'a> {
                 None => at = at.saturating_add(1),
             }
         }
-        Box::new(Broken::of(&group, fault))
+        Broken::of(&group, fault)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::action::Action;
-use super::fields::Empties;
+use super::fields::{Empties, Field};
 use super::mapping::{Class, Mapping, MappingError};
 use super::subscription::{Explanation, Subscription};
 use crate::taxonomy;
@@ -28,6 +28,8 @@ pub struct Route {
     batching: Option<bool>,
     /// Nothing is mapped, and nothing needs to be: the event goes as it came.
     as_it_came: bool,
+    /// Fields that the action needs and nothing is mapped to.
+    lacking: Vec<String>,
 }
 
 /// What a route is made of. What is not said is the action's own.
@@ -110,7 +112,11 @@ impl Route {
                 let (name, action, enabled) = (name.into(), action.clone(), !draft.disabled);
                 let saved = if saved.is_empty() { Value::Null } else { Value::Object(saved) };
                 let as_it_came = members.is_empty() && action.schema().fields().is_empty();
-                Ok(Route { name, enabled, when, mapping, action, saved, batching, as_it_came })
+                let whole = members.keys().any(|name| is_whole(name));
+                let needed = action.schema().fields().iter().filter(|field| field.is_required());
+                let lacking = needed.map(Field::key).filter(|key| !whole && !members.contains_key(*key));
+                let lacking = lacking.map(str::to_owned).collect();
+                Ok(Route { name, enabled, when, mapping, action, saved, batching, as_it_came, lacking })
             }
             _ => Err(faults),
         }
@@ -172,6 +178,12 @@ impl Route {
         self.when.explain(event)
     }
 
+    /// The fields that its action needs and nothing is mapped to: every event would fail.
+    #[must_use]
+    pub fn lacking(&self) -> &[String] {
+        &self.lacking
+    }
+
     /// Whether items of it share requests, where the mapping says so for all of them.
     pub(crate) fn batching(&self) -> Option<bool> {
         self.batching
@@ -227,6 +239,11 @@ pub(crate) fn may_share(fields: &Value) -> bool {
     fields.get(BATCHING) != Some(&Value::Bool(false))
 }
 
+/// Whether a member of a mapping makes all of it a directive.
+fn is_whole(name: &str) -> bool {
+    name.starts_with('@') || name == "__segment_internal_directive"
+}
+
 fn fault(place: &'static str, message: impl Into<String>) -> RouteFault {
     RouteFault { place, message: message.into() }
 }
@@ -245,8 +262,8 @@ fn merged(action: &Action, draft: &Draft) -> Result<Map<String, Value>, Vec<Rout
     let mut faults = Vec::new();
     let fields = action.schema().fields();
     let known = |name: &str| fields.iter().any(|field| field.key() == name);
-    let list = || fields.iter().map(super::fields::Field::key).collect::<Vec<_>>().join(", ");
-    let whole = draft.mapping.keys().any(|name| name.starts_with('@') || name == "__segment_internal_directive");
+    let list = || fields.iter().map(Field::key).collect::<Vec<_>>().join(", ");
+    let whole = draft.mapping.keys().any(|name| is_whole(name));
     let mut mapping = if draft.bare || whole { Map::new() } else { action.mapping() };
     for name in &draft.omit {
         if mapping.shift_remove(name).is_none() {

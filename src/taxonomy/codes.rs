@@ -150,9 +150,9 @@ pub const CODES: &[Code] = &[
     code(
         NOT_SUBSCRIBED,
         Who::Caller,
-        Fate::Refused,
-        "No enabled route wants the event.",
-        "Nothing, if that is meant; else let the operator look at the subscriptions: `outlast try` names the term that failed.",
+        Fate::Failed,
+        "The event was submitted to a destination whose first action does not want it. (By routes, it makes no delivery.)",
+        "Send it by routes; `outlast try` names the term of a subscription that does not hold.",
     ),
     code(
         ROUTE_UNKNOWN,

@@ -77,13 +77,14 @@ impl<'a> Stage<'a> {
     }
 
     /// Leads what was kept once more, the last first.
-    pub(super) fn again(&self) -> Result<(), (Vec<Part>, Script, Fault)> {
+    pub(super) fn again(&self) -> Result<(), Box<(Vec<Part>, Script, Fault)>> {
         for (group, script, known, told) in self.kept.iter().rev() {
-            let again = self.lead(group, script, known).map_err(|fault| (group.clone(), script.clone(), fault))?;
+            let again =
+                self.lead(group, script, known).map_err(|fault| Box::new((group.clone(), script.clone(), fault)))?;
             if again != *told {
                 let why = "the same conversation went another way after others had been led".to_owned();
                 let fault = Fault { law: Law::Pure, why, exchanges: again.exchanges, known: known.clone() };
-                return Err((group.clone(), script.clone(), fault));
+                return Err(Box::new((group.clone(), script.clone(), fault)));
             }
         }
         Ok(())

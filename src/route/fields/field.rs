@@ -295,6 +295,12 @@ impl Field {
         self
     }
 
+    /// Whether it is always required.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        matches!(self.required, Required::Always)
+    }
+
     /// Its name in its object.
     #[must_use]
     pub fn key(&self) -> &str {
