@@ -151,7 +151,7 @@ pub const CODES: &[Code] = &[
         NOT_SUBSCRIBED,
         Who::Caller,
         Fate::Failed,
-        "The event was submitted to a destination whose first action does not want it. (By routes, it makes no delivery.)",
+        "The event was submitted to a destination whose first action does not want it; by routes, it makes no delivery.",
         "Send it by routes; `outlast try` names the term of a subscription that does not hold.",
     ),
     code(

@@ -18,6 +18,9 @@ struct DeliveryRecord {
     once: Option<String>,
     accepted: Time,
     content: Option<(u32, [u8; 32])>,
+    route: Option<String>,
+    batch_key: Option<String>,
+    code: String,
     note: String,
     journal: DeliveryJournal,
 }
