@@ -103,6 +103,7 @@ fn test_modules(path: &str) -> Vec<PathBuf> {
         Some("mod" | "lib" | "main") => file.parent().unwrap().to_owned(),
         _ => file.with_extension(""),
     };
+    let text = text.replace("#[cfg(all(test, feature = \"cli\"))]", "#[cfg(test)]");
     let declared = text.split("#[cfg(test)]\n").skip(1);
     let names = declared.filter_map(|rest| {
         let line = rest.lines().next()?.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
