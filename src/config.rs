@@ -218,8 +218,8 @@ impl Config {
             .collect();
         for (name, destination) in &self.destinations {
             for route in &destination.routes {
-                let text = route.when().text();
-                let findings = Subscription::findings(text);
+                let text = route.when().map_or("", Subscription::text);
+                let findings = if text.is_empty() { Vec::new() } else { Subscription::findings(text) };
                 warnings.extend(route.lacking().iter().map(|field| {
                     let route = route.name();
                     format!("route {route} to {name}: the field {field} is required, and nothing is mapped to it; every event fails")

@@ -151,7 +151,7 @@ fn fate(destination: &dyn Destination, routes: &Routes, route: &Route, event: &E
     if !route.is_enabled() {
         return Fate::Disabled;
     }
-    if !route.when().matches(event.value()) {
+    if !route.wants(event.value()) {
         return Fate::NotSubscribed { because: route.explain(event.value()).to_string() };
     }
     let payload = match route.payload(event.value(), routes.empties()) {

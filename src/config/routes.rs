@@ -79,7 +79,8 @@ fn route(
 ) -> Option<Route> {
     let Some(target) = targets.iter().find(|target| target.name == to) else {
         let known: Vec<&str> = targets.iter().map(|target| target.name).collect();
-        section.fault("to", format!("there is no [destination.{to}]{}", suggestion(to, &known)));
+        let remedy = if known.is_empty() { format!("; add [destination.{to}]") } else { suggestion(to, &known) };
+        section.fault("to", format!("there is no [destination.{to}]{remedy}"));
         return None;
     };
     let slugs: Vec<&str> = target.actions.iter().map(Action::slug).collect();

@@ -100,8 +100,13 @@ fn example(kind: Kind) -> String {
 
 fn describe(page: &mut String, action: &Action) {
     writeln!(page, "## Action `{}`: {}\n\n{}\n", action.slug(), action.title(), action.description()).unwrap();
-    writeln!(page, "It takes events that match, if its route says nothing else:\n").unwrap();
-    writeln!(page, "```text\n{}\n```\n", action.subscription()).unwrap();
+    match action.subscription() {
+        Some(text) => {
+            writeln!(page, "It takes events that match, if its route says nothing else:\n\n```text\n{text}\n```\n")
+                .unwrap();
+        }
+        None => writeln!(page, "It takes every event, if its route says nothing else.\n").unwrap(),
+    }
     if action.schema().fields().is_empty() {
         writeln!(page, "It has no fields of its own: a route's mapping may name any.\n").unwrap();
     } else {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Conclusion, Destination, Item};
 use crate::route::fields::Empties;
+use crate::route::subscription::Subscription;
 use crate::route::{Event, Misfit, Route, RouteFault, may_share};
 use crate::taxonomy;
 
@@ -89,7 +90,7 @@ impl Routes {
         };
         let event =
             Event::parse(body).map_err(|why| self.refused(why.code, "The body is not an event.", &why.message))?;
-        if name.is_none() && !route.when().matches(&event) {
+        if name.is_none() && !route.wants(&event) {
             return Err(self.not_subscribed(route, &event));
         }
         let payload = route.payload(&event, self.empties);
@@ -126,7 +127,7 @@ impl Routes {
     }
 
     fn not_subscribed(&self, route: &Route, event: &Value) -> Conclusion {
-        let (when, why) = (route.when().text(), route.explain(event));
+        let (when, why) = (route.when().map_or("", Subscription::text), route.explain(event));
         let advice = format!("`{when}`: {why}; send this event elsewhere, or give it a route of its own.");
         self.refused(taxonomy::NOT_SUBSCRIBED, "Payload is either invalid or does not match the subscription", &advice)
     }

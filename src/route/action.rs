@@ -11,7 +11,7 @@ pub struct Action {
     title: String,
     description: String,
     fields: Schema,
-    when: String,
+    when: Option<String>,
     hooks: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Action {
             title: title.into(),
             description: String::new(),
             fields: Schema::default(),
-            when: "type != null".to_owned(),
+            when: None,
             hooks: Vec::new(),
         }
     }
@@ -46,7 +46,7 @@ impl Action {
     /// Its default subscription.
     #[must_use]
     pub fn when(mut self, subscription: impl Into<String>) -> Self {
-        self.when = subscription.into();
+        self.when = Some(subscription.into());
         self
     }
 
@@ -82,10 +82,10 @@ impl Action {
         &self.fields
     }
 
-    /// Its default subscription.
+    /// Its default subscription; without one it takes every event.
     #[must_use]
-    pub fn subscription(&self) -> &str {
-        &self.when
+    pub fn subscription(&self) -> Option<&str> {
+        self.when.as_deref()
     }
 
     /// The members of a mapping that are passed on as they stand.

@@ -21,7 +21,7 @@ const BATCHING: &str = "enable_batching";
 pub struct Route {
     name: String,
     enabled: bool,
-    when: Subscription,
+    when: Option<Subscription>,
     mapping: Mapping,
     action: Action,
     saved: Value,
@@ -93,8 +93,9 @@ impl Route {
     /// What cannot work, each with its place.
     pub fn new(name: impl Into<String>, action: &Action, draft: &Draft) -> Result<Self, Vec<RouteFault>> {
         let mut faults = Vec::new();
-        let text = draft.when.as_deref().unwrap_or(action.subscription());
-        let when = subscription(text, draft.strict).map_err(|found| faults.extend(found)).ok();
+        let text = draft.when.as_deref().or(action.subscription());
+        let when = text.map(|text| subscription(text, draft.strict)).transpose();
+        let when = when.map_err(|found| faults.extend(found)).ok();
         let mapping = merged(action, draft).map_err(|found| faults.extend(found)).ok();
         let read = mapping.as_ref().and_then(|mapping| {
             let read = Mapping::new(&Value::Object(mapping.clone()));
@@ -148,10 +149,10 @@ impl Route {
         &self.action
     }
 
-    /// Which events it takes.
+    /// Which events it takes; without a subscription, all.
     #[must_use]
-    pub fn when(&self) -> &Subscription {
-        &self.when
+    pub fn when(&self) -> Option<&Subscription> {
+        self.when.as_ref()
     }
 
     /// What becomes of them.
@@ -169,13 +170,19 @@ impl Route {
     /// Whether it takes this event.
     #[must_use]
     pub fn takes(&self, event: &Value) -> bool {
-        self.enabled && self.when.matches(event)
+        self.enabled && self.wants(event)
+    }
+
+    /// The same, were it switched on.
+    #[must_use]
+    pub fn wants(&self, event: &Value) -> bool {
+        self.when.as_ref().is_none_or(|when| when.matches(event))
     }
 
     /// Whether it takes this event, and if not, what decided that.
     #[must_use]
     pub fn explain(&self, event: &Value) -> Explanation {
-        self.when.explain(event)
+        self.when.as_ref().map_or(Explanation::Matched, |when| when.explain(event))
     }
 
     /// The fields that its action needs and nothing is mapped to: every event would fail.
