@@ -18,7 +18,7 @@ fn bounds() -> (&'static [Option<&'static str>], (usize, usize)) {
     match std::env::var("OUTLAST_MODEL").as_deref() {
         Ok("full") => (&[Some("a"), Some("a"), Some("b"), None], (519_297, 2_068_512)),
         _ if cfg!(debug_assertions) => (&[Some("a"), Some("a")], (736, 1_390)),
-        _ => (&[Some("a"), Some("a"), Some("b")], (20_707, 56_932)),
+        _ => (&[Some("a"), Some("a"), Some("b")], (21_711, 58_169)),
     }
 }
 
@@ -75,6 +75,8 @@ struct Play {
     now: u64,
     ids: Vec<DeliveryId>,
     flying: Vec<Sending>,
+    /// With whom each was last sent.
+    shared: BTreeMap<DeliveryId, Vec<DeliveryId>>,
     /// Lanes in which an answer was lost since time last passed.
     quiet: BTreeSet<&'static str>,
     crashed: bool,
@@ -105,6 +107,7 @@ impl Play {
             now,
             ids: Vec::new(),
             flying: Vec::new(),
+            shared: BTreeMap::new(),
             quiet: BTreeSet::new(),
             crashed: false,
             operated: false,
@@ -118,7 +121,8 @@ impl Play {
         let store = self.store.fork();
         let life = self.life.fork(Arc::new(store.clone()));
         let (ids, flying, quiet) = (self.ids.clone(), self.flying.clone(), self.quiet.clone());
-        Play { store, life, now: self.now, ids, flying, quiet, crashed: self.crashed, operated: self.operated }
+        let (now, shared, crashed, operated) = (self.now, self.shared.clone(), self.crashed, self.operated);
+        Play { store, life, now, ids, flying, shared, quiet, crashed, operated }
     }
 
     fn stored(&self, n: usize) -> RawDelivery {
@@ -134,6 +138,8 @@ impl Play {
                 if let Deed::Send(mut sending) = deed {
                     self.departs(&sending);
                     assert!(sending.request(&mut self.life).is_some());
+                    let ids: Vec<DeliveryId> = sending.ids().collect();
+                    self.shared.extend(ids.iter().map(|id| (*id, ids.clone())));
                     self.flying.push(*sending);
                 }
             }
@@ -260,7 +266,11 @@ impl Play {
             other => other.name().to_owned(),
         };
         let (at_most, tried) = (delivery.at_most.min(BATCH), delivery.attempt.count() > 0);
-        format!("{state} {} {at_most} {} {tried}", delivery.spent, delivery.doubt)
+        // What may have arrived, and what was split, is bound to those that it was sent with.
+        let bound = delivery.doubt || delivery.at_most < u32::MAX;
+        let with = self.shared.get(&delivery.id).filter(|_| bound);
+        let with: Vec<_> = with.into_iter().flatten().map(|id| self.ids.iter().position(|one| one == id)).collect();
+        format!("{state} {} {at_most} {} {tried} {with:?}", delivery.spent, delivery.doubt)
     }
 }
 
