@@ -18,6 +18,8 @@ pub(super) struct Written<'a> {
 pub(super) struct Target<'a> {
     pub(super) name: &'a str,
     pub(super) actions: &'a [Action],
+    /// The routes that it has of its own.
+    pub(super) presets: &'a [Route],
 }
 
 pub(super) fn read(sections: Vec<Section<'_>>) -> Vec<Written<'_>> {
@@ -51,13 +53,17 @@ fn read_one(mut section: Section<'_>) -> Written<'_> {
 }
 
 /// The routes to each destination, by its name. What cannot work is kept as a fault of its table.
-pub(super) fn resolve(written: Vec<Written<'_>>, targets: &[Target<'_>]) -> Vec<(String, Route)> {
+/// `named` are all destinations, those too that are at fault themselves.
+pub(super) fn resolve(written: Vec<Written<'_>>, targets: &[Target<'_>], named: &[String]) -> Vec<(String, Route)> {
     let mut routes: Vec<(String, Route)> = Vec::new();
     for Written { section, to, name, action, draft } in written {
-        if let Some(to) = to
+        let faulty = |to: &String| named.contains(to) && targets.iter().all(|target| target.name != to);
+        if let Some(to) = to.filter(|to| !faulty(to))
             && let Some(route) = route(&section, &to, name, action.as_deref(), &draft, targets)
         {
-            if routes.iter().any(|(other, known)| *other == to && known.name() == route.name()) {
+            let presets = targets.iter().filter(|target| target.name == to).flat_map(|target| target.presets);
+            let own = routes.iter().filter(|(other, _)| *other == to).map(|(_, known)| known);
+            if presets.chain(own).any(|known| known.name() == route.name()) {
                 let name = route.name();
                 section.fault("name", format!("there is a route {name} to {to} already; give this one another name"));
             } else {

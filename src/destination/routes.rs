@@ -135,8 +135,8 @@ impl Routes {
 
 /// A route that was taken out of the configuration: its deliveries wait for the operator.
 fn unknown(name: &str) -> Conclusion {
-    /// Only an operator can change it, and nothing is lost meanwhile.
-    const OPERATORS_TURN: outlast_state::Span = outlast_state::Span::from_secs(600);
+    /// Only an operator can change it; a minute after the route is back, its deliveries go on.
+    const OPERATORS_TURN: outlast_state::Span = outlast_state::Span::from_secs(60);
     let detail = format!("its route {name} is not configured any more; configure it again, or cancel the delivery");
     Conclusion::new(Verdict::NotYet { after: OPERATORS_TURN }, detail).code(taxonomy::ROUTE_UNKNOWN)
 }

@@ -228,7 +228,9 @@ impl Route {
             message: faults.to_string(),
             advice: faults.advice(),
         })?;
-        Ok(Payload { fields: Value::Object(cleaned.payload), undeclared: cleaned.undeclared })
+        let saved = |name: &str| self.action.saved().iter().any(|known| known == name) || name.starts_with(INTERNAL);
+        let undeclared = cleaned.undeclared.into_iter().filter(|name| !saved(name)).collect();
+        Ok(Payload { fields: Value::Object(cleaned.payload), undeclared })
     }
 }
 

@@ -61,9 +61,10 @@ impl Checks {
             let of = members.len() as u32;
             let bound = |id: &DeliveryId| {
                 let known = &self.known[id].delivery;
-                known.doubt && of > 1 && known.at_most >= of && !self.redriven.contains(id)
+                known.doubt && of > 1 && known.at_most >= of
             };
-            if !bound(id) {
+            // Who ended and was started again comes back alone, or with the others, if they wait still.
+            if !bound(id) || members.values().any(|member| self.redriven.contains(member)) {
                 continue;
             }
             let stays = |member: &&DeliveryId| {
