@@ -64,7 +64,7 @@ impl Checks {
                 known.doubt && of > 1 && known.at_most >= of
             };
             // Who ended and was started again comes back alone, or with the others, if they wait still.
-            if !bound(id) || members.values().any(|member| self.redriven.contains(member)) {
+            if self.tokens_die || !bound(id) || members.values().any(|member| self.redriven.contains(member)) {
                 continue;
             }
             let stays = |member: &&DeliveryId| {
