@@ -158,14 +158,14 @@ impl Config {
         let guard = Guard::new(allow_loopback.unwrap_or(false), &[]);
         let credentials = read_each(root.named("credential"), |section| read_credential(section, &guard));
         let sections = root.named("destination");
-        let written_ones: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
+        let tables: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
         let mut destinations = read_each(sections, |section| destinations::read(section, &guard, &names));
         let written = routes::read(root.each("route"));
         let targets = destinations.iter();
         let targets: Vec<Target<'_>> = targets
             .map(|(name, destination)| Target { name, actions: &destination.actions, presets: &destination.routes })
             .collect();
-        for (to, route) in routes::resolve(written, &targets, &written_ones) {
+        for (to, route) in routes::resolve(written, &targets, &tables) {
             if let Some(destination) = destinations.get_mut(&to) {
                 destination.routes.push(route);
             }
