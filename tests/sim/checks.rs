@@ -23,9 +23,6 @@ pub(crate) struct Checks {
     unsynced: Vec<RawDelivery>,
     lanes: HashMap<(String, String), BTreeSet<DeliveryId>>,
     redriven: HashSet<DeliveryId>,
-    /// Where tokens die, some worlds send a part of a doubtful batch, and nobody has found out yet whose mistake that is: the
-    /// engine's or this check's.
-    tokens_die: bool,
     /// Who shared a request, by their places in it.
     batches: HashMap<Batch, BTreeMap<u32, DeliveryId>>,
     /// The last request of a delivery, and the one before.
@@ -73,7 +70,6 @@ impl Checks {
             unsynced: Vec::new(),
             lanes: HashMap::new(),
             redriven: HashSet::new(),
-            tokens_die: plan.has(Family::Tokens),
             batches: HashMap::new(),
             last: HashMap::new(),
             tokens: HashMap::new(),

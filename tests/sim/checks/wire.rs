@@ -57,20 +57,23 @@ impl Checks {
         self.hold(!mixed, "S11 One batch, one epoch", || format!("{ids:?}: parts of a split batch meet others"));
         let before = |id: DeliveryId| self.last.get(&id).and_then(|(_, before)| *before);
         for id in &ids {
-            let Some(members) = before(*id).and_then(|batch| self.batches.get(&batch)) else { continue };
+            let Some(batch) = before(*id) else { continue };
+            let Some(members) = self.batches.get(&batch) else { continue };
             let of = members.len() as u32;
             let bound = |id: &DeliveryId| {
                 let known = &self.known[id].delivery;
                 known.doubt && of > 1 && known.at_most >= of
             };
             // Who ended and was started again comes back alone, or with the others, if they wait still.
-            if self.tokens_die || !bound(id) || members.values().any(|member| self.redriven.contains(member)) {
+            if !bound(id) || members.values().any(|member| self.redriven.contains(member)) {
                 continue;
             }
             let stays = |member: &&DeliveryId| {
                 let known = &self.known[member];
                 let ended = matches!(known.delivery.state, State::Done { .. } | State::Failed { .. });
-                bound(member) && !ended && (known.lane.is_none() || ids.contains(member))
+                // Who was told something of its own, such as in an answer that is too short, has gone on without the others.
+                let waits = self.last.get(member).is_some_and(|(last, _)| *last == batch);
+                bound(member) && !ended && (ids.contains(member) || waits && known.lane.is_none())
             };
             let expected: Vec<DeliveryId> = members.values().filter(stays).copied().collect();
             let told = format!("{members:?} may have arrived, and {ids:?} are sent");
