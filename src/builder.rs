@@ -98,16 +98,18 @@ pub struct Endpoint {
     pub(crate) routes: Vec<Route>,
 }
 
+impl From<Arc<dyn Destination>> for Endpoint {
+    /// The same of a destination that others hold, too.
+    fn from(destination: Arc<dyn Destination>) -> Self {
+        Endpoint { destination, credential: None, concurrency: 64, routes: Vec::new() }
+    }
+}
+
 impl Endpoint {
     /// This destination, without a credential, with up to 64 requests at once.
     #[must_use]
     pub fn new(destination: impl Destination) -> Self {
-        Endpoint { destination: Arc::new(destination), credential: None, concurrency: 64, routes: Vec::new() }
-    }
-
-    /// The same of one that others hold, too.
-    pub(crate) fn shared(destination: &Arc<dyn Destination>) -> Self {
-        Endpoint { destination: Arc::clone(destination), credential: None, concurrency: 64, routes: Vec::new() }
+        Endpoint::from(Arc::new(destination) as Arc<dyn Destination>)
     }
 
     /// Its requests carry this credential's token.

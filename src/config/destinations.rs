@@ -28,7 +28,7 @@ pub(crate) struct Destination {
 impl Destination {
     /// The endpoint that it describes.
     pub(super) fn endpoint(&self) -> Endpoint {
-        let mut endpoint = self.routes.iter().cloned().fold(Endpoint::shared(&self.speaker), Endpoint::route);
+        let mut endpoint = self.routes.iter().cloned().fold(Endpoint::from(Arc::clone(&self.speaker)), Endpoint::route);
         if let Some(name) = &self.credential {
             endpoint = endpoint.credential(name);
         }

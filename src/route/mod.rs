@@ -1,8 +1,8 @@
 //! Which events go where, and as what.
 //!
-//! An [`Event`] is a JSON object as a source emits it. A [`Route`] says with a [subscription](subscription) which events it
-//! takes, with a [mapping](mapping) what becomes of them, and to which [`Action`] of a destination that leads; the action's
-//! [fields](fields) say what it takes. All of it is pure.
+//! An [`Event`] is a JSON object as a source emits it. A [`Route`] says with a [subscription] which events it
+//! takes, with a [mapping] what becomes of them, and to which [`Action`] of a destination that leads; the action's
+//! [fields] say what it takes. All of it is pure.
 
 mod action;
 mod event;
