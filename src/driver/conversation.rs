@@ -205,7 +205,7 @@ impl Talk {
                 return Some(Ended::Alike { conclusion, evidence: Evidence::Refused, memos });
             }
             Some(oauth::Evidence::Proves) => Evidence::Accepted,
-            Some(oauth::Evidence::Nothing) | None => Evidence::Nothing,
+            Some(oauth::Evidence::LacksScope | oauth::Evidence::Nothing) | None => Evidence::Nothing,
         };
         self.so_far.push(Exchange { request, answer });
         None

@@ -4,6 +4,6 @@ mod profile;
 mod refresh;
 
 pub use crate::exchange::Rule;
-pub use profile::{Evidence, Profile, Rotation};
+pub use profile::{AssertionIn, Carrier, ClientAuth, Evidence, GrantKind, Profile, Rotation, TokenShape};
 pub(crate) use refresh::refresh_form;
 pub use refresh::{Client, Minted, Outcome, read, refresh};
