@@ -103,7 +103,10 @@ fn found(config: &Config) -> String {
         KeySource::Environment(name) => format!("vault          key in the environment variable {name}"),
     }));
     for (name, credential) in &config.credentials {
-        lines.push(format!("credential     {name}: profile {}, client {}", credential.profile, credential.client_id));
+        lines.push(format!(
+            "credential     {name}: profile {}, client {}",
+            credential.profile.name, credential.client_id
+        ));
     }
     for (name, destination) in &config.destinations {
         let (kind, place) = (destination.kind.name, destination.place());

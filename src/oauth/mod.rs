@@ -4,6 +4,7 @@ mod profile;
 mod refresh;
 
 pub use crate::exchange::Rule;
-pub use profile::{AssertionIn, Carrier, ClientAuth, Evidence, GrantKind, Profile, Rotation, TokenShape};
+pub use crate::table::Fault;
+pub use profile::{AssertionIn, Carrier, ClientAuth, Evidence, GrantKind, Profile, ProfileError, Rotation, TokenShape};
 pub(crate) use refresh::refresh_form;
 pub use refresh::{Client, Minted, Outcome, read, refresh};
