@@ -10,8 +10,10 @@ use url::Url;
 
 use crate::secret::Secret;
 
+mod place;
 mod rule;
 
+pub(crate) use place::put;
 pub use rule::Rule;
 
 /// How a request asks.

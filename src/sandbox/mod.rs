@@ -35,6 +35,7 @@ mod control;
 mod draw;
 mod faults;
 mod field;
+mod manner;
 mod nodes;
 mod oauth;
 mod options;
