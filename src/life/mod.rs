@@ -3,6 +3,7 @@
 //! Whoever holds a [`Life`] decides when a turn is, when a commit passes its barrier, which request is answered and how, and
 //! when it all ends without a word. `outlast sim` makes worlds of it, and so do the project's own tests.
 
+mod inspecting;
 mod wire;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
 
+pub use inspecting::Inspecting;
 pub use wire::{Outgoing, answered, steady_time, waking_time};
 
 /// One life of an engine, from the opening of its store to whatever ends it.
@@ -79,6 +81,8 @@ pub enum Deed {
     Send(Box<Sending>),
     /// A token request to be made.
     Renew(Box<Renewing>),
+    /// A question about a token to be asked of its issuer.
+    Inspect(Box<Inspecting>),
 }
 
 impl Life {
@@ -258,6 +262,10 @@ impl Life {
                 let spoken_to = self.heart.machines.settings.spoken_to(&shipment)?;
                 let talk = Talk::begin(self.store.as_ref(), self.vault.as_deref(), &mut shipment, spoken_to);
                 Deed::Send(Box::new(Sending { shipment, talk: Some(talk), asked: None }))
+            }
+            Act::Inspect(inspection) => {
+                let profile = Arc::clone(self.heart.machines.settings.profiles.get(&inspection.credential)?);
+                Deed::Inspect(Box::new(Inspecting { inspection, profile }))
             }
             Act::Renew(renewal) => {
                 let profile = Arc::clone(self.heart.machines.settings.profiles.get(&renewal.credential)?);

@@ -9,6 +9,8 @@ mod raw;
 mod tampering;
 
 pub use crate::driver::marks::{Machine, Marks};
-pub use crate::life::{Deed, Life, Outgoing, Renewing, Reply, Sending, Step, answered, steady_time, waking_time};
+pub use crate::life::{
+    Deed, Inspecting, Life, Outgoing, Renewing, Reply, Sending, Step, answered, steady_time, waking_time,
+};
 pub use raw::{Raw, RawDelivery};
 pub use tampering::tamper;

@@ -1,6 +1,7 @@
 //! The same in real time: the engine with its own store on disk, its own client and its own clock, against a sandbox in a
 //! process of its own. The row comes from the sandbox's audit log.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write};
 use std::path::Path;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::line::{End, Line, Request, Token};
-use super::scene::{self, CREDENTIAL, RUSH_MS, Scene};
+use super::scene::{self, CREDENTIAL, Scene};
 use super::tally::{Beside, Row, Tally};
 use crate::Engine;
 use crate::cli::demo::place::Place;
@@ -21,7 +22,7 @@ use crate::cli::progress::Progress;
 use crate::clock;
 use crate::vault::VaultKey;
 
-/// Deliveries come in groups, one in so many milliseconds.
+/// Deliveries of so many milliseconds are submitted together.
 const BEAT_MS: u64 = 10;
 
 /// So long after the slowest node has learnt of the token everything must have arrived.
@@ -30,8 +31,8 @@ const PATIENCE_MS: u64 = 120_000;
 /// Between two looks at what is left.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// When each delivery was accepted, in ms since 1970.
-type Accepted = Vec<u64>;
+/// When each delivery was submitted, in ms since 1970.
+type Accepted = BTreeMap<u64, u64>;
 
 pub(super) async fn run(scene: Scene, log: Option<&mut dyn Write>) -> Result<(Row, Beside), Failure> {
     let place = Place::make(None)?;
@@ -40,9 +41,11 @@ pub(super) async fn run(scene: Scene, log: Option<&mut dyn Write>) -> Result<(Ro
     let key = VaultKey::create(&place.path().join("outlast.key")).map_err(|why| Failure::new(why.to_string()))?;
     let builder = Engine::builder(place.store()).vault_key(key).allow_loopback(true);
     let token_url = format!("{}/oauth/v2/accessToken", addresses.api);
-    let engine = scene::engine(builder, &token_url, &format!("{}/rest", addresses.api))?.open().await?;
-    engine.authorise(CREDENTIAL, scene::grant(clock::wall())).await?;
-    revoke(&network()?, &addresses.control).await?;
+    let engine = scene.engine(builder, &token_url, &format!("{}/rest", addresses.api))?.open().await?;
+    engine.authorise(CREDENTIAL, scene.grant(clock::wall())).await?;
+    if !scene.is_planned() {
+        revoke(&network()?, &addresses.control).await?;
+    }
     let accepted = deliver(&engine, scene).await?;
     wait(&engine, scene, &mut sandbox).await?;
     let ended = clock::wall().as_millis();
@@ -51,21 +54,20 @@ pub(super) async fn run(scene: Scene, log: Option<&mut dyn Write>) -> Result<(Ro
     account(&scene, &place.audit(), &accepted, ended, log)
 }
 
-/// Submits everything within the rush.
+/// Submits each delivery when it comes.
 async fn deliver(engine: &Engine, scene: Scene) -> Result<Accepted, Failure> {
     let mut accepted = Accepted::new();
+    let mut order: Vec<u64> = (0..scene.accepted()).collect();
+    order.sort_by_key(|number| scene.comes(*number));
     let began = clock::wall().as_millis();
-    let beats = RUSH_MS / BEAT_MS;
-    let share = |beat: u64| scene.deliveries.saturating_mul(beat).checked_div(beats).unwrap_or(0);
-    for beat in 0..beats {
-        let due = began.saturating_add(beat.saturating_mul(BEAT_MS));
+    for group in order.chunk_by(|one, next| scene.comes(*one) / BEAT_MS == scene.comes(*next) / BEAT_MS) {
+        let due = group.first().map_or(0, |number| scene.comes(*number)).saturating_add(began);
         pause(Duration::from_millis(due.saturating_sub(clock::wall().as_millis()))).await;
         let now = clock::wall().as_millis();
-        let numbers = share(beat)..share(beat.saturating_add(1));
-        let parcels = numbers.map(|number| scene::parcel(number, now)).collect::<Result<Vec<_>, _>>()?;
-        for outcome in engine.submit_all(parcels).await? {
+        let parcels = group.iter().map(|number| scene::parcel(*number, now)).collect::<Result<Vec<_>, _>>()?;
+        for (number, outcome) in group.iter().zip(engine.submit_all(parcels).await?) {
             outcome?;
-            accepted.push(now);
+            accepted.insert(*number, now);
         }
     }
     Ok(accepted)
@@ -73,7 +75,7 @@ async fn deliver(engine: &Engine, scene: Scene) -> Result<Accepted, Failure> {
 
 /// Until nothing is left to deliver, or the patience has ended: what is left then is lost.
 async fn wait(engine: &Engine, scene: Scene, sandbox: &mut Process) -> Result<(), Failure> {
-    let mut progress = Progress::new("delivered", Some(scene.deliveries));
+    let mut progress = Progress::new("delivered", Some(scene.accepted()));
     let patience = scene.propagation_ms.saturating_add(PATIENCE_MS);
     let end = clock::wall().as_millis().saturating_add(patience);
     loop {
@@ -110,11 +112,11 @@ struct Applied {
 fn account(
     scene: &Scene,
     audit: &Path,
-    accepted: &[u64],
+    accepted: &Accepted,
     ended: u64,
     mut log: Option<&mut dyn Write>,
 ) -> Result<(Row, Beside), Failure> {
-    let zero = accepted.first().copied().unwrap_or(ended);
+    let zero = accepted.get(&0).copied().unwrap_or(ended);
     let mut lines = Vec::new();
     for text in BufReader::new(File::open(audit)?).lines() {
         let seen =
@@ -135,7 +137,7 @@ fn account(
 }
 
 /// What a request was, and when its answer left. Nothing for what was no client's doing.
-fn line(seen: &Seen, accepted: &[u64], zero: u64) -> Option<(i64, Line)> {
+fn line(seen: &Seen, accepted: &Accepted, zero: u64) -> Option<(i64, Line)> {
     let out = seen.t_ms.saturating_add(seen.delay_ms);
     let (sent_ms, answered_ms) = (since(seen.t_ms, zero), since(out, zero));
     let line = match seen.path.as_str() {
@@ -147,7 +149,7 @@ fn line(seen: &Seen, accepted: &[u64], zero: u64) -> Option<(i64, Line)> {
         control if control.starts_with("/__ctl/") => return None,
         _ => {
             let delivery = seen.body.get("eventId").and_then(Value::as_str).and_then(scene::number_of)?;
-            let since = usize::try_from(delivery).ok().and_then(|at| accepted.get(at)).copied().unwrap_or(zero);
+            let since = accepted.get(&delivery).copied().unwrap_or(zero);
             Line::Request(Request {
                 sent_ms,
                 answered_ms,

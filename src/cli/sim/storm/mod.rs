@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use outlast_state::Span;
+
 use crate::cli::failure::Failure;
 use crate::cli::print;
 use crate::cli::progress::Progress;
@@ -128,7 +130,8 @@ fn scenes(args: &Args, deliveries: &[u64], propagation: &[f64], policies: &[Poli
         for seconds in propagation {
             for policy in policies {
                 let propagation_ms = millis(*seconds);
-                scenes.push(Scene { policy: *policy, deliveries: *deliveries, propagation_ms, seed: args.seed });
+                let (seed, real_time) = (args.seed, args.real_time);
+                scenes.push(Scene { policy: *policy, deliveries: *deliveries, propagation_ms, seed, real_time });
             }
         }
     }
@@ -184,12 +187,12 @@ fn tell(rows: &[Told], json: bool) -> Result<(), Failure> {
     if json {
         return print::json(&rows.iter().map(|(row, _)| row).collect::<Vec<_>>());
     }
-    let cells: Vec<[String; 8]> = rows.iter().map(cells).collect();
-    let heads = ["DELIVERIES", "PROPAGATION", "POLICY", "REFRESHES", "REFUSED", "LOST", "LAST", "REQUESTS"];
+    let cells: Vec<[String; 9]> = rows.iter().map(cells).collect();
+    let heads = ["DELIVERIES", "PROPAGATION", "POLICY", "REFRESHES", "REFUSED", "LOST", "LAST", "REQUESTS", "LONGEST"];
     print::table(heads, &cells)
 }
 
-fn cells((row, beside): &Told) -> [String; 8] {
+fn cells((row, beside): &Told) -> [String; 9] {
     [
         row.deliveries.to_string(),
         format!("{} s", row.propagation_s),
@@ -199,5 +202,6 @@ fn cells((row, beside): &Told) -> [String; 8] {
         row.lost.to_string(),
         row.last_s.map_or_else(|| "never".to_owned(), |last| format!("{last:.1} s")),
         beside.requests.to_string(),
+        Span::from_millis(beside.longest_ms).to_string(),
     ]
 }

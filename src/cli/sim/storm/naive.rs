@@ -59,7 +59,7 @@ pub(super) fn run(scene: Scene, rule: Rule, log: Option<&mut dyn Write>) -> Resu
     let mut client = Client::new(scene, rule, log)?;
     client.api.kill_token(START)?;
     for number in 0..scene.deliveries {
-        client.agenda.at(scene.comes(number), Event::Due(number));
+        client.agenda.after(scene.comes(number), Event::Due(number));
     }
     let end = START.saturating_add(HORIZON_MS);
     while !client.tries.is_empty() {
@@ -121,7 +121,7 @@ impl<'a> Client<'a> {
         let mut incoming = self.request(number)?;
         incoming.head.headers.push(("authorization".to_owned(), format!("Bearer {}", self.token)));
         let (leg, sent) = (self.api.leg(), self.agenda.now());
-        let flight = Flight { incoming, delivery: number, since: self.scene.comes(number), sent };
+        let flight = Flight { incoming, delivery: number, since: START.saturating_add(self.scene.comes(number)), sent };
         self.agenda.after(leg, Event::Arrives(Box::new(flight), again));
         Ok(())
     }
@@ -129,7 +129,7 @@ impl<'a> Client<'a> {
     /// What the shipped destination makes of the event.
     fn request(&self, number: u64) -> Result<Incoming, Failure> {
         let unfit = || Failure::new("the destination makes no request of the event");
-        let body = scene::event(number, self.scene.comes(number)).to_string();
+        let body = scene::event(number, START).to_string();
         let prepared = self.routes.prepare(None, body.as_bytes()).map_err(|_| unfit())?;
         let items = [prepared.item(DeliveryId::default(), body.as_bytes())];
         match self.destination.converse(&Conversation::begin(&items, Time::from_millis(START))) {

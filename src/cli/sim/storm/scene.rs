@@ -22,13 +22,49 @@ pub(super) struct Scene {
     pub(super) deliveries: u64,
     pub(super) propagation_ms: u64,
     pub(super) seed: u64,
+    /// Whether a second takes a second.
+    pub(super) real_time: bool,
 }
+
+/// The first token, and those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tokens {
+    life_s: u64,
+    /// How old the first one is when the first delivery comes.
+    age_s: u64,
+}
+
+impl Tokens {
+    /// A token's life at LinkedIn is 60 days. This one has had half of it.
+    const OLD: Tokens = Tokens { life_s: 60 * 86_400, age_s: 30 * 86_400 };
+
+    /// More than the 80 % of its life are over after which a token that is used is renewed, and what is left, 23 minutes, is
+    /// longer than the settle window of ten.
+    const ENDING: Tokens = Tokens { life_s: 7_200, age_s: 5_820 };
+
+    /// The same for those who wait for it: 36 s are left, and the settle window is one of [`REAL_SETTLE`].
+    const SOON: Tokens = Tokens { life_s: 200, age_s: 164 };
+
+    fn left_s(self) -> u64 {
+        self.life_s.saturating_sub(self.age_s)
+    }
+}
+
+/// The settle window of a token whose end is near, in real time.
+const REAL_SETTLE: Span = Span::from_secs(20);
+
+/// While a token comes to its end, so many ms lie between two deliveries that keep it busy.
+const LOAD_MS: u64 = 500;
+
+/// They come until so long after that end.
+const BEYOND_MS: u64 = 60_000;
+const REAL_BEYOND_MS: u64 = 10_000;
 
 /// When the first delivery comes, in ms since 1970. Any time does for which the sandbox knows the API's version.
 pub(super) const START: u64 = 1_780_000_000_000;
 
 /// All deliveries come within this.
-pub(super) const RUSH_MS: u64 = 1_000;
+const RUSH_MS: u64 = 1_000;
 
 /// After so long a run ends, whatever still waits: the retry horizon of a host.
 pub(super) const HORIZON_MS: u64 = 4 * 3_600_000;
@@ -42,9 +78,6 @@ const LEG_MS: (u64, u64) = (5, 15);
 /// What the provider takes for an answer of the API, and of the token endpoint. The way back is in it.
 const API_MS: Range = Range { min_ms: 10, max_ms: 30 };
 const TOKEN_MS: Range = Range { min_ms: 30, max_ms: 90 };
-
-/// A token's life at LinkedIn is 60 days. The first one has had half of it.
-const HALF_LIFE_S: u64 = 30 * 86_400;
 
 pub(super) const ACCESS_TOKEN: &str = "storm-access-token";
 pub(super) const REFRESH_TOKEN: &str = "storm-refresh-token";
@@ -65,18 +98,20 @@ impl Scene {
     /// Three nodes, each of which learns of a new token after a time of its own, up to the propagation: the options of a
     /// sandbox that writes its own account to `audit`.
     pub(super) fn sandbox(&self, audit: Option<&Path>) -> Value {
+        let tokens = self.tokens();
         json!({
             "seed": self.seed,
             "audit_log": audit,
             "grants": [{
                 "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
                 "access_token": ACCESS_TOKEN, "refresh_token": REFRESH_TOKEN,
-                "age_s": HALF_LIFE_S, "expires_in_s": HALF_LIFE_S,
+                "age_s": tokens.age_s, "expires_in_s": tokens.left_s(),
             }],
             "switches": {
                 "nodes": ["n1", "n2", "n3"],
                 "node_policy": "seeded_random",
                 "visibility": {"uniform": {"min_ms": 0, "max_ms": self.propagation_ms}},
+                "access_token_life_s": tokens.life_s,
                 "api_latency_ms": API_MS,
                 "token_latency_ms": TOKEN_MS,
                 // What is asked of it is counted elsewhere.
@@ -95,10 +130,62 @@ impl Scene {
         LEG_MS.0.saturating_add(hash(self.seed, number).checked_rem(width).unwrap_or(0))
     }
 
-    /// When the delivery of this number comes.
+    /// When the delivery of this number comes, in ms after the first one.
     pub(super) fn comes(&self, number: u64) -> u64 {
-        let share = number.saturating_mul(RUSH_MS).checked_div(self.deliveries).unwrap_or(0);
-        START.saturating_add(share)
+        match number.checked_sub(self.deliveries) {
+            Some(load) => load.saturating_add(1).saturating_mul(LOAD_MS),
+            None => number.saturating_mul(RUSH_MS).checked_div(self.deliveries).unwrap_or(0),
+        }
+    }
+
+    /// How many deliveries there are in all: those that the row is about, and those that keep a token busy to its end.
+    pub(super) fn accepted(&self) -> u64 {
+        if !self.is_planned() {
+            return self.deliveries;
+        }
+        let beyond = if self.real_time { REAL_BEYOND_MS } else { BEYOND_MS };
+        let lasts = self.tokens().left_s().saturating_mul(1_000).saturating_add(beyond);
+        self.deliveries.saturating_add(lasts / LOAD_MS)
+    }
+
+    /// Whether the token's end is known and near. Otherwise it is dead, and nobody was told.
+    pub(super) fn is_planned(&self) -> bool {
+        self.policy == Policy::MakeBeforeBreak
+    }
+
+    fn tokens(&self) -> Tokens {
+        match (self.is_planned(), self.real_time) {
+            (false, _) => Tokens::OLD,
+            (true, false) => Tokens::ENDING,
+            (true, true) => Tokens::SOON,
+        }
+    }
+
+    /// The engine as it ships, but for the addresses of its provider.
+    pub(super) fn engine(&self, builder: Builder, token_url: &str, api: &str) -> Result<Builder, Failure> {
+        let address = |text: &str| Url::parse(text).map_err(|why| Failure::new(why.to_string()));
+        let mut profile = Profile::linkedin();
+        profile.token_url = address(token_url)?;
+        profile.audience = Audience::of([&address(api)?]);
+        if self.is_planned() && self.real_time {
+            profile.settle = REAL_SETTLE;
+        }
+        let oauth = OAuth::new(profile, CLIENT_ID, Secret::new(CLIENT_SECRET));
+        let endpoint = Endpoint::new(destination(api)?).credential(CREDENTIAL).concurrency(CONCURRENCY);
+        Ok(builder.credential(CREDENTIAL, oauth).destination(DESTINATION, endpoint))
+    }
+
+    /// What the engine is told of the grant at `now`.
+    pub(super) fn grant(&self, now: Time) -> Authorisation {
+        let tokens = self.tokens();
+        let age = Span::from_secs(tokens.age_s);
+        Authorisation {
+            access: Secret::new(ACCESS_TOKEN),
+            refresh: Some(Secret::new(REFRESH_TOKEN)),
+            issued: Some(Time::from_millis(now.as_millis().saturating_sub(age.as_millis()))),
+            expires: Some(now.after(Span::from_secs(tokens.left_s()))),
+            refresh_expires: None,
+        }
     }
 }
 
@@ -127,29 +214,6 @@ pub(super) fn destination(api: &str) -> Result<Conversions, Failure> {
         .batch_size(1)
         .build()
         .map_err(|why| Failure::new(format!("the destination is not sound: {why}")))
-}
-
-/// The engine as it ships, but for the addresses of its provider.
-pub(super) fn engine(builder: Builder, token_url: &str, api: &str) -> Result<Builder, Failure> {
-    let address = |text: &str| Url::parse(text).map_err(|why| Failure::new(why.to_string()));
-    let mut profile = Profile::linkedin();
-    profile.token_url = address(token_url)?;
-    profile.audience = Audience::of([&address(api)?]);
-    let oauth = OAuth::new(profile, CLIENT_ID, Secret::new(CLIENT_SECRET));
-    let endpoint = Endpoint::new(destination(api)?).credential(CREDENTIAL).concurrency(CONCURRENCY);
-    Ok(builder.credential(CREDENTIAL, oauth).destination(DESTINATION, endpoint))
-}
-
-/// What the engine is told of the grant at `now`.
-pub(super) fn grant(now: Time) -> Authorisation {
-    let half = Span::from_secs(HALF_LIFE_S);
-    Authorisation {
-        access: Secret::new(ACCESS_TOKEN),
-        refresh: Some(Secret::new(REFRESH_TOKEN)),
-        issued: Some(Time::from_millis(now.as_millis().saturating_sub(half.as_millis()))),
-        expires: Some(now.after(half)),
-        refresh_expires: None,
-    }
 }
 
 /// The delivery of this number, as a source sends it `at` this time.
