@@ -11,6 +11,8 @@ pub mod doctor;
 pub mod exchange;
 pub mod guard;
 pub mod http;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod life;
 pub mod oauth;
 pub mod route;
 #[cfg(feature = "cli")]

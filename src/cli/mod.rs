@@ -19,6 +19,7 @@ mod plot;
 mod print;
 mod progress;
 mod redrive;
+mod rule;
 mod sandbox;
 mod schema;
 mod select;
@@ -27,6 +28,7 @@ mod serve;
 mod session;
 mod show;
 mod signals;
+mod sim;
 pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,7 @@ const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which
 const EXAMPLES: &str = "Examples:
   outlast demo                             watch it survive a dead token and a crash
   outlast bench --quick                    what it costs on this machine, in under a minute
+  outlast sim storm                        what rules for refused tokens do, in simulated time
   outlast init                             write outlast.toml and a key file
   outlast check                            verify the configuration
   outlast auth import acme --file t.json   give a credential its tokens
@@ -74,6 +77,7 @@ Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
 enum Command {
     Demo(demo::Args),
     Bench(bench::Args),
+    Sim(sim::Args),
     Init(init::Args),
     Check(check::Args),
     Try(try_event::Args),
@@ -129,6 +133,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Sim(args) => sim::run(args).await,
         Command::Init(args) => init::run(config, &args),
         Command::Check(args) => check::run(config, &args).await,
         Command::Linkedin(args) => linkedin::run(config, args).await,
