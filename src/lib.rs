@@ -14,6 +14,8 @@ pub mod http;
 #[cfg(any(feature = "cli", feature = "verify"))]
 pub mod life;
 pub mod oauth;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod rehearsal;
 pub mod route;
 #[cfg(feature = "cli")]
 pub mod sample;

@@ -17,6 +17,7 @@ mod log;
 mod pause;
 mod plot;
 mod print;
+mod profile;
 mod progress;
 mod redrive;
 mod rule;
@@ -96,6 +97,7 @@ enum Command {
     Doctor(doctor::Args),
     Export(backup::ExportArgs),
     Import(backup::ImportArgs),
+    Profile(profile::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -152,6 +154,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Export(args) => backup::export(config, &args),
         Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),
+        Command::Profile(args) => profile::run(&args),
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

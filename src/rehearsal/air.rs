@@ -1,7 +1,6 @@
 //! What is between the engine and the provider: requests and answers on their way, and the engine's turns.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use outlast_state::Time;
 

@@ -6,6 +6,7 @@
 //! profile gets along with a provider that keeps it.
 
 mod air;
+mod pair;
 mod scenes;
 mod stage;
 #[cfg(test)]

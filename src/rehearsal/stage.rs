@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use outlast_state::{DeliveryId, Span, Time};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::air::{Air, Event};
+use super::pair::Pair;
 use crate::destination::http::{Declared, Dedupe, Description, Means, Place, Row};
 use crate::exchange::Method;
 use crate::guard::Audience;
 use crate::life::{Life, Reply};
-use crate::oauth::{Client, Profile};
-use crate::sandbox::{GrantSeed, Options, Provider, Summary, Switches, Visibility};
+use crate::oauth::{Assertion, Client, GrantKind, Profile};
+use crate::sandbox::{
+    Action, GrantSeed, Issued, Matcher, Options, Provider, Rule, Signer, Summary, Switches, Visibility,
+};
 use crate::store::memory::MemoryStore;
 use crate::{Authorisation, Builder, Endpoint, Engine, OAuth, Parcel, Secret};
 
@@ -42,6 +45,10 @@ pub(super) struct Stage {
     /// The time of the last delivery.
     delivered_at: u64,
     applied: u64,
+    /// The grant that it began with.
+    grant: u32,
+    /// How many tokens were handed out without being asked for.
+    handed: usize,
 }
 
 /// A grant that exists when a scene begins.
@@ -57,9 +64,13 @@ impl Stage {
     pub(super) fn set(profile: &Profile, begun: &Begun) -> Result<Stage, String> {
         let mut options = Options::playing(profile.clone());
         options.seed = 7;
-        let mut provider = Provider::new(options, BEGIN).map_err(|why| format!("the provider cannot be set up: {why}"))?;
+        let signer = Pair::make()?;
+        options.switches.signers =
+            vec![Signer { issuer: CLIENT.0.to_owned(), public_key: signer.public, key_id: None }];
+        let mut provider =
+            Provider::new(options, BEGIN).map_err(|why| format!("the provider cannot be set up: {why}"))?;
         let profile = here(profile);
-        let builder = builder(&profile)?;
+        let builder = builder(&profile, &signer.private)?;
         let store = Arc::new(MemoryStore::new());
         let life = Life::open(builder, store.clone(), 7, Time::from_millis(BEGIN)).map_err(|why| why.to_string())?;
         let seed = GrantSeed {
@@ -81,17 +92,17 @@ impl Stage {
             ids: Vec::new(),
             delivered_at: BEGIN,
             applied: 0,
+            grant: issued.grant,
+            handed: 1,
         };
-        let whole = Time::from_millis(BEGIN);
         let born = Time::from_millis(BEGIN.saturating_sub(begun.age.as_millis()));
-        let _ = whole;
         stage.authorise(&profile, &issued, born)?;
         Ok(stage)
     }
 
     /// Gives the engine a grant.
-    fn authorise(&mut self, profile: &Profile, issued: &crate::sandbox::Issued, born: Time) -> Result<(), String> {
-        let renewable = profile.grant == crate::oauth::GrantKind::AuthorizationCode;
+    fn authorise(&mut self, profile: &Profile, issued: &Issued, born: Time) -> Result<(), String> {
+        let renewable = profile.grant == GrantKind::AuthorizationCode;
         let refresh = renewable.then(|| Secret::new(issued.refresh_token.expose()));
         let grant = Authorisation {
             access: Secret::new(issued.access_token.expose()),
@@ -118,15 +129,35 @@ impl Stage {
             ..GrantSeed::default()
         };
         let issued = self.provider.issue(&seed, self.now).map_err(|why| why.to_string())?;
+        self.handed = self.handed.saturating_add(1);
         self.authorise(&here(profile), &issued, Time::from_millis(self.now))
     }
 
+    /// The grant that it began with.
+    pub(super) fn grant(&self) -> u32 {
+        self.grant
+    }
+
+    /// How many tokens were asked for and minted, whatever became of the answer.
+    pub(super) fn minted(&self) -> u64 {
+        let tokens = self.provider.token_list();
+        let all = tokens.get("access").and_then(Value::as_array).map_or(0, Vec::len);
+        u64::try_from(all.saturating_sub(self.handed)).unwrap_or(u64::MAX)
+    }
+
+    /// The next answer of the token endpoint does not arrive. A token was minted all the same.
+    pub(super) fn lose_a_token_answer(&mut self) -> Result<(), String> {
+        let when = Matcher { path: Some("/oauth/v2/accessToken".to_owned()), uses: Some(1), ..Matcher::default() };
+        let rule = Rule { name: None, when, action: Action::ResetAfterApply };
+        self.provider.set_faults(&[rule]).map_err(|why| why.to_string())
+    }
+
     /// Hands so many events to the engine.
-    pub(super) fn submit(&mut self, events: usize) -> Result<(), String> {
+    pub(super) fn submit(&mut self, events: u64) -> Result<(), String> {
         for _ in 0..events {
             let number = self.submitted.len().saturating_add(self.ids.len());
             let body = json!({ "email": format!("person-{number}@example.org") }).to_string();
-            let parcel = Parcel::new(NAME, body.into_bytes());
+            let parcel = Parcel::to(NAME).bytes(body);
             self.submitted.push(self.life.submit(parcel));
         }
         self.pump()?;
@@ -214,7 +245,8 @@ impl Stage {
 
     /// What the first event that is not delivered waits for, or was given up for, in the engine's words.
     pub(super) fn stuck(&mut self) -> String {
-        let stories: BTreeMap<DeliveryId, Vec<String>> = self.ids.clone().into_iter().map(|id| (id, self.why(id))).collect();
+        let stories: BTreeMap<DeliveryId, Vec<String>> =
+            self.ids.clone().into_iter().map(|id| (id, self.why(id))).collect();
         let undone = |story: &&Vec<String>| !story.iter().any(|line| line.contains("Done"));
         stories.values().find(undone).map_or_else(String::new, |story| story.join("; "))
     }
@@ -240,14 +272,20 @@ fn here(profile: &Profile) -> Profile {
     profile
 }
 
-fn builder(profile: &Profile) -> Result<Builder, String> {
+fn builder(profile: &Profile, key: &Secret) -> Result<Builder, String> {
     let mut description = Description::new(Method::Post, API);
     description.bearer = true;
     description.dedupe = Some(Dedupe { place: Place::Header("idempotency-key".to_owned()), value: None });
     let scope_missing = profile.lacks_scope.iter().map(|rule| Row { rule: rule.clone(), means: Means::NotYet });
     description.answers = scope_missing.collect();
     let destination = Declared::mapped(description).map_err(|why| format!("the destination cannot be made: {why}"))?;
-    let oauth = OAuth::of(profile.clone(), Client::new(CLIENT.0, Secret::new(CLIENT.1)));
+    let client = if profile.grant == GrantKind::JwtBearer {
+        let assertion = Assertion::new(CLIENT.0, key).map_err(|why| why.to_string())?;
+        Client::signing(assertion.audience(format!("{ORIGIN}oauth/v2/accessToken")))
+    } else {
+        Client::new(CLIENT.0, Secret::new(CLIENT.1))
+    };
+    let oauth = OAuth::of(profile.clone(), client);
     let endpoint = Endpoint::new(destination).credential(NAME).concurrency(CONCURRENCY);
     let builder = Life::describe(Engine::builder("rehearsal"));
     Ok(builder.credential(NAME, oauth).destination(NAME, endpoint))
