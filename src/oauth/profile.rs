@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use outlast_state::Span;
 use url::Url;
 
-use crate::exchange::{Answer, Rule};
+use crate::exchange::{Answer, Carrier, Rule};
 use crate::guard::Audience;
 
 /// One OAuth provider and its API. Every field may be overridden: `Profile { settle, ..Profile::linkedin() }`.
@@ -21,6 +21,8 @@ pub struct Profile {
     pub token_shape: TokenShape,
     /// Where a human is sent to consent (RFC 6749, section 3.1), if the provider has such a page.
     pub authorize_url: Option<Url>,
+    /// Whether a consent is bound to who asked for it by PKCE (RFC 7636). Off only for a provider that refuses it.
+    pub pkce: bool,
     /// Where tokens are inspected (RFC 7662), if the provider offers it.
     pub introspect_url: Option<Url>,
     /// Where tokens are revoked (RFC 7009), if the provider offers it.
@@ -137,20 +139,6 @@ pub enum AssertionIn {
     Bearer,
 }
 
-/// Where in a request the token stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// `authorization: Bearer TOKEN` (RFC 6750, section 2.1).
-    Bearer,
-    /// A header of the provider's own.
-    Header {
-        /// Its name, in lower case.
-        name: String,
-        /// What stands before the token, with its blank; often nothing.
-        prefix: String,
-    },
-}
-
 /// What a refresh does to the refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
@@ -185,7 +173,8 @@ impl Profile {
     /// at most 90 days, introspection. Reported by users: new tokens are refused for seconds to ten minutes, hence the
     /// settle window; any 401 may be such a refusal, and its body cannot tell. Not documented: whether a refresh changes
     /// the refresh token, how long event ids are remembered (so no window is claimed), the revocation endpoint (so none
-    /// is named).
+    /// is named). Reported by many clients: a token request of a client with a secret that also has a PKCE verifier is
+    /// answered 401 `invalid_client`, so none is sent.
     ///
     /// # Panics
     /// Never: its addresses are constants.
@@ -194,6 +183,7 @@ impl Profile {
         let api = constant("https://api.linkedin.com/rest");
         Profile {
             authorize_url: Some(constant("https://www.linkedin.com/oauth/v2/authorization")),
+            pkce: false,
             introspect_url: Some(constant("https://www.linkedin.com/oauth/v2/introspectToken")),
             settle: Span::from_secs(10 * MINUTE),
             access_life: Span::from_secs(60 * DAY),
@@ -218,6 +208,7 @@ impl Profile {
             token_url,
             token_shape: TokenShape::default(),
             authorize_url: None,
+            pkce: true,
             introspect_url: None,
             revoke_url: None,
             client_auth: ClientAuth::Form,

@@ -2,10 +2,11 @@
 
 use super::accounts::{self, AdAccount};
 use super::choices::{
-    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, RotateRefresh, Span, Supersede, Visibility,
+    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, Pkce, RotateRefresh, Span, Supersede, Visibility,
 };
 use super::faults::Rule;
 use super::field::{self, FieldError};
+use super::own::Signer;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +26,8 @@ pub struct Options {
     pub clock: ClockMode,
     /// The audit log's file. Lines are appended; the file is created if it is missing.
     pub audit_log: Option<PathBuf>,
+    /// Applications that are known before they have a grant, with their secrets; an empty secret for one that has none.
+    pub clients: BTreeMap<String, Secret>,
     /// Grants that exist at the start. Their tokens are visible everywhere.
     pub grants: Vec<GrantSeed>,
     /// How the provider behaves.
@@ -133,6 +136,16 @@ pub struct Switches {
     pub refresh_token_life_s: u64,
     /// Life of an authorisation code.
     pub code_life_s: u64,
+    /// The addresses that the consent page sends people to, to the letter but for a port of 127.0.0.1; any if absent.
+    pub redirect_uris: Option<BTreeSet<String>>,
+    /// Whether people refuse on the consent page.
+    pub consent_refused: bool,
+    /// Scopes that no application may ask for.
+    pub refused_scopes: BTreeSet<String>,
+    /// What a client with a secret may say about PKCE.
+    pub pkce: Pkce,
+    /// Who may sign assertions.
+    pub signers: Vec<Signer>,
     /// How long every API answer takes.
     pub api_latency_ms: Span,
     /// How long every answer of the token endpoint takes.
@@ -216,6 +229,9 @@ impl Switches {
         if self.max_elements == 0 {
             return Err(FieldError::new("max_elements", "must be at least 1"));
         }
+        if let Some(problem) = self.signers.iter().find_map(Signer::objection) {
+            return Err(FieldError::new("signers", problem));
+        }
         accounts::check(&self.ad_accounts).map_err(|error| error.under("ad_accounts"))?;
         self.api_latency_ms.check("api_latency_ms")?;
         self.token_latency_ms.check("token_latency_ms")
@@ -231,6 +247,7 @@ impl Default for Options {
             seed: 0,
             clock: ClockMode::Real,
             audit_log: None,
+            clients: BTreeMap::new(),
             grants: Vec::new(),
             switches: Switches::default(),
             faults: Vec::new(),
@@ -274,6 +291,11 @@ impl Default for Switches {
             access_token_life_s: 60 * DAY_S,
             refresh_token_life_s: 365 * DAY_S,
             code_life_s: 1800,
+            redirect_uris: None,
+            consent_refused: false,
+            refused_scopes: BTreeSet::new(),
+            pkce: Pkce::Refused,
+            signers: Vec::new(),
             api_latency_ms: Span::default(),
             token_latency_ms: Span::default(),
             batch_mode: BatchMode::ElementStatuses,
