@@ -14,6 +14,8 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// What it signs, where its grant is a signed assertion.
     pub assertion: Option<Arc<Assertion>>,
+    /// Where its provider sends people back to after their consent, to the letter as it is registered there.
+    pub redirect_uri: Option<String>,
     /// What else its token requests say, such as an `audience`. Not in refreshes.
     pub parameters: Vec<(String, String)>,
 }

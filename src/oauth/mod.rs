@@ -4,6 +4,7 @@ mod assertion;
 mod client;
 #[cfg(feature = "login")]
 mod consent;
+mod mint;
 mod profile;
 mod refresh;
 mod request;
@@ -13,6 +14,7 @@ pub use assertion::{Assertion, AssertionError};
 pub use client::Client;
 #[cfg(feature = "login")]
 pub use consent::{Code, Consent, NoCode, NoConsent};
+pub use mint::mint;
 pub use profile::{AssertionIn, ClientAuth, Evidence, GrantKind, Profile, Rotation, TokenShape};
 pub use refresh::{Asked, Minted, Outcome, read, refresh};
 pub(crate) use request::{mint_form, refresh_form, revoke_form};
