@@ -39,6 +39,7 @@ mod recover;
 mod routing;
 mod secret;
 mod span;
+mod table;
 mod unix;
 mod view;
 

@@ -114,7 +114,7 @@ impl Asking {
                 refresh_expires: minted.refresh_expires_in.map_or(self.grant.refresh_expires, |life| now.after(life)),
             },
         };
-        let grant_ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
+        let ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
         let vault = &self.vault;
         let sealed = vault
             .seal_access(name, epoch, &minted.access)
@@ -123,7 +123,7 @@ impl Asking {
             Ok((sealed_token, sealed_grant)) => RenewalEnding::Renewed(Brought {
                 issued: now,
                 expires,
-                grant_ends,
+                ends,
                 sealed_token,
                 sealed_grant,
                 token: minted.access,

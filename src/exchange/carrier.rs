@@ -16,6 +16,17 @@ pub enum Carrier {
 }
 
 impl Carrier {
+    /// The carrier of these two, each of which has a default: `authorization`, and `Bearer ` in it.
+    pub(crate) fn of(header: Option<String>, prefix: Option<String>) -> Self {
+        let name = header.unwrap_or_else(|| "authorization".to_owned());
+        let usual = if name == "authorization" { "Bearer " } else { "" };
+        let prefix = prefix.unwrap_or_else(|| usual.to_owned());
+        match (name.as_str(), prefix.as_str()) {
+            ("authorization", "Bearer ") => Carrier::Bearer,
+            _ => Carrier::Header { name, prefix },
+        }
+    }
+
     /// The header's name and what stands in it before the token.
     pub(crate) fn header(&self) -> (&str, &str) {
         match self {

@@ -31,6 +31,29 @@ impl Rule {
         Rule { pointer: Some(pointer.to_owned()), values, ..self }
     }
 
+    /// The row as people write it: `status` is one such as `409` or two such as `400-499`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to write.
+    pub(crate) fn written(status: &str, pointer: Option<String>, values: Vec<String>) -> Result<Self, String> {
+        let (first, last) = status.split_once('-').unwrap_or((status, status));
+        let number = |part: &str| part.trim().parse::<u16>().ok().filter(|status| (100..=599).contains(status));
+        let range = number(first).zip(number(last)).filter(|(first, last)| first <= last);
+        let (first, last) = range.ok_or_else(|| {
+            format!("status `{status}` is not one; write a status such as 409, or two such as 400-499")
+        })?;
+        if pointer.is_none() != values.is_empty() {
+            return Err("`pointer` and `values` belong together; write both, or leave both out".to_owned());
+        }
+        Ok(Rule { status: first..=last, pointer, values })
+    }
+
+    /// Its statuses, as [`Rule::written`] reads them.
+    pub(crate) fn statuses(&self) -> String {
+        let (first, last) = (self.status.start(), self.status.end());
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    }
+
     /// Whether it is about this answer.
     #[must_use]
     pub fn matches(&self, answer: &Answer) -> bool {

@@ -55,6 +55,12 @@ pub(crate) fn mint_form(profile: &Profile, client: &Client, now: Time) -> Result
     }
 }
 
+/// Asks about an access token (RFC 7662, section 2.1). Who asks proves itself as for a token.
+pub(crate) fn inspect_form(profile: &Profile, client: &Client, token: &Secret) -> Form {
+    let form = Form::default().field("token", token).field("token_type_hint", &Secret::new("access_token"));
+    identified(form, profile, client)
+}
+
 /// Ends a token at the provider (RFC 7009, section 2.1).
 pub(crate) fn revoke_form(profile: &Profile, client: &Client, token: &Secret, hint: &'static str) -> Form {
     let form = Form::default().field("token", token).field("token_type_hint", &Secret::new(hint));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
+pub use self::inspecting::Inspecting;
+
 use super::wire::Outgoing;
 use crate::driver::acts::{Act, Renewal, Shipment, Turn};
 use crate::driver::conversation::{Ended, Next, Talk, report};
@@ -13,7 +15,7 @@ use crate::driver::heart::{Gathering, Heart};
 use crate::driver::marks::Marks;
 use crate::driver::renewal::Asking;
 use crate::driver::{Ask, Heard, Look};
-use crate::exchange::{Answer, Method, NoAnswer, Request};
+use crate::exchange::{Answer, NoAnswer, Request};
 use crate::oauth::{Client, Profile};
 use crate::recover::{self, Recovered};
 use crate::route::Event;
@@ -22,6 +24,8 @@ use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
+
+mod inspecting;
 
 /// One life of an engine, from the opening of its store to whatever ends it.
 pub struct Life {
@@ -71,6 +75,8 @@ pub enum Deed {
     Send(Box<Sending>),
     /// A token request to be made.
     Renew(Box<Renewing>),
+    /// A question about a token to be asked of its issuer.
+    Inspect(Box<Inspecting>),
 }
 
 impl Life {
@@ -249,6 +255,10 @@ impl Life {
                 let talk = Talk::begin(self.store.as_ref(), self.vault.as_deref(), &mut shipment, spoken_to);
                 Deed::Send(Box::new(Sending { shipment, talk: Some(talk), asked: None }))
             }
+            Act::Inspect(inspection) => {
+                let profile = Arc::clone(self.heart.machines.settings.profiles.get(&inspection.credential)?);
+                Deed::Inspect(Box::new(Inspecting { inspection, profile }))
+            }
             Act::Renew(renewal) => {
                 let profile = Arc::clone(self.heart.machines.settings.profiles.get(&renewal.credential)?);
                 let asking = {
@@ -368,12 +378,7 @@ impl Renewing {
     pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
         match self.asking.take()? {
             Ok(asking) => {
-                let form = asking.form();
-                let kind = ("content-type".to_owned(), form.content_type().to_owned());
-                let client = form.authorization().map(|it| ("authorization".to_owned(), it.reveal().to_owned()));
-                let headers = [kind].into_iter().chain(client);
-                let outgoing =
-                    Outgoing::new(Method::Post.as_str(), &self.profile.token_url, headers, &form.encoded());
+                let outgoing = Outgoing::form(&self.profile.token_url, asking.form());
                 self.asking = Some(Ok(asking));
                 Some(outgoing)
             }
