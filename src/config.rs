@@ -2,6 +2,7 @@
 
 mod credentials;
 mod destinations;
+mod means;
 mod routes;
 mod schema;
 mod store;
@@ -179,14 +180,30 @@ impl Config {
             builder = builder.vault_key(source.key().map_err(|why| Error::configuration(format!("vault: {why}")))?);
         }
         for (name, credential) in &self.credentials {
-            let secret = credential.client_secret.clone();
-            let profile = self.profile(name, credential);
-            builder = builder.credential(name, OAuth::new(profile, &credential.client_id, secret));
+            builder = builder.credential(name, self.described(name, credential));
         }
         Ok(self
             .destinations
             .iter()
             .fold(builder, |builder, (name, destination)| builder.destination(name, destination.endpoint())))
+    }
+
+    fn described(&self, name: &str, credential: &Credential) -> OAuth {
+        let fixed = credential.fixed.clone();
+        OAuth { fixed, ..OAuth::of(self.profile(name, credential), credential.client.clone()) }
+    }
+
+    /// One credential as an engine has it.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub(crate) fn oauth(&self, name: &str) -> Result<OAuth, Error> {
+        let credential = self.credentials.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.credentials.keys().map(String::as_str).collect();
+            let message = format!("credential: there is none named {name:?}; configured: {}", known.join(", "));
+            Error::new(crate::ErrorKind::Unknown, message)
+        })?;
+        Ok(self.described(name, credential))
     }
 
     /// Describes no more than the destinations and their routes: enough to try events.

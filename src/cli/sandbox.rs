@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// Whose provider it is: a profile that ships, or a file in TOML [default: LinkedIn's]
     #[arg(long, value_name = "NAME", conflicts_with = "options")]
     profile: Option<String>,
+    /// Know this application before it has a grant
+    #[arg(long, value_name = "ID:SECRET", value_parser = client)]
+    client: Vec<(String, String)>,
     /// Options, grants, switches and fault rules as JSON; arguments win over it
     #[arg(long, value_name = "FILE")]
     options: Option<PathBuf>,
@@ -110,6 +113,7 @@ fn options(args: Args) -> Result<Options, Failure> {
     let switches = &mut options.switches;
     switches.segment_ready_delay_ms = args.segment_ready.unwrap_or(switches.segment_ready_delay_ms);
     switches.finder_delay_ms = args.segment_found.unwrap_or(switches.finder_delay_ms);
+    options.clients.extend(args.client.into_iter().map(|(id, secret)| (id, secret.into())));
     options.seed = args.seed.unwrap_or(options.seed);
     options.api_listen = args.listen.unwrap_or(options.api_listen);
     options.control_listen = args.control_listen.unwrap_or(options.control_listen);
@@ -126,6 +130,11 @@ fn read(path: &Path) -> Result<Options, Failure> {
     };
     let options: serde_json::Value = serde_json::from_str(&text).map_err(|why| wrong(&why))?;
     Options::from_json(&options).map_err(|why| wrong(&why))
+}
+
+fn client(written: &str) -> Result<(String, String), String> {
+    let (id, secret) = written.split_once(':').filter(|(id, _)| !id.is_empty()).ok_or("write it as ID:SECRET")?;
+    Ok((id.to_owned(), secret.to_owned()))
 }
 
 fn milliseconds(written: &str) -> Result<u64, String> {
@@ -167,6 +176,9 @@ mod tests {
             (switches.segment_ready_delay_ms, switches.finder_delay_ms, switches.nodes.len()),
             (30_000, 1500, 2)
         );
+        let clients = read(&["--client", "app:hush:1", "--client", "public:"]).clients;
+        let clients: Vec<(&str, &str)> = clients.iter().map(|(id, secret)| (id.as_str(), secret.expose())).collect();
+        assert_eq!(clients, [("app", "hush:1"), ("public", "")]);
         assert_eq!(read(&[]).switches, crate::sandbox::Switches::default());
         let wrong = <Line as clap::Parser>::try_parse_from(["outlast", "--segment-ready", "soon"]);
         assert!(wrong.err().is_some_and(|why| why.to_string().contains("soon")));

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::beside;
+use super::means::{self, Means, Places};
 use crate::guard::Guard;
-use crate::oauth::{GrantKind, Profile};
+use crate::oauth::{Carrier, Client, GrantKind, Profile};
 use crate::secret::Secret;
 use crate::table::{Document, Section, suggestion};
 
 /// A table `[credential.NAME]`: its profile with what the table overrides, and the client.
 pub(crate) struct Credential {
     pub(crate) profile: Profile,
-    pub(crate) client_id: String,
-    pub(super) client_secret: Secret,
+    pub(crate) client: Client,
+    /// The token, where it is a configured one.
+    pub(super) fixed: Option<Secret>,
 }
 
 /// The profiles that a file has of its own, and the way to those beside it.
@@ -46,19 +48,12 @@ impl<'a> Profiles<'a> {
             // What may stand here is known, whatever is wrong with the profile.
             self.overridden(&mut section, Profile::bare(""));
         }
-        let client_id = section.text("client_id");
-        let client_secret = section.text("client_secret");
-        let client_id =
-            section.needed("client_id", client_id, "write the client's id, or \"${NAME}\" for the environment");
-        let client_secret = section.needed(
-            "client_secret",
-            client_secret,
-            "write client_secret = \"${NAME}\" and set NAME in the environment",
-        );
+        let places = Places { file: self.file, environment: self.environment };
+        let means = means::read(&mut section, overridden.as_ref(), &places);
         let profile = overridden.filter(|profile| is_whole(&section, profile));
         section.close();
-        let client_secret = Secret::new(client_secret?);
-        Some(Credential { profile: profile?, client_id: client_id?, client_secret })
+        let Means { client, fixed } = means?;
+        Some(Credential { profile: profile?, client, fixed })
     }
 
     /// The profile that `profile` names: one of this file, one that ships, or a file.
@@ -110,6 +105,9 @@ impl<'a> Profiles<'a> {
     fn overridden(&self, section: &mut Section<'_>, profile: Profile) -> Profile {
         let (token_url, authorize_url) = (section.url("token_url"), section.url("authorize_url"));
         let (settle, scopes) = (section.span("settle"), section.texts("scopes"));
+        let (grant, pkce) = (section.one_of("grant", &GrantKind::NAMES.map(|(name, _)| name)), section.flag("pkce"));
+        let grant = grant.and_then(|name| GrantKind::NAMES.iter().find(|(known, _)| *known == name));
+        let carrier = Carrier::read(section);
         for (key, url) in [("token_url", &token_url), ("authorize_url", &authorize_url)] {
             if let Some(url) = url {
                 section.check_line(key, url, self.guard);
@@ -120,6 +118,9 @@ impl<'a> Profiles<'a> {
             authorize_url: authorize_url.or(profile.authorize_url),
             settle: settle.unwrap_or(profile.settle),
             scopes: scopes.unwrap_or(profile.scopes),
+            grant: grant.map_or(profile.grant, |(_, grant)| *grant),
+            pkce: pkce.unwrap_or(profile.pkce),
+            carrier: carrier.unwrap_or(profile.carrier),
             ..profile
         }
     }

@@ -64,7 +64,7 @@ fn a_sound_file_says_what_it_says() {
         Limits { live: 1000, time_to_live: Span::from_secs(600), request: Span::from_millis(500), ..Limits::default() };
     assert_eq!(config.limits, expected);
     let credential = config.credentials.get("acme").unwrap();
-    assert_eq!((credential.profile.name.as_str(), credential.client_id.as_str()), ("linkedin", "value of LI_ID"));
+    assert_eq!((credential.profile.name.as_str(), credential.client.id.as_str()), ("linkedin", "value of LI_ID"));
     let profile = config.profile("acme", credential);
     assert_eq!(profile.settle, Span::from_secs(30));
     assert_eq!(profile.token_url.port(), Some(9));

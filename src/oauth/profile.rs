@@ -14,11 +14,11 @@ mod written;
 use outlast_state::Span;
 use url::Url;
 
-use crate::exchange::{Answer, Rule};
+use crate::exchange::{Answer, Carrier, Rule};
 use crate::guard::Audience;
 
 pub use file::ProfileError;
-pub use kinds::{AssertionIn, Carrier, ClientAuth, Evidence, GrantKind, Rotation, TokenShape};
+pub use kinds::{AssertionIn, ClientAuth, Evidence, GrantKind, Rotation, TokenShape};
 
 /// One OAuth provider and its API. Every field may be overridden: `Profile { settle, ..Profile::linkedin() }`.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Profile {
     pub token_shape: TokenShape,
     /// Where a human is sent to consent (RFC 6749, section 3.1), if the provider has such a page.
     pub authorize_url: Option<Url>,
+    /// Whether a consent is bound to who asked for it by PKCE (RFC 7636). Off only for a provider that refuses it.
+    pub pkce: bool,
     /// Where tokens are inspected (RFC 7662), if the provider offers it.
     pub introspect_url: Option<Url>,
     /// Where tokens are revoked (RFC 7009), if the provider offers it.

@@ -93,6 +93,18 @@ pub enum DeadRefreshError {
     InvalidRequest,
 }
 
+/// What a client with a secret may say about PKCE when it redeems a code. One without a secret may always prove itself so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pkce {
+    /// Nothing: a verifier is answered with 401 `invalid_client`. Reported of `LinkedIn` by many clients.
+    Refused,
+    /// What it likes; a challenge must be met.
+    Optional,
+    /// There is no code without it.
+    Required,
+}
+
 /// How a batch of conversions with bad elements is answered. Both are reported from the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

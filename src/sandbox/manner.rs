@@ -1,10 +1,11 @@
 //! How a provider speaks that a profile describes: its paths, where clients and tokens stand, how it refuses, what its token
 //! endpoint answers. The provider itself speaks `LinkedIn`'s way: requests are translated into that, and answers back.
 
+use super::consent;
 use super::oauth::{INTROSPECT_PATH, PREFIX, REVOKE_PATH, TOKEN_PATH};
 use super::wire::{Answer, Head};
 use crate::exchange::{Rule, put};
-use crate::oauth::{AssertionIn, Carrier, Profile, TokenShape};
+use crate::oauth::{AssertionIn, Profile, TokenShape};
 use serde_json::Value;
 use std::borrow::Cow;
 use url::form_urlencoded::Serializer;
@@ -39,15 +40,13 @@ impl Manner {
 
     pub(super) fn of(profile: &Profile) -> Self {
         let endpoints = [
+            (profile.authorize_url.as_ref(), consent::PATH),
             (Some(&profile.token_url), TOKEN_PATH),
             (profile.introspect_url.as_ref(), INTROSPECT_PATH),
             (profile.revoke_url.as_ref(), REVOKE_PATH),
         ];
         let paths = endpoints.into_iter().filter_map(|(url, here)| Some((url?.path().to_owned(), here)));
-        let (header, prefix) = match &profile.carrier {
-            Carrier::Bearer => ("authorization", "Bearer "),
-            Carrier::Header { name, prefix } => (name.as_str(), prefix.as_str()),
-        };
+        let (header, prefix) = profile.carrier.header();
         Self {
             paths: paths.collect(),
             header: header.to_owned(),

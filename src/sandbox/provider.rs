@@ -190,6 +190,9 @@ impl Provider {
         (self.start, self.turns, self.before) = (now, 0, self.seq);
         self.life = self.life.saturating_add(1);
         let mint = Mint { seed: self.initial.seed, switches: &self.switches, now };
+        for (id, secret) in &self.initial.clients {
+            self.tokens.register(id, secret);
+        }
         for (index, seed) in self.initial.grants.iter().enumerate() {
             if let Some((member, problem)) = self.tokens.objection(seed) {
                 return Err(FieldError::new(format!("grants[{index}].{member}"), problem));

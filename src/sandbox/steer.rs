@@ -96,6 +96,7 @@ impl Provider {
             redirect_uri: consent.redirect_uri,
             member: consent.member.unwrap_or_else(|| format!("member-{}", ordinal(self.tokens.grants.len()))),
             scope: consent.scope.unwrap_or_else(|| GrantSeed::default().scope),
+            challenge: None,
             expires: now_ms.saturating_add(seconds(self.switches.code_life_s)),
         };
         let mint = super::tokens::Mint { seed: self.initial.seed, switches: &self.switches, now: now_ms };

@@ -77,6 +77,8 @@ pub(super) struct Code {
     pub(super) redirect_uri: String,
     pub(super) member: String,
     pub(super) scope: String,
+    /// The hash of the verifier that must come with it.
+    pub(super) challenge: Option<String>,
     pub(super) expires: u64,
 }
 
@@ -151,6 +153,20 @@ impl Tokens {
     /// Whether the application is known and this is its secret.
     pub(super) fn is_client(&self, id: &str, secret: &str) -> bool {
         self.clients.get(id).is_some_and(|known| known.expose() == secret)
+    }
+
+    /// Makes an application known before it has a grant.
+    pub(super) fn register(&mut self, id: &str, secret: &Secret) {
+        self.clients.insert(id.to_owned(), secret.clone());
+    }
+
+    pub(super) fn secret_of(&self, client: &str) -> Option<Secret> {
+        self.clients.get(client).cloned()
+    }
+
+    /// What the application's newest grant permits.
+    pub(super) fn scope_of(&self, client: &str) -> Option<&str> {
+        self.grants.iter().rev().find(|grant| grant.client_id == client).map(|grant| grant.scope.as_str())
     }
 
     pub(super) fn knows_client(&self, id: &str) -> bool {

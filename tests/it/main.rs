@@ -27,12 +27,18 @@ mod demo;
 mod engine;
 #[cfg(test)]
 mod examples;
+#[cfg(all(test, feature = "cli"))]
+mod grants;
+#[cfg(all(test, feature = "cli"))]
+mod guide_credentials;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
 mod linkedin_refresh;
 #[cfg(test)]
 mod linkedin_vectors;
+#[cfg(all(test, feature = "cli"))]
+mod login;
 #[cfg(test)]
 mod order;
 #[cfg(test)]

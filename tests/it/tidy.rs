@@ -32,14 +32,18 @@ const LAYERS: [&[&str]; 10] = [
 const AGAINST: [(&str, &str, &str); 0] = [];
 
 /// Types that hold a secret in the clear. None may be printed or written.
-const SECRETS: [(&str, &str); 13] = [
+const SECRETS: [(&str, &str); 17] = [
     ("src/destination/http/description.rs", "Description"),
     ("src/destination/http/mod.rs", "Declared"),
     ("src/destination/webhook/mod.rs", "Webhook"),
     ("src/destination/webhook/signature.rs", "Key"),
     ("src/driver/grants.rs", "Brought"),
     ("src/authorisation.rs", "Authorisation"),
-    ("src/oauth/refresh.rs", "Client"),
+    ("src/exchange/form.rs", "Form"),
+    ("src/oauth/assertion.rs", "Assertion"),
+    ("src/oauth/client.rs", "Client"),
+    ("src/oauth/consent.rs", "Code"),
+    ("src/oauth/consent.rs", "Consent"),
     ("src/oauth/refresh.rs", "Minted"),
     ("src/sandbox/options.rs", "Secret"),
     ("src/secret.rs", "Secret"),

@@ -14,11 +14,32 @@ pub(super) fn credential() -> Value {
         Field::text("profile")
             .describe("The provider's rules: a profile that ships, a [profile.NAME] of this file, or a file in TOML beside it.")
             .required(),
-        Field::text("client_id").describe("The client's id.").required(),
-        Field::text("client_secret").describe("The client's secret: \"${NAME}\".").secret().required(),
+        Field::text("client_id").describe("The client's id. Not for a configured token."),
+        Field::text("client_secret").describe("The client's secret: \"${NAME}\". None for a public client.").secret(),
         Field::text("token_url").describe("Where tokens are asked for. Some profiles, such as `generic`, need it."),
         Field::text("authorize_url").describe("Where a human is sent to consent."),
+        Field::text("redirect_uri")
+            .describe("Where people come back to after their consent, to the letter as the provider has it."),
+        Field::text("grant")
+            .describe("How a token is come by, instead of the profile's way.")
+            .choices(GrantKind::NAMES.map(|(name, _)| name)),
+        Field::boolean("pkce").describe("Whether a consent is bound to who asked for it (RFC 7636)."),
         Field::text("scopes").describe("What is asked for, instead of the profile's.").multiple(),
+        Field::text("token").describe("A configured token or API key: \"${NAME}\".").secret(),
+        Field::text("token_file").describe("The file that holds the configured token alone."),
+        Field::text("token_env").describe("The environment variable that holds the configured token."),
+        Field::text("token_header").describe("The header that carries the token, instead of the profile's."),
+        Field::text("token_prefix").describe("What stands before the token, with its blank."),
+        Field::object("token_params").describe("What token requests say beside, such as an audience."),
+        Field::object("assertion").describe("What is signed to get a token (RFC 7523).").properties([
+            Field::text("issuer").describe("Who signs: often the client's id or a service account.").required(),
+            Field::text("subject").describe("For whom; for the issuer itself where nothing is said."),
+            Field::text("audience").describe("To whom: what the provider calls itself."),
+            Field::text("key_id").describe("Which of the issuer's keys it is."),
+            Field::text("private_key").describe("The private key in PEM, RSA or EC on P-256.").secret(),
+            Field::text("private_key_file").describe("The file that holds the private key."),
+            Field::text("private_key_env").describe("The environment variable that holds the private key."),
+        ]),
         Field::text("settle").describe("For how long nodes that have not heard of a new token may refuse it."),
     ];
     let mut table = spans(table("One OAuth grant.", fields), &["settle"]);
@@ -62,6 +83,7 @@ fn endpoints() -> Vec<Field> {
         Field::text("grant").describe("How a token is come by.").choices(GrantKind::NAMES.map(|(name, _)| name)),
         Field::text("token_url").describe("Where tokens are asked for."),
         Field::text("authorize_url").describe("Where a human is sent to consent, or none."),
+        Field::boolean("pkce").describe("Whether a consent is bound to who asked for it (RFC 7636)."),
         Field::text("introspect_url").describe("Where tokens are inspected (RFC 7662), or none."),
         Field::text("revoke_url").describe("Where tokens are revoked (RFC 7009), or none."),
         Field::text("client_auth")

@@ -27,6 +27,7 @@ impl Profile {
             token_url: Url::parse(NOWHERE).expect("the address is a constant that a test reads"),
             token_shape: TokenShape::default(),
             authorize_url: None,
+            pkce: true,
             introspect_url: None,
             revoke_url: None,
             client_auth: ClientAuth::Form,

@@ -114,6 +114,7 @@ fn read_endpoints(section: &mut Section<'_>, profile: &mut Profile, guard: &Guar
         profile.token_url = url;
     }
     set(&mut profile.authorize_url, optional_url(section, "authorize_url", guard));
+    set(&mut profile.pkce, section.flag("pkce"));
     set(&mut profile.introspect_url, optional_url(section, "introspect_url", guard));
     set(&mut profile.revoke_url, optional_url(section, "revoke_url", guard));
     set(&mut profile.client_auth, choice(section, "client_auth", &ClientAuth::NAMES));
@@ -160,16 +161,7 @@ fn choice<T: Copy>(section: &mut Section<'_>, key: &'static str, known: &[(&'sta
 
 /// Where the token stands in requests, and how it is asked for.
 fn read_token(section: &mut Section<'_>, profile: &mut Profile) {
-    let (header, prefix) = (section.text("token_header"), section.lines("token_prefix"));
-    let fits = header.as_deref().is_none_or(|name| unfit_header_name(name).is_none());
-    if let Some(why) = header.as_deref().and_then(unfit_header_name) {
-        section.fault("token_header", why);
-    }
-    if prefix.as_deref().is_some_and(|prefix| !is_header_value(prefix)) {
-        section.fault("token_prefix", "holds a character that no header can carry; remove it");
-    } else if fits && (header.is_some() || prefix.is_some()) {
-        profile.carrier = Carrier::of(header, prefix);
-    }
+    set(&mut profile.carrier, Carrier::read(section));
     let mut shape = section.section("token");
     let assertion = [("form", AssertionIn::Form), ("bearer", AssertionIn::Bearer)];
     set(&mut profile.token_shape.assertion, choice(&mut shape, "assertion", &assertion));
@@ -182,6 +174,22 @@ fn read_token(section: &mut Section<'_>, profile: &mut Profile) {
     set(ends_grant, rows(&mut shape, "ends_grant"));
     set(misconfigured, rows(&mut shape, "misconfigured"));
     shape.close();
+}
+
+impl Carrier {
+    /// Where a table says that the token stands, if it does.
+    pub(crate) fn read(section: &mut Section<'_>) -> Option<Self> {
+        let (header, prefix) = (section.text("token_header"), section.lines("token_prefix"));
+        if let Some(why) = header.as_deref().and_then(unfit_header_name) {
+            section.fault("token_header", why);
+            return None;
+        }
+        if prefix.as_deref().is_some_and(|prefix| !is_header_value(prefix)) {
+            section.fault("token_prefix", "holds a character that no header can carry; remove it");
+            return None;
+        }
+        (header.is_some() || prefix.is_some()).then(|| Carrier::of(header, prefix))
+    }
 }
 
 fn read_answers(section: &mut Section<'_>, profile: &mut Profile) {

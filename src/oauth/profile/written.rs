@@ -37,6 +37,7 @@ impl Profile {
             put("token_url", json!(self.token_url.as_str()));
         }
         put("authorize_url", address(self.authorize_url.as_ref()));
+        put("pkce", json!(self.pkce));
         put("introspect_url", address(self.introspect_url.as_ref()));
         put("revoke_url", address(self.revoke_url.as_ref()));
         put("client_auth", json!(name_of(&ClientAuth::NAMES, self.client_auth)));
