@@ -289,7 +289,7 @@ mod tests {
     fn what_the_documents_show_fits() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let pages = root.join("docs/destinations").read_dir().unwrap().map(|entry| entry.unwrap().path());
-        let files = pages.chain(["README.md", "docs/ROUTES.md"].map(|file| root.join(file)));
+        let files = pages.chain(["README.md", "docs/ROUTES.md", "docs/PROFILES.md"].map(|file| root.join(file)));
         let mut shown = vec![include_str!("../../examples/crm/outlast.toml").to_owned()];
         for file in files {
             let text = std::fs::read_to_string(&file).unwrap();

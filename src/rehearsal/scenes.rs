@@ -5,6 +5,7 @@ use outlast_state::Span;
 use super::stage::{Begun, CONCURRENCY, SCOPE, Stage};
 use super::{Scene, propagation};
 use crate::oauth::{GrantKind, Profile, Rotation};
+use crate::span::written;
 
 /// Plays a scene: nothing where the profile has none.
 type Play = fn(&Profile, &'static str) -> Result<Option<Scene>, String>;
@@ -104,7 +105,8 @@ fn lost_answer(profile: &Profile, name: &'static str) -> Result<Option<Scene>, S
 
 /// The token is used all its life; the next one comes while it serves.
 fn planned_refresh(profile: &Profile, name: &'static str) -> Result<Option<Scene>, String> {
-    let life = profile.access_life;
+    let (short, note) = shortened(profile);
+    let (profile, life) = (&short, short.access_life);
     let outlived = profile.grant_life.is_none_or(|whole| sum([life, profile.settle]) < whole);
     if !renews(profile) || profile.renew_at >= 100 || !outlived {
         return Ok(None);
@@ -119,7 +121,7 @@ fn planned_refresh(profile: &Profile, name: &'static str) -> Result<Option<Scene
     }
     let before = watch.refreshes(&stage);
     stage.play(patience(profile))?;
-    let scene = watch.all_delivered(&mut stage, name, EVENTS_IN_A_LIFE, None)?;
+    let scene = watch.all_delivered(&mut stage, name, EVENTS_IN_A_LIFE, note)?;
     if before == 0 {
         return Err(format!("renew_at: nothing was renewed after {} % of the token's life", profile.renew_at));
     }
@@ -174,6 +176,16 @@ fn later_scope(profile: &Profile, name: &'static str) -> Result<Option<Scene>, S
     Ok(Some(scene))
 }
 
+/// A life of weeks is played as one of half a day: what matters is how it compares with the settle window.
+fn shortened(profile: &Profile) -> (Profile, Option<String>) {
+    let life = LONG_LIFE.max(profile.settle.times(20));
+    if profile.access_life <= life {
+        return (profile.clone(), None);
+    }
+    let note = format!("a life of {} is played as one of {}", written(profile.access_life), written(life));
+    (Profile { access_life: life, ..profile.clone() }, Some(note))
+}
+
 /// A stage whose token is old enough to be renewed, and known to be good.
 fn proven(profile: &Profile) -> Result<Stage, String> {
     let age = profile.settle.times(2).min(profile.access_life.part(2));
@@ -221,6 +233,7 @@ fn bounded(profile: &Profile, scene: &Scene) -> Result<(), String> {
 }
 
 const EVENTS_IN_A_LIFE: u64 = 40;
+const LONG_LIFE: Span = Span::from_secs(12 * 3600);
 const ROUNDS: u64 = 3;
 
 /// What the provider had counted when a scene began.

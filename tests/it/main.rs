@@ -41,6 +41,8 @@ mod linkedin_vectors;
 mod login;
 #[cfg(test)]
 mod order;
+#[cfg(all(test, feature = "cli"))]
+mod profiles;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
