@@ -264,7 +264,9 @@ pub(crate) fn authorization(url: &Url, bearer: Option<Bearer<'_>>) -> Result<(He
     let (name, prefix) = carrier.header();
     if let Some(why) = unfit_header_name(name) {
         let name = name.escape_default();
-        return Err(forbidden(format!("`{name}`, which is to carry the token, {why}; correct the credential's header")));
+        return Err(forbidden(format!(
+            "`{name}`, which is to carry the token, {why}; correct the credential's header"
+        )));
     }
     let name = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| forbidden("the name of the header that is to carry the token is no header's"))?;
@@ -274,8 +276,9 @@ pub(crate) fn authorization(url: &Url, bearer: Option<Bearer<'_>>) -> Result<(He
 
 /// A header's value that nobody is shown.
 fn sensitive(text: &str, what: &str) -> Result<HeaderValue, NoAnswer> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| forbidden(format!("{what} holds a character that HTTP forbids; authorise the credential again")))?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        forbidden(format!("{what} holds a character that HTTP forbids; authorise the credential again"))
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -18,7 +18,9 @@ use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::route::Event;
 use crate::secret::Secret;
-use crate::view::{Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Revocation, Scope, Summary};
+use crate::view::{
+    Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Revocation, Scope, Summary,
+};
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
 pub(crate) const PROTOCOL: u32 = 3;

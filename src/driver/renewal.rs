@@ -32,8 +32,7 @@ pub(super) async fn call(world: Arc<World>, renewal: Renewal, profile: Arc<Profi
 
 async fn refresh(world: &World, renewal: &Renewal, profile: &Profile) -> RenewalEnding {
     let now = || world.clock.now();
-    let begun =
-        Asking::begin(world.store.as_ref(), world.vault.as_ref(), &world.clients, profile, renewal, now());
+    let begun = Asking::begin(world.store.as_ref(), world.vault.as_ref(), &world.clients, profile, renewal, now());
     let asking = match begun {
         Ok(asking) => asking,
         Err(ending) => return ending,

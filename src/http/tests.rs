@@ -231,7 +231,9 @@ async fn a_token_stands_where_its_carrier_says_and_replaces_what_stood_there() {
     let server = Server::start(OK).await;
     let (token, url) = (Secret::new("key-1"), server.url("/"));
     let audience = Audience::of([&url]);
-    for (name, prefix, line) in [("x-api-key", "", "x-api-key: key-1"), ("authorization", "Token ", "authorization: Token key-1")] {
+    for (name, prefix, line) in
+        [("x-api-key", "", "x-api-key: key-1"), ("authorization", "Token ", "authorization: Token key-1")]
+    {
         let carrier = Carrier::Header { name: name.into(), prefix: prefix.into() };
         let bearer = Bearer { token: &token, audience: &audience, carrier: &carrier };
         let request = get(url.clone()).header(name, "the destination's own").bearer();

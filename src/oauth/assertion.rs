@@ -33,7 +33,9 @@ enum Key {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
     /// There is no key in the text.
-    #[error("holds no private key: it must be PEM, from -----BEGIN PRIVATE KEY----- on; one with a passphrase is not read")]
+    #[error(
+        "holds no private key: it must be PEM, from -----BEGIN PRIVATE KEY----- on; one with a passphrase is not read"
+    )]
     NoKey,
     /// It is a key of a kind that no assertion here is signed with.
     #[error("holds a private key of another kind: RSA of at least 2048 bits (RS256) and EC on P-256 (ES256) are read")]

@@ -128,7 +128,8 @@ fn granted(status: u16, fields: Option<Map<String, Value>>, shape: &TokenShape, 
         return Outcome::Misconfigured { why: why.to_owned() };
     }
     let until = shape.expires_at.as_deref().and_then(|pointer| body.pointer(pointer)).and_then(moment);
-    let expires_in = life(body.pointer(&shape.expires_in)).or_else(|| Some(until?.since(received).min(Span::from_secs(LIFE_CAP))));
+    let expires_in =
+        life(body.pointer(&shape.expires_in)).or_else(|| Some(until?.since(received).min(Span::from_secs(LIFE_CAP))));
     Outcome::Renewed(Minted {
         access,
         expires_in,
@@ -155,8 +156,10 @@ fn refused(asked: Asked, status: u16, fields: &Map<String, Value>, retry_after: 
 
 fn about_request(asked: Asked) -> &'static str {
     match asked {
-        Asked::Code => "that redirect_uri is the registered one to the letter, and token_url and client_id; a code also ends \
-                        after minutes, and is good once",
+        Asked::Code => {
+            "that redirect_uri is the registered one to the letter, and token_url and client_id; a code also ends \
+                        after minutes, and is good once"
+        }
         Asked::Refresh | Asked::Client | Asked::Assertion => "the token request's parameters: token_url, client_id",
     }
 }

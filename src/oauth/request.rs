@@ -31,14 +31,16 @@ pub(super) fn code_form(
 /// What is missing to ask with, and the remedy.
 pub(crate) fn mint_form(profile: &Profile, client: &Client, now: Time) -> Result<(Form, Asked), String> {
     let scope = profile.scopes.join(&profile.scope_separator.to_string());
-    let with_scope = |form: Form| if scope.is_empty() { form } else { form.field("scope", &Secret::new(scope.as_str())) };
+    let with_scope =
+        |form: Form| if scope.is_empty() { form } else { form.field("scope", &Secret::new(scope.as_str())) };
     match profile.grant {
         GrantKind::ClientCredentials => {
             let form = with_parameters(with_scope(Form::grant("client_credentials")), client);
             Ok((identified(form, profile, client), Asked::Client))
         }
         GrantKind::JwtBearer => {
-            let assertion = client.assertion.as_ref().ok_or("no assertion is configured: give it issuer and private_key_file")?;
+            let assertion =
+                client.assertion.as_ref().ok_or("no assertion is configured: give it issuer and private_key_file")?;
             let signed = assertion.sign(&scope, now)?;
             let form = match profile.token_shape.assertion {
                 AssertionIn::Bearer => Form::bearing(&signed),
@@ -105,12 +107,19 @@ mod tests {
     fn a_client_proves_itself_in_one_place() {
         let (client, token) = (Client::new("me", Secret::new("hush")), Secret::new("r"));
         let form = refresh_form(&profile(GrantKind::AuthorizationCode, ClientAuth::Form), &client, &token);
-        assert_eq!(said(&form), ("grant_type=refresh_token&refresh_token=r&client_id=me&client_secret=hush".into(), None));
+        assert_eq!(
+            said(&form),
+            ("grant_type=refresh_token&refresh_token=r&client_id=me&client_secret=hush".into(), None)
+        );
         let form = refresh_form(&profile(GrantKind::AuthorizationCode, ClientAuth::Basic), &client, &token);
         assert_eq!(said(&form), ("grant_type=refresh_token&refresh_token=r".into(), Some("Basic bWU6aHVzaA==")));
         let basic = profile(GrantKind::AuthorizationCode, ClientAuth::Basic);
         let form = refresh_form(&basic, &Client::public("me"), &token);
-        assert_eq!(said(&form), ("grant_type=refresh_token&refresh_token=r&client_id=me".into(), None), "nothing to prove");
+        assert_eq!(
+            said(&form),
+            ("grant_type=refresh_token&refresh_token=r&client_id=me".into(), None),
+            "nothing to prove"
+        );
         let form = revoke_form(&basic, &client, &token, "refresh_token");
         assert_eq!(said(&form).0, "token=r&token_type_hint=refresh_token");
     }
@@ -128,9 +137,11 @@ mod tests {
 
     #[test]
     fn what_needs_a_human_or_a_key_says_so() {
-        for (grant, word) in
-            [(GrantKind::AuthorizationCode, "human"), (GrantKind::Static, "human"), (GrantKind::JwtBearer, "private_key_file")]
-        {
+        for (grant, word) in [
+            (GrantKind::AuthorizationCode, "human"),
+            (GrantKind::Static, "human"),
+            (GrantKind::JwtBearer, "private_key_file"),
+        ] {
             let made = mint_form(&profile(grant, ClientAuth::Form), &Client::public("me"), Time::ZERO);
             assert!(made.err().unwrap().contains(word), "{grant:?}");
         }

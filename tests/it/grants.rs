@@ -75,7 +75,8 @@ fn key() -> (String, Value) {
     let head = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
     let head = (0..head.len()).step_by(2).map(|at| u8::from_str_radix(&head[at..at + 2], 16).unwrap());
     let public: Vec<u8> = head.chain(pair.public_key().as_ref().iter().copied()).collect();
-    let pem = |kind: &str, der: &[u8]| format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", STANDARD.encode(der));
+    let pem =
+        |kind: &str, der: &[u8]| format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", STANDARD.encode(der));
     (pem("PRIVATE KEY", made.as_ref()), json!({"issuer": "issuer-1", "public_key": pem("PUBLIC KEY", &public)}))
 }
 
@@ -207,17 +208,17 @@ async fn a_revocation_ends_a_credential_here_first_and_then_at_the_provider() {
     let profile = || {
         let base = bench.profile();
         let revoke_url = base.token_url.join("/oauth/v2/revoke").unwrap();
-        OAuth::new(
-            Profile { revoke_url: Some(revoke_url), ..base },
-            "client-id-1",
-            Secret::new("canary-client-secret"),
-        )
+        OAuth::new(Profile { revoke_url: Some(revoke_url), ..base }, "client-id-1", Secret::new("canary-client-secret"))
     };
     let engine = bench.authorised(bench.builder().credential("acme", profile())).await;
     bench.faults(json!([{"when": {"path": "/oauth/v2/revoke", "uses": 1}, "action": {"status": {"status": 503}}}]));
     let ended = engine.revoke("acme").await.unwrap();
     assert_eq!((ended.credential.state.as_str(), ended.at_provider), ("Dead", false));
-    assert!(ended.detail.contains("lives on: the provider answered 503") && ended.detail.contains("Repeat"), "{}", ended.detail);
+    assert!(
+        ended.detail.contains("lives on: the provider answered 503") && ended.detail.contains("Repeat"),
+        "{}",
+        ended.detail
+    );
     let id = bench.submit(&engine, "waits").await;
     bench.settle(&engine).await;
     assert!(bench.summary(&engine, id).await.parked && bench.saw("requests") == 0, "its work waits");

@@ -53,16 +53,22 @@ fn the_commands_of_the_guide_do_what_it_says() {
                 let all = ran.out();
                 assert!(all.lines().skip(1).all(|line| line.contains("Current")) && all.contains("key "), "{all}");
             }
-            "outlast auth refresh robot" => assert!(ran.err().contains("younger than the settle window"), "{}", ran.err()),
+            "outlast auth refresh robot" => {
+                assert!(ran.err().contains("younger than the settle window"), "{}", ran.err())
+            }
             "outlast auth list --json" => {
                 let all: Value = serde_json::from_str(&ran.out()).unwrap();
-                let states: Vec<&str> = all.as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
+                let states: Vec<&str> =
+                    all.as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
                 assert_eq!(states, ["Dead", "Current", "Current"]);
             }
             _ => {}
         }
     }
-    place.write("tokens.json", r#"{"access_token": "a", "expires_in": 5184000, "refresh_token": "r", "token_type": "Bearer"}"#);
+    place.write(
+        "tokens.json",
+        r#"{"access_token": "a", "expires_in": 5184000, "refresh_token": "r", "token_type": "Bearer"}"#,
+    );
     for line in played[2].trim().lines() {
         let arguments: Vec<&str> = line.strip_prefix("outlast ").unwrap().split(' ').collect();
         let mut command = place.command(&arguments);

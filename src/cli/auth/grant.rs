@@ -34,7 +34,8 @@ pub(super) fn from_json(text: &str, now: Time) -> Result<(Grant, Vec<String>), F
     let issued = reader.moment("issued", &[], now)?;
     let base = issued.unwrap_or(now);
     let expires = reader.moment("expires", &["expires_in"], base)?.or(reader.expires_at()?);
-    let refresh_expires = reader.moment("refresh_expires", &["refresh_expires_in", "refresh_token_expires_in"], base)?;
+    let refresh_expires =
+        reader.moment("refresh_expires", &["refresh_expires_in", "refresh_token_expires_in"], base)?;
     Ok((Grant { access, refresh: reader.secret("refresh_token")?, issued, expires, refresh_expires }, ignored))
 }
 

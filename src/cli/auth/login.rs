@@ -48,7 +48,8 @@ pub(super) struct Login {
     json: bool,
 }
 
-const HELP: &str = "The address to come back to is redirect_uri in [credential.NAME], which must be one that is registered with
+const HELP: &str =
+    "The address to come back to is redirect_uri in [credential.NAME], which must be one that is registered with
 the provider, to the letter. Without it: http://127.0.0.1:PORT/. One that is not on this machine needs --manual.
 
 Client credentials and signed assertions need no human: then a token is asked for at once. A configured token is
@@ -94,7 +95,8 @@ pub(super) async fn run(config: &Path, args: &Login) -> Result<(), Failure> {
             tell(args, deliver(config, &args.name, grant).await?, scopes)
         }
         GrantKind::Static => {
-            let token = oauth.fixed.ok_or_else(|| Failure::usage(format!("credential.{}.token is missing", args.name)))?;
+            let token =
+                oauth.fixed.ok_or_else(|| Failure::usage(format!("credential.{}.token is missing", args.name)))?;
             let grant = Grant { access: token, refresh: None, issued: None, expires: None, refresh_expires: None };
             let scopes = Scopes { asked: Vec::new(), granted: Vec::new(), missing: Vec::new() };
             tell(args, deliver(config, &args.name, grant).await?, scopes)
@@ -109,7 +111,8 @@ async fn consented(config: &Path, args: &Login, oauth: &OAuth, http: &Http) -> R
         print::note("redirect_uri is not an address of this machine, so the browser ends there: --manual");
     }
     let (redirect, listener) = if manual { (redirect.address(), None) } else { redirect.listen().await? };
-    let consent = Consent::begin(&oauth.profile, &oauth.client, &redirect).map_err(|why| Failure::usage(why.to_string()))?;
+    let consent =
+        Consent::begin(&oauth.profile, &oauth.client, &redirect).map_err(|why| Failure::usage(why.to_string()))?;
     print::note(&format!("Consent here, as the one whose account it is:\n\n  {}\n", consent.url()));
     let Some(listener) = listener else {
         let code = pasted(&consent).await?;
@@ -243,7 +246,11 @@ mod tests {
         assert_eq!(made.refresh_expires, Some(NOW.after(Span::from_secs(600))));
         let (made, _) = grant(&profile(), minted(None, false), NOW);
         assert_eq!(made.refresh_expires, None, "what is not there does not end");
-        let said = Minted { expires_in: Some(Span::from_secs(5)), refresh_expires_in: Some(Span::from_secs(7)), ..minted(None, true) };
+        let said = Minted {
+            expires_in: Some(Span::from_secs(5)),
+            refresh_expires_in: Some(Span::from_secs(7)),
+            ..minted(None, true)
+        };
         let (made, _) = grant(&profile(), said, NOW);
         assert_eq!(made.expires, Some(NOW.after(Span::from_secs(5))));
         assert_eq!(made.refresh_expires, Some(NOW.after(Span::from_secs(7))));
@@ -258,7 +265,11 @@ mod tests {
             (Some(","), "", "r_ads rw_conversions"),
         ] {
             let (_, scopes) = grant(&profile(), minted(scope, true), NOW);
-            assert_eq!((scopes.granted.join(" "), scopes.missing.join(" ")), (granted.into(), missing.into()), "{scope:?}");
+            assert_eq!(
+                (scopes.granted.join(" "), scopes.missing.join(" ")),
+                (granted.into(), missing.into()),
+                "{scope:?}"
+            );
         }
     }
 }

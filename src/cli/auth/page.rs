@@ -63,7 +63,11 @@ mod tests {
     #[test]
     fn what_the_provider_says_is_shown_as_text() {
         let page = failed("acme", "it says: <script>alert('x' & \"y\")</script>");
-        assert!(page.body.contains("&lt;script&gt;alert(&#39;x&#39; &amp; &quot;y&quot;)&lt;/script&gt;"), "{}", page.body);
+        assert!(
+            page.body.contains("&lt;script&gt;alert(&#39;x&#39; &amp; &quot;y&quot;)&lt;/script&gt;"),
+            "{}",
+            page.body
+        );
         assert!(!page.body.contains("<script>"));
         assert!(done("acme", "Current").body.contains("You can close this window."));
     }

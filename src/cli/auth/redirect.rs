@@ -39,12 +39,16 @@ impl Redirect {
     /// The configured address, or one of this machine.
     pub(super) fn of(written: Option<&str>, port: Option<u16>) -> Result<Self, Failure> {
         let text = written.unwrap_or("http://127.0.0.1/");
-        let url = Url::parse(text).map_err(|why| Failure::usage(format!("redirect_uri: {text:?} is no address: {why}")))?;
+        let url =
+            Url::parse(text).map_err(|why| Failure::usage(format!("redirect_uri: {text:?} is no address: {why}")))?;
         if let (Some(fixed), Some(asked)) = (url.port(), port)
             && fixed != asked
         {
-            let message = format!("--port {asked}: redirect_uri is {text}, whose port is {fixed}, and providers compare it");
-            return Err(Failure::usage(message).help("leave --port out, or change redirect_uri here and at the provider"));
+            let message =
+                format!("--port {asked}: redirect_uri is {text}, whose port is {fixed}, and providers compare it");
+            return Err(
+                Failure::usage(message).help("leave --port out, or change redirect_uri here and at the provider")
+            );
         }
         Ok(Redirect { written: written.map(str::to_owned), url, port })
     }
@@ -76,7 +80,8 @@ impl Redirect {
             Failure::new(format!("port {port} of {place} cannot be listened on: {why}"))
                 .help("choose another with --port, or use --manual")
         })?;
-        let bound = listening.local_addr().map_err(|why| Failure::new(format!("the listener has no address: {why}")))?;
+        let bound =
+            listening.local_addr().map_err(|why| Failure::new(format!("the listener has no address: {why}")))?;
         let mut url = self.url;
         let had_port = url.port().is_some();
         // The scheme is http and there is a host, so it has room for a port.
@@ -156,7 +161,11 @@ impl Listener {
             return Err(page::stray("405 Method Not Allowed", "Only GET is answered here."));
         }
         // A page that had its own name resolved to this machine would send that name (DNS rebinding).
-        let hosts: Vec<&str> = lines.filter_map(|line| line.split_once(':')).filter(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.trim()).collect();
+        let hosts: Vec<&str> = lines
+            .filter_map(|line| line.split_once(':'))
+            .filter(|(name, _)| name.eq_ignore_ascii_case("host"))
+            .map(|(_, value)| value.trim())
+            .collect();
         if hosts != [self.authority.as_str()] {
             return Err(page::stray("421 Misdirected Request", "This is not the host that was asked for."));
         }

@@ -16,8 +16,10 @@ use crate::view::{CredentialView, Revocation};
 
 /// Ask for a new token now, as a planned refresh would
 #[derive(Args)]
-#[command(after_help = "A running engine asks at once, and the command waits for what comes of it. Without one the wish is stored, and
-`outlast serve` asks when it starts. A token that is younger than its settle window is not refreshed.")]
+#[command(
+    after_help = "A running engine asks at once, and the command waits for what comes of it. Without one the wish is stored, and
+`outlast serve` asks when it starts. A token that is younger than its settle window is not refreshed."
+)]
 pub(super) struct Refresh {
     /// The credential's name in the configuration
     name: String,
@@ -81,8 +83,10 @@ pub(super) async fn revoke(config: &Path, args: &Revoke) -> Result<(), Failure> 
         let all = session.ask::<Vec<CredentialView>>(Request::Credentials).await;
         session.close().await?;
         let live = all?.into_iter().find(|it| it.name == args.name).map(|it| it.live);
-        let live = live.ok_or_else(|| Failure::new(format!("there is no credential {} in the configuration", args.name)))?;
-        let message = format!("this ends credential {}, and {live} live deliveries wait until it is authorised again", args.name);
+        let live =
+            live.ok_or_else(|| Failure::new(format!("there is no credential {} in the configuration", args.name)))?;
+        let message =
+            format!("this ends credential {}, and {live} live deliveries wait until it is authorised again", args.name);
         return Err(Failure::usage(message).help("repeat the command with --yes"));
     }
     let ended = session.ask::<Box<Revocation>>(Request::Revoke { credential: args.name.clone() }).await;

@@ -73,15 +73,33 @@ fn what_is_wrong_is_named_with_its_remedy_and_never_repeated() {
     let rows = [
         (format!("{generic}client_secret = \"s\""), "credential.acme.client_id: is missing"),
         ("profile = \"linkedin\"\nclient_id = \"me\"".to_owned(), "credential.acme.client_secret: is missing"),
-        (format!("{generic}grant = \"client-credentials\"\nclient_id = \"me\""), "credential.acme.client_secret: is missing"),
+        (
+            format!("{generic}grant = \"client-credentials\"\nclient_id = \"me\""),
+            "credential.acme.client_secret: is missing",
+        ),
         (format!("{generic}grant = \"magic\"\nclient_id = \"me\""), "credential.acme.grant: `magic` is not known"),
         (format!("{generic}client_id = \"me\"\ntoken = \"s3cret\""), "credential.acme.token: means nothing to a grant"),
-        (format!("{generic}client_id = \"me\"\nredirect_uri = \"back\""), "credential.acme.redirect_uri: `back` is not an address"),
-        (format!("{generic}client_id = \"me\"\ntoken_params = {{ a = 1 }}"), "credential.acme.token_params.a: is not a text"),
+        (
+            format!("{generic}client_id = \"me\"\nredirect_uri = \"back\""),
+            "credential.acme.redirect_uri: `back` is not an address",
+        ),
+        (
+            format!("{generic}client_id = \"me\"\ntoken_params = {{ a = 1 }}"),
+            "credential.acme.token_params.a: is not a text",
+        ),
         ("profile = \"generic-token\"".to_owned(), "credential.acme.token: is missing"),
-        ("profile = \"generic-token\"\nclient_id = \"me\"\ntoken = \"t\"".to_owned(), "client_id: means nothing to a configured"),
-        ("profile = \"generic-token\"\ntoken = \"t\"\ntoken_env = \"API_KEY\"".to_owned(), "token_env: stands beside token"),
-        ("profile = \"generic-token\"\ntoken_env = \"NONE\"".to_owned(), "token_env: the environment variable NONE is not set"),
+        (
+            "profile = \"generic-token\"\nclient_id = \"me\"\ntoken = \"t\"".to_owned(),
+            "client_id: means nothing to a configured",
+        ),
+        (
+            "profile = \"generic-token\"\ntoken = \"t\"\ntoken_env = \"API_KEY\"".to_owned(),
+            "token_env: stands beside token",
+        ),
+        (
+            "profile = \"generic-token\"\ntoken_env = \"NONE\"".to_owned(),
+            "token_env: the environment variable NONE is not set",
+        ),
         ("profile = \"generic-token\"\ntoken_env = \"BAD\"".to_owned(), "token_env: holds a blank"),
         ("profile = \"generic-token\"\ntoken_file = \"none\"".to_owned(), "cannot be read"),
         ("profile = \"generic-token\"\ntoken_file = \"empty\"".to_owned(), "token_file: is empty"),
@@ -91,7 +109,10 @@ fn what_is_wrong_is_named_with_its_remedy_and_never_repeated() {
         (format!("{jwt}issuer = \"me\""), "credential.acme.assertion.private_key_file: is missing"),
         (format!("{jwt}issuer = \"me\"\nprivate_key_file = \"token\""), "private_key_file: holds no private key"),
         (format!("{jwt}issuer = \"me\"\nprivate_key_env = \"API_KEY\""), "private_key_env: holds no private key"),
-        (format!("{jwt}issuer = \"me\"\nkeyid = \"k\"\nprivate_key_file = \"key.pem\""), "keyid: unknown key; did you mean key_id?"),
+        (
+            format!("{jwt}issuer = \"me\"\nkeyid = \"k\"\nprivate_key_file = \"key.pem\""),
+            "keyid: unknown key; did you mean key_id?",
+        ),
     ];
     for (table, expected) in rows {
         let why = read(&table).err().unwrap_or_else(|| panic!("{table} is sound"));

@@ -123,6 +123,7 @@ fn what_is_pasted_may_be_the_address_its_query_or_the_code() {
         ("AQC==".to_owned(), "code AQC=="),
         ("http://127.0.0.1:1/back?code=AQC&state=other".to_owned(), "foreign"),
         (format!("?error=access_denied&state={state}"), "refused access_denied: "),
+        ("https://app.example/back".to_owned(), "empty"),
         (String::new(), "empty"),
         ("two words".to_owned(), "empty"),
     ];

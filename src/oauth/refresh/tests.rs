@@ -184,10 +184,7 @@ fn a_providers_own_shape_is_read_where_its_profile_says_so() {
     let body = r#"{"data":{"token":"AQX","life":60},"expires_at":"2001-09-09T02:46:40Z"}"#;
     assert_eq!(reading(Asked::Assertion, 201, body), "renewed AQX 60 - - -");
     assert!(reading(Asked::Assertion, 201, r#"{"access_token":"AQX"}"#).starts_with("unknown:"));
-    assert_eq!(
-        reading(Asked::Refresh, 404, ""),
-        "refused: the provider refuses the refresh token for good (404)"
-    );
+    assert_eq!(reading(Asked::Refresh, 404, ""), "refused: the provider refuses the refresh token for good (404)");
     assert!(reading(Asked::Assertion, 404, "").starts_with("misconfigured:"));
     assert!(reading(Asked::Assertion, 401, r#"{"message":"Bad credentials"}"#).contains("(401); check issuer, key_id"));
     assert!(reading(Asked::Assertion, 401, r#"{"message":"Later"}"#).starts_with("unknown:"));

@@ -74,7 +74,8 @@ fn who_is_not_known_is_sent_nowhere() {
 
 #[test]
 fn what_is_wrong_with_the_request_is_told_where_the_client_asked_for() {
-    let error = |switches: Value, more: &[(&str, &str)]| sent_back(&visit(&mut World::new(&switches), more))["error"].clone();
+    let error =
+        |switches: Value, more: &[(&str, &str)]| sent_back(&visit(&mut World::new(&switches), more))["error"].clone();
     assert_eq!(error(json!({"consent_refused": true}), &[]), "user_cancelled_authorize");
     assert_eq!(error(json!({"refused_scopes": ["x"]}), &[("scope", "r_ads x")]), "unauthorized_scope_error");
     assert_eq!(error(json!({}), &[("response_type", "token")]), "unsupported_response_type");
@@ -98,7 +99,11 @@ fn a_challenge_is_met_by_its_verifier_alone() {
     }
     let mut world = World::new(&json!({}));
     let made = code(&mut world, &challenge);
-    assert_eq!(redeem(&mut world, &made, &[("code_verifier", VERIFIER)]), (401, "invalid_client".into()), "as LinkedIn does");
+    assert_eq!(
+        redeem(&mut world, &made, &[("code_verifier", VERIFIER)]),
+        (401, "invalid_client".into()),
+        "as LinkedIn does"
+    );
     let made = code(&mut world, &challenge);
     assert_eq!(redeem(&mut world, &made, &[]).0, 200, "the challenge itself does no harm there");
 }
@@ -131,7 +136,10 @@ fn signer() -> (EcdsaKeyPair, Value) {
     let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random).unwrap();
     // SubjectPublicKeyInfo of an EC key on P-256 is this and the point (RFC 5480, section 2).
-    let head = [0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0];
+    let head = [
+        0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7,
+        3, 0x42, 0,
+    ];
     let info = [head.as_slice(), pair.public_key().as_ref()].concat();
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(info));
     (pair, json!({"issuer": "signer-1", "public_key": pem, "key_id": "k1"}))
@@ -149,7 +157,8 @@ fn an_assertion_is_taken_only_with_its_signature_and_in_its_time() {
     let ((pair, known), (stranger, _)) = (signer(), signer());
     let mut world = World::new(&json!({"signers": [known]}));
     let (head, now) = (json!({"alg": "ES256", "kid": "k1"}), START / 1000);
-    let good = json!({"iss": "signer-1", "sub": "u", "aud": "http://x/oauth/v2/accessToken", "iat": now, "exp": now + 60});
+    let good =
+        json!({"iss": "signer-1", "sub": "u", "aud": "http://x/oauth/v2/accessToken", "iat": now, "exp": now + 60});
     let mut tried = |assertion: &str| {
         let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion)];
         ask(&mut world, &[], &form).status
@@ -186,9 +195,12 @@ fn no_secret_of_a_consent_is_in_the_audit_log() {
     let challenge = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
     let visited = visit(&mut world, &challenge);
     let made = sent_back(&visited).remove("code").unwrap();
-    let form = [("grant_type", "authorization_code"), ("code", &made), ("redirect_uri", BACK), ("code_verifier", VERIFIER)];
+    let form =
+        [("grant_type", "authorization_code"), ("code", &made), ("redirect_uri", BACK), ("code_verifier", VERIFIER)];
     let redeemed = world.token_call("accessToken", &form);
-    for (line, secret) in [(&visited.line, "s t"), (&visited.line, &made), (&redeemed.line, &made), (&redeemed.line, VERIFIER)] {
+    for (line, secret) in
+        [(&visited.line, "s t"), (&visited.line, &made), (&redeemed.line, &made), (&redeemed.line, VERIFIER)]
+    {
         assert!(!line.contains(secret), "{line}");
     }
 }

@@ -20,9 +20,7 @@ impl Inspecting {
     pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
         let vault = life.vault.as_deref();
         match question(life.store.as_ref(), vault, &life.clients, &self.profile, &self.inspection) {
-            Ok((url, form)) => {
-                Some(Outgoing::form(&url, &form))
-            }
+            Ok((url, form)) => Some(Outgoing::form(&url, &form)),
             Err(why) => {
                 self.told(life, unasked(&why));
                 None

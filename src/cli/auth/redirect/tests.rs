@@ -44,7 +44,11 @@ async fn only_the_right_answer_ends_the_wait() {
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{text}: {answer}");
             assert!(!answer.contains("evil") && answer.contains("no-referrer"), "{answer}");
         }
-        assert_eq!(say(at, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(LONGEST))).await, "", "too long is not answered");
+        assert_eq!(
+            say(at, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(LONGEST))).await,
+            "",
+            "too long is not answered"
+        );
         say(at, &get("/?right", &host)).await
     };
     let waited = async {
@@ -83,7 +87,9 @@ async fn an_address_goes_to_the_provider_to_the_letter() {
 
 #[tokio::test]
 async fn what_is_not_on_this_machine_is_not_listened_on() {
-    for written in ["https://app.example/back", "http://192.0.2.1/back", "https://127.0.0.1:8421/back", "http://app.localhost/"] {
+    for written in
+        ["https://app.example/back", "http://192.0.2.1/back", "https://127.0.0.1:8421/back", "http://app.localhost/"]
+    {
         let redirect = Redirect::of(Some(written), None).unwrap();
         assert!(!redirect.is_here(), "{written}");
         assert_eq!(redirect.address(), written);
