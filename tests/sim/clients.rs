@@ -2,7 +2,7 @@
 //! oracle of "no loss".
 
 use outlast::sandbox::GrantSeed;
-use outlast::state::{CredentialState, DeliveryId, Span, Time};
+use outlast::state::{Cause, CredentialState, DeliveryId, Span, Time};
 use outlast::verify::{Raw, Reply};
 use outlast::{Authorisation, CredentialView, Details, ErrorKind, Parcel, Redrive, Scope, Secret, Summary};
 use serde_json::json;
@@ -323,6 +323,12 @@ impl World {
         for name in CREDENTIALS {
             let stored = Raw(&self.store).credential(name);
             let dead = stored.is_none_or(|stored| matches!(stored.state, CredentialState::Dead { .. }));
+            match stored.map(|stored| stored.state) {
+                Some(CredentialState::Dead { cause: Cause::GrantLost, .. }) => self.meet("a grant lost in a crash"),
+                Some(CredentialState::Dead { cause: Cause::Revoked, .. }) => self.meet("a grant refused for good"),
+                Some(CredentialState::Dead { cause: Cause::NeverAccepted, .. }) => self.meet("tokens never accepted"),
+                _ => {}
+            }
             if dead || (!self.healed && self.clients.dice.chance(30)) {
                 self.authorise(name);
             }

@@ -13,7 +13,7 @@ use outlast::sandbox::{Options, Provider, Reply as Answering};
 use outlast::state::Time;
 use outlast::store::Durable;
 use outlast::store::memory::MemoryStore;
-use outlast::verify::{Life, Marks, Outgoing, Raw, Renewing, Sending, Step};
+use outlast::verify::{Inspecting, Life, Marks, Outgoing, Raw, Renewing, Sending, Step};
 
 use crate::checks::Checks;
 use crate::clients::{Clients, Op};
@@ -81,6 +81,7 @@ pub(crate) struct Running {
     durable: Durable,
     sends: BTreeMap<u64, Box<Sending>>,
     renews: BTreeMap<u64, Box<Renewing>>,
+    inspects: BTreeMap<u64, Box<Inspecting>>,
     wakes: u64,
     woken: bool,
     line: Time,
