@@ -80,8 +80,9 @@ impl Clients {
                 || Sent { destination: 0, lane: None, kind: Kind::Good, padding: 0, time_to_live: None, id: None };
             events.resize_with(plan.deliveries as usize, ordinary);
             script.extend((0..plan.deliveries).map(|n| {
-                let released = if n >= PARKED { RELEASED_AT } else { 0 };
-                (START + 1_000 + released + n * 50, Op::Submit(n))
+                // What comes after the release is there before a token that spreads for 3 s is accepted.
+                let at = if n < PARKED { n * 50 } else { RELEASED_AT + (n - PARKED) * 10 };
+                (START + 1_000 + at, Op::Submit(n))
             }));
             return Clients { events, asked: Vec::new(), dice, script, paused: Vec::new(), lanes: 0 };
         }
