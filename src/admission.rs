@@ -24,7 +24,7 @@ pub(crate) use self::agenda::Agenda;
 pub(crate) use self::queue::{Place, Queue, Standing};
 pub(crate) use self::release::Mark;
 use self::release::{Lot, Space};
-use self::share::{Allowance, Leave, open};
+use self::share::{Allowance, Chosen, Leave, open};
 
 /// What keeps a queue from admitting.
 #[derive(Clone, Copy)]
@@ -182,7 +182,7 @@ impl Machines {
             return Err(Blocked::ByEvent);
         }
         let Some(outlet) = self.settings.outlets.get(name) else { return Err(Blocked::ByEvent) };
-        let (batch_size, concurrency) = (outlet.batching.items, outlet.concurrency);
+        let (batch_size, concurrency, rate) = (outlet.batching.items, outlet.concurrency, outlet.release);
         let credential = outlet.credential.clone();
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
         match queue.earliest() {
@@ -201,8 +201,9 @@ impl Machines {
                 Leave { items: leave.items.min(batch_size), ..leave }
             }
         };
-        let (lot, chosen) = self.choose_in_turn(name, leave, concurrency, turn.now)?;
-        self.ship(name, credential, (leave.epoch, lot), &chosen, turn);
+        let space = Space { concurrency, open: leave.open, rate, now: turn.now };
+        let chosen = self.choose_in_turn(name, leave, space)?;
+        self.ship(name, credential, leave.epoch, &chosen, turn);
         Ok(())
     }
 
@@ -243,7 +244,7 @@ impl Machines {
             let Some((queue, allowance)) = self.queues.get(name).zip(self.allowance(name, now)) else { continue };
             let before = summoned.len();
             let left = most.saturating_sub(before).min(share);
-            let woken = self.sleepers(queue, &allowance, left, now);
+            let woken = self.sleepers(queue, &allowance, left);
             summoned.extend(woken.map(|(id, place)| (Arc::clone(name), id, place)));
             if summoned.len() > before {
                 woke = Some(Arc::clone(name));
@@ -283,7 +284,11 @@ impl Machines {
             }
         };
         let deliveries = usize::try_from(requests.saturating_mul(items)).unwrap_or(usize::MAX);
-        Some(Allowance { epoch, deliveries, space: Space { concurrency: outlet.concurrency, open } })
+        Some(Allowance {
+            epoch,
+            deliveries,
+            space: Space { concurrency: outlet.concurrency, open, rate: outlet.release, now },
+        })
     }
 
     fn is_destination_paused(&self, name: &str) -> bool {
@@ -295,14 +300,8 @@ impl Machines {
     }
 
     /// Takes every permit and makes the request's act.
-    fn ship(
-        &mut self,
-        name: &Name,
-        credential: Option<Name>,
-        (epoch, lot): (Epoch, Lot),
-        chosen: &[DeliveryId],
-        turn: &mut Turn,
-    ) {
+    fn ship(&mut self, name: &Name, credential: Option<Name>, epoch: Epoch, chosen: &Chosen, turn: &mut Turn) {
+        let Chosen { ids: chosen, lot, space } = chosen;
         let batch = self.ids.batch();
         let (sent, by) = (turn.now, turn.now.after(self.settings.limits.request));
         let of = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
@@ -324,7 +323,7 @@ impl Machines {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.in_flight = queue.in_flight.saturating_add(1);
-            queue.pace.leaves(lot, batch);
+            queue.pace.leaves(*lot, batch, of, *space);
             self.in_flight = self.in_flight.saturating_add(1);
         }
         if let Some(keeper) = credential.as_deref().and_then(|name| self.credentials.get_mut(name)) {

@@ -229,6 +229,7 @@ fn settings(builder: &mut Builder, routing: &Routing, clients: &mut HashMap<Stri
             destination: endpoint.destination,
             credential: endpoint.credential.map(Name::from),
             concurrency: endpoint.concurrency,
+            release: endpoint.release,
         };
         (name, outlet)
     });

@@ -80,6 +80,9 @@ pub(super) struct Pace {
     flying: BTreeSet<Batch>,
     /// Requests of newer work that left since the last of the backlog did.
     passed: u32,
+    /// When the backlog may send again, in microseconds, where an operator bounds its rate: at 1500 a second, one
+    /// millisecond is too long for one delivery and too short for two.
+    rests: u64,
 }
 
 /// What there is room for.
@@ -89,6 +92,9 @@ pub(super) struct Space {
     pub(super) concurrency: u32,
     /// So many more does the gate let through; no bound where it lets one canary through at a time.
     pub(super) open: u32,
+    /// So many deliveries of the backlog may leave in a second, if an operator says so.
+    pub(super) rate: Option<u32>,
+    pub(super) now: Time,
 }
 
 impl Pace {
@@ -102,7 +108,8 @@ impl Pace {
         let has_slot = flying == 0 || more <= space.concurrency / 2;
         let leaves_open = flying == 0 || more < space.open;
         let has_turn = self.passed >= PASSED;
-        if self.waiting == 0 || !has_slot || !(has_turn || leaves_open) {
+        let rests = self.rests_until(space) > space.now;
+        if self.waiting == 0 || rests || !has_slot || !(has_turn || leaves_open) {
             [Some(Lot::Live), None]
         } else if has_turn {
             [Some(Lot::Backlog), Some(Lot::Live)]
@@ -111,17 +118,28 @@ impl Pace {
         }
     }
 
-    /// Whether some of the backlog waits for a slot, and not for time or a token.
-    pub(super) fn is_withheld(&self, space: Space) -> bool {
-        self.waiting > 0 && !self.order(space).contains(&Some(Lot::Backlog))
+    /// Whether something is withheld from the backlog that it could send otherwise; and until when, where that is a matter of
+    /// time and not of slots.
+    pub(super) fn withheld(&self, space: Space) -> Option<Option<Time>> {
+        let withheld = self.waiting > 0 && !self.order(space).contains(&Some(Lot::Backlog));
+        withheld.then(|| Some(self.rests_until(space)).filter(|until| *until > space.now))
     }
 
-    /// A request of this lot leaves.
-    pub(super) fn leaves(&mut self, lot: Lot, batch: Batch) {
+    /// The millisecond in which the backlog may send again.
+    fn rests_until(&self, space: Space) -> Time {
+        let until = Time::from_millis(self.rests / 1_000);
+        if space.rate.is_some() { until } else { Time::ZERO }
+    }
+
+    /// A request of this lot, with so many deliveries, leaves.
+    pub(super) fn leaves(&mut self, lot: Lot, batch: Batch, deliveries: u32, space: Space) {
         match lot {
             Lot::Backlog => {
                 self.flying.insert(batch);
                 self.passed = 0;
+                let took = u64::from(deliveries).saturating_mul(1_000_000);
+                let took = space.rate.and_then(|rate| took.checked_div(rate.into())).unwrap_or(0);
+                self.rests = self.rests.max(space.now.as_millis().saturating_mul(1_000)).saturating_add(took);
             }
             Lot::Live if self.waiting > 0 => self.passed = self.passed.saturating_add(1),
             Lot::Live => self.passed = 0,

@@ -1,6 +1,6 @@
 //! The two parts of a queue, what waited behind a dead credential and what came since: whose turn it is, and who is woken.
 
-use outlast_state::{DeliveryId, Epoch, Time};
+use outlast_state::{DeliveryId, Epoch};
 use tracing::info;
 
 use super::release::{Lot, Mark, Space};
@@ -25,23 +25,25 @@ pub(super) struct Allowance {
     pub(super) space: Space,
 }
 
+/// The deliveries of a request.
+pub(super) struct Chosen {
+    pub(super) ids: Vec<DeliveryId>,
+    pub(super) lot: Lot,
+    pub(super) space: Space,
+}
+
 impl Machines {
     /// The deliveries of the next request: of the part of the queue whose turn it is, else of the other one. None of them
     /// waits for the other one's sleepers: they are woken in the next turn.
-    pub(super) fn choose_in_turn(
-        &self,
-        name: &str,
-        leave: Leave,
-        concurrency: u32,
-        now: Time,
-    ) -> Result<(Lot, Vec<DeliveryId>), Blocked> {
+    pub(super) fn choose_in_turn(&self, name: &str, leave: Leave, space: Space) -> Result<Chosen, Blocked> {
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
-        let space = Space { concurrency, open: leave.open };
-        // What is withheld from the backlog comes back with an answer.
-        let mut blocked = if queue.pace.is_withheld(space) { Some(Blocked::ByEvent) } else { None };
+        // A slot that is withheld from the backlog comes back with an answer.
+        let mut blocked = queue.pace.withheld(space).map(|until| until.map_or(Blocked::ByEvent, Blocked::Until));
         for lot in queue.pace.order(space).into_iter().flatten() {
-            match self.choose(name, lot, (leave.epoch, leave.items), now) {
-                Ok(chosen) => return Ok((lot, chosen)),
+            // What an operator bounds does not leave in gushes of more than a second's share.
+            let bound = space.rate.filter(|_| lot == Lot::Backlog).unwrap_or(u32::MAX);
+            match self.choose(name, lot, (leave.epoch, leave.items.min(bound)), space.now) {
+                Ok(ids) => return Ok(Chosen { ids, lot, space }),
                 Err(Blocked::Asleep) => return Err(Blocked::Asleep),
                 Err(by) => blocked = Some(blocked.map_or(by, |other| other.and(by))),
             }
@@ -56,11 +58,10 @@ impl Machines {
         queue: &'a Queue,
         allowance: &Allowance,
         most: usize,
-        now: Time,
     ) -> impl Iterator<Item = (DeliveryId, Place)> + use<'a> {
         let Allowance { epoch, deliveries, space } = *allowance;
         let of = |lot: Lot| {
-            let ready = queue.ready(lot, epoch, now).take(deliveries);
+            let ready = queue.ready(lot, epoch, space.now).take(deliveries);
             ready.filter(|(id, _)| !self.live.contains_key(id)).take(most).collect::<Vec<_>>()
         };
         let [first, second] = queue.pace.order(space);

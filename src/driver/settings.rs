@@ -30,6 +30,8 @@ pub(crate) struct Outlet {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<Name>,
     pub(crate) concurrency: u32,
+    /// So many deliveries a second of what waited behind a dead credential, at most.
+    pub(crate) release: Option<u32>,
     /// Asked once: the driver never calls the host's code where a panic would be its own.
     pub(crate) batching: Batching,
     /// What its bodies become.

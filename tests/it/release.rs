@@ -69,6 +69,25 @@ async fn a_backlog_leaves_half_of_the_slots_to_what_comes_and_tells_that_it_does
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operator_bounds_how_many_of_a_backlog_leave_in_a_second_and_newer_ones_do_not_wait_for_that() {
+    let bench = Bench::new().await;
+    let endpoint = Bench::conversions(&bench.base()).release_per_second(2);
+    let (engine, ids) = parked(&bench, bench.bare().destination("conversions", endpoint), 20).await;
+    let before = bench.log().len();
+    authorise(&bench, &engine).await;
+    bench.eventually(async || engine.counts().await.unwrap().done == 1).await;
+    let newer = bench.submit_some(&engine, "newer", 30).await;
+    bench.eventually(async || engine.counts().await.unwrap().done >= 31).await;
+    assert_eq!(bench.summary(&engine, newer[29]).await.state, "Done");
+    bench.all_done(&engine, &ids).await;
+    let lines = bench.log();
+    let sent = |line: &serde_json::Value| line["t_ms"].as_u64().unwrap();
+    let (first, last) = (sent(&lines[before]), sent(lines.last().unwrap()));
+    assert!((9_000..=13_000).contains(&(last - first)), "20 at 2 a second took {} ms", last - first);
+    engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waited_beyond_the_providers_own_limit_fails_with_that_reason_and_without_a_request() {
     let bench = Bench::new().await;
     let mut profile = bench.profile();

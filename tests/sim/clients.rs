@@ -314,7 +314,7 @@ impl World {
     pub(crate) fn visit(&mut self) {
         if self.plan.scenario == Scenario::Parked && (START + 2..START + RELEASED_AT).contains(&self.now) {
             // Nobody comes before the time.
-            return self.at(START + RELEASED_AT, Event::Visit);
+            return;
         }
         let next = if self.healed { 60_000 } else { self.clients.dice.pick(&[60_000, 600_000, 3_600_000]) };
         self.at(self.now + next, Event::Visit);

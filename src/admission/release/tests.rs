@@ -1,7 +1,7 @@
 use super::*;
 use outlast_state::{Cause, CredentialInput, Span, Terms};
 
-const WIDE: Space = Space { concurrency: 8, open: u32::MAX };
+const WIDE: Space = Space { concurrency: 8, open: u32::MAX, rate: None, now: Time::ZERO };
 
 fn at(millis: u64) -> Time {
     Time::from_millis(millis)
@@ -25,7 +25,7 @@ fn leaves(pace: &mut Pace, space: Space, requests: u64, live: impl Fn(u64) -> bo
                 }
                 pace.lands(flying.remove(0));
             };
-            pace.leaves(lot, batch);
+            pace.leaves(lot, batch, 1, space);
             flying.push(batch);
             lot
         })
@@ -39,7 +39,7 @@ fn pace() -> Pace {
 #[test]
 fn beside_newer_work_one_request_of_four_is_of_the_backlog_however_many_slots_there_are() {
     for concurrency in [1, 2, 3, 8, 64] {
-        let lots = leaves(&mut pace(), Space { concurrency, open: u32::MAX }, 400, |_| true);
+        let lots = leaves(&mut pace(), Space { concurrency, ..WIDE }, 400, |_| true);
         for window in lots.chunks_exact(4) {
             let old = window.iter().filter(|lot| **lot == Lot::Backlog).count();
             assert_eq!(old, 1, "{concurrency} slots: {window:?}");
@@ -52,12 +52,12 @@ fn a_backlog_alone_leaves_half_of_the_slots_and_half_of_the_gate_free_and_always
     for (concurrency, open, most) in [(1, u32::MAX, 1), (3, u32::MAX, 1), (8, u32::MAX, 4), (64, 4, 2), (64, 2, 1)] {
         let (mut pace, mut flying) = (pace(), 0);
         loop {
-            let space = Space { concurrency, open: open.saturating_sub(flying).max(1) };
-            let space = if open == u32::MAX { Space { open, ..space } } else { space };
+            let open = if open == u32::MAX { open } else { open.saturating_sub(flying).max(1) };
+            let space = Space { concurrency, open, ..WIDE };
             if !pace.order(space).contains(&Some(Lot::Backlog)) {
                 break;
             }
-            pace.leaves(Lot::Backlog, Batch::from_number(u64::from(flying)));
+            pace.leaves(Lot::Backlog, Batch::from_number(u64::from(flying)), 1, space);
             flying += 1;
         }
         assert_eq!(flying, most, "{concurrency} slots, {open} through the gate");
@@ -75,16 +75,36 @@ fn newer_work_that_comes_finds_a_slot_at_once() {
 fn what_the_backlog_could_not_have_for_want_of_a_slot_it_has_as_soon_as_there_is_one() {
     let mut pace = pace();
     for number in 0..4 {
-        pace.leaves(Lot::Backlog, Batch::from_number(number));
+        pace.leaves(Lot::Backlog, Batch::from_number(number), 1, WIDE);
     }
     for number in 4..20 {
         assert_eq!(pace.order(WIDE), [Some(Lot::Live), None]);
-        pace.leaves(Lot::Live, Batch::from_number(number));
+        pace.leaves(Lot::Live, Batch::from_number(number), 1, WIDE);
     }
-    assert!(pace.is_withheld(WIDE));
+    assert_eq!(pace.withheld(WIDE), Some(None), "until a slot is free");
     pace.lands(Batch::from_number(0));
-    assert!(!pace.is_withheld(WIDE));
+    assert_eq!(pace.withheld(WIDE), None);
     assert_eq!(pace.order(WIDE), [Some(Lot::Backlog), Some(Lot::Live)]);
+}
+
+#[test]
+fn a_bounded_backlog_keeps_its_rate_also_one_of_less_than_a_millisecond_and_newer_work_does_not_wait_for_it() {
+    for (rate, deliveries) in [(1, 1), (7, 7), (300, 1), (1_500, 1), (3_000, 10), (100_000, 100)] {
+        let (mut pace, mut left) = (pace(), 0_u32);
+        // Each is answered at once, and one of newer work leaves beside it.
+        for millis in 0..10_000 {
+            let space = Space { rate: Some(rate), now: at(1_000_000 + millis), ..WIDE };
+            while pace.order(space).contains(&Some(Lot::Backlog)) {
+                pace.leaves(Lot::Backlog, Batch::from_number(1), deliveries, space);
+                pace.lands(Batch::from_number(1));
+                left += deliveries;
+            }
+            assert_eq!(pace.order(space)[0], Some(Lot::Live));
+            assert!(pace.withheld(space).flatten().is_some_and(|until| until > space.now));
+        }
+        let expected = 10 * rate;
+        assert!((expected..=expected + rate).contains(&left), "{left} in ten seconds at {rate} a second");
+    }
 }
 
 #[test]
@@ -92,7 +112,7 @@ fn without_a_backlog_there_is_only_one_order() {
     let mut pace = Pace::default();
     for number in 0..20 {
         assert_eq!(pace.order(WIDE), [Some(Lot::Live), None]);
-        pace.leaves(Lot::Live, Batch::from_number(number));
+        pace.leaves(Lot::Live, Batch::from_number(number), 1, WIDE);
     }
     assert_eq!(pace.passed, 0, "what left before there was a backlog gives it no turn");
 }
