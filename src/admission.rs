@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Epoch, Gate, Input, Offer, Room, Time, Token};
+use outlast_state::{CANARY_ITEMS, DeliveryId, Epoch, Gate, Input, Offer, Room, Time, Token};
 use tracing::debug;
 
 use crate::driver::acts::{Act, Shipment, Turn};
@@ -197,7 +197,11 @@ impl Machines {
                 let token = self.token_of(needed, turn).ok_or(Blocked::ByEvent)?;
                 // What hangs elsewhere may fill the gate; a queue with nothing in the air may still send one (L4).
                 let idle = self.queues.get(name).is_some_and(|queue| queue.in_flight == 0);
-                let leave = self.room(needed, token, idle, turn.now)?;
+                self.held_up(needed, turn.now)?;
+                let leave = match self.canary(needed, turn.now) {
+                    Some(next) => Leave { epoch: next, items: CANARY_ITEMS, open: u32::MAX },
+                    None => self.room(needed, token, idle, turn.now)?,
+                };
                 Leave { items: leave.items.min(batch_size), ..leave }
             }
         };
@@ -207,16 +211,38 @@ impl Machines {
         Ok(())
     }
 
+    /// Nothing, unless an operator or the provider holds all of a credential's requests back.
+    fn held_up(&self, name: &str, now: Time) -> Result<(), Blocked> {
+        match self.credentials.get(name).map(|keeper| keeper.record.slow_until) {
+            _ if self.is_credential_paused(name) => Err(Blocked::ByEvent),
+            None => Err(Blocked::ByEvent),
+            Some(until) if until > now => Err(Blocked::Until(until)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The epoch of the token that is to serve next, when it is time for a canary of it (make before break).
+    fn canary(&mut self, name: &str, now: Time) -> Option<Epoch> {
+        let gate = self.trial(name, now)?;
+        self.credentials.get_mut(name)?.trial = Some(gate);
+        matches!(gate.room(now), Room::Open { .. }).then_some(gate.epoch())
+    }
+
+    /// The gate of the token that is to serve next, once it is tried.
+    fn trial(&self, name: &str, now: Time) -> Option<Gate> {
+        let young = self.settings.young(name);
+        let keeper = self.credentials.get(name)?;
+        let credential = &keeper.record.credential;
+        let (next, _) = credential.trial(young).filter(|(next, from)| *from <= now && !next.is_expired(now))?;
+        let known = keeper.trial.filter(|gate| gate.epoch() == next.epoch);
+        Some(known.unwrap_or_else(|| Gate::of(&next).young_until(young).paced(credential.terms.settle.part(8))))
+    }
+
     /// What one more request with this token may be.
     fn room(&mut self, name: &str, token: Token, idle: bool, now: Time) -> Result<Leave, Blocked> {
-        if self.is_credential_paused(name) {
-            return Err(Blocked::ByEvent);
-        }
+        let young = self.settings.young(name);
         let Some(keeper) = self.credentials.get_mut(name) else { return Err(Blocked::ByEvent) };
-        if keeper.record.slow_until > now {
-            return Err(Blocked::Until(keeper.record.slow_until));
-        }
-        let gate = keeper.gate.filter(|gate| gate.epoch() == token.epoch).unwrap_or_else(|| Gate::of(&token));
+        let gate = keeper.gate_of(&token, young);
         keeper.gate = Some(gate);
         let epoch = token.epoch;
         match gate.room(now) {
@@ -271,9 +297,12 @@ impl Machines {
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
-                let gate = keeper.gate.filter(|gate| gate.epoch() == token.epoch).unwrap_or_else(|| Gate::of(&token));
+                let gate = keeper.gate_of(&token, self.settings.young(credential));
+                let trial = self.trial(credential, now).filter(|gate| matches!(gate.room(now), Room::Open { .. }));
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,
+                    // A canary leaves first, also where the serving token's gate is shut: who is to carry it is awake.
+                    _ if let Some(next) = trial => (next.epoch(), 1, CANARY_ITEMS.min(outlet.batching.items), all),
                     Room::Open { requests: more, items } => {
                         let open = open(more, items);
                         (token.epoch, requests.min(more), items.min(outlet.batching.items), open)
@@ -327,7 +356,9 @@ impl Machines {
             self.in_flight = self.in_flight.saturating_add(1);
         }
         if let Some(keeper) = credential.as_deref().and_then(|name| self.credentials.get_mut(name)) {
-            keeper.gate = keeper.gate.map(|gate| gate.sent(epoch, sent));
+            for gate in [&mut keeper.gate, &mut keeper.trial] {
+                *gate = gate.map(|gate| gate.sent(epoch, sent));
+            }
             keeper.served = Some(Arc::clone(name));
         }
         let (destination, memory) = (Arc::clone(name), self.memory.get(name).cloned());
