@@ -119,8 +119,9 @@ fn without_a_backlog_there_is_only_one_order() {
 
 /// A credential that was authorised at 1 s, died at 5 s and was authorised again at 9 s.
 fn record() -> CredentialRecord {
-    let mut record = CredentialRecord::new(Credential::unauthorised(Terms { settle: Span::from_secs(60) }, at(0)));
-    let authorised = |issued| CredentialInput::Authorised { issued: at(issued), expires: Time::NEVER };
+    let mut record = CredentialRecord::new(Credential::unauthorised(Terms::of(Span::from_secs(60)), at(0)));
+    let authorised =
+        |issued| CredentialInput::Authorised { issued: at(issued), expires: Time::NEVER, ends: Time::NEVER };
     for (when, input) in [(1_000, authorised(900)), (5_000, CredentialInput::Revoked), (9_000, authorised(8_500))] {
         step(&mut record, input, when);
     }
@@ -141,7 +142,11 @@ fn the_mark_is_where_a_dead_credential_came_back_also_as_the_store_has_it() {
     assert_eq!(mark.lot(Place::Token(Epoch::from_number(1))), Lot::Backlog);
     assert_eq!(mark.lot(Place::Token(Epoch::from_number(2))), Lot::Live);
     // Consent that is given anew while the grant works releases nothing.
-    step(&mut record, CredentialInput::Authorised { issued: at(20_000), expires: Time::NEVER }, 20_000);
+    step(
+        &mut record,
+        CredentialInput::Authorised { issued: at(20_000), expires: Time::NEVER, ends: Time::NEVER },
+        20_000,
+    );
     assert_eq!(Mark::of(&record), mark);
 }
 
