@@ -108,7 +108,7 @@ pub(crate) enum Scenario {
 }
 
 /// Of the parked scenario: how many deliveries come while the credential is dead, and when it is authorised again.
-pub(crate) const PARKED: u64 = 60;
+pub(crate) const PARKED: u64 = 100;
 pub(crate) const RELEASED_AT: u64 = 900_000;
 
 impl Plan {
@@ -129,10 +129,10 @@ impl Plan {
         Plan { seed: 1, families: Vec::new(), deliveries: 1, trouble, crash_at, fate: Some(fate), scenario, rotation }
     }
 
-    /// The parked scenario.
-    pub(crate) fn parked() -> Self {
+    /// The parked scenario, with a crash at each of these steps.
+    pub(crate) fn parked(crash_at: Vec<u64>) -> Self {
         let (deliveries, scenario) = (2 * PARKED, Scenario::Parked);
-        Plan { families: Vec::new(), trouble: 1_800_000, scenario, ..Plan::of(1, deliveries) }
+        Plan { families: Vec::new(), trouble: 1_800_000, scenario, crash_at, ..Plan::of(1, deliveries) }
     }
 
     fn is_drawn(&self) -> bool {
