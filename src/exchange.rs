@@ -12,10 +12,12 @@ use crate::secret::Secret;
 
 mod carrier;
 mod form;
+mod place;
 mod rule;
 
 pub use carrier::Carrier;
 pub use form::Form;
+pub(crate) use place::put;
 pub use rule::Rule;
 
 /// How a request asks.

@@ -11,7 +11,11 @@ pub mod doctor;
 pub mod exchange;
 pub mod guard;
 pub mod http;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod life;
 pub mod oauth;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod rehearsal;
 pub mod route;
 #[cfg(feature = "cli")]
 pub mod sample;

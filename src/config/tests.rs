@@ -275,7 +275,7 @@ fn an_address_that_is_refused_comes_with_one_remedy() {
 fn known_keys_are_listed_once() {
     let faults = faults("[store]", "[zzz]\n[store]");
     assert!(
-        faults[0].ends_with("known are store, credential, vault, limits, network, destination, route"),
+        faults[0].ends_with("known are store, credential, vault, limits, network, profile, destination, route"),
         "{faults:?}"
     );
 }
@@ -325,7 +325,7 @@ fn what_is_wrong_with_a_profile_is_told_once_and_where_it_stands() {
     let told = with_profile(bad, "profile = \"mine\"").err().unwrap().to_string();
     assert_eq!(
         told,
-        "conf/outlast.toml:33: profile.mine.settle: 2h is not shorter than access_life (1h): no token would live to settle"
+        "conf/outlast.toml:32: profile.mine.settle: 2h is not shorter than access_life (1h): no token would live to settle"
     );
     let told = with_profile("[profile.mine]", "profile = \"mien\"").err().unwrap().to_string();
     assert_eq!(told, "conf/outlast.toml:18: credential.acme.profile: `mien` is not known; did you mean mine?");

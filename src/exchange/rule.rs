@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::Answer;
+use super::{Answer, put};
 
 /// A row of an answer table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,16 @@ impl Rule {
         if first == last { first.to_string() } else { format!("{first}-{last}") }
     }
 
+    /// An answer that it is about: its status, and its body where that matters.
+    pub(crate) fn example(&self) -> (u16, Option<Value>) {
+        let body = self.pointer.as_ref().zip(self.values.first()).map(|(pointer, value)| {
+            let mut body = Value::Null;
+            put(&mut body, pointer, Value::String(value.clone()));
+            body
+        });
+        (*self.status.start(), body)
+    }
+
     /// Whether it is about this answer.
     #[must_use]
     pub fn matches(&self, answer: &Answer) -> bool {
@@ -82,6 +92,19 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec(), received: Time::ZERO }
+    }
+
+    #[test]
+    fn a_row_is_about_its_own_example() {
+        for rule in [
+            Rule::status(401..=401),
+            Rule::status(200..=299).holding("/error/details/0/reason", &["dead", "gone"]),
+            Rule::status(403..=403).holding("/code", &["100"]),
+        ] {
+            let (status, body) = rule.example();
+            assert!(rule.fits(status, body.as_ref()), "{rule:?}");
+            assert_eq!(Rule::written(&rule.statuses(), rule.pointer.clone(), rule.values.clone()), Ok(rule));
+        }
     }
 
     #[test]

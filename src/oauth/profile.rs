@@ -163,10 +163,38 @@ impl Profile {
         None
     }
 
+    /// The rows of its tables that are never reached: an earlier table takes every answer that they are about.
+    pub(crate) fn unreached(&self) -> Vec<String> {
+        let tables = [
+            ("refuses", &self.refuses, Evidence::Refuses),
+            ("lacks_scope", &self.lacks_scope, Evidence::LacksScope),
+            ("proves", &self.proves, Evidence::Proves),
+        ];
+        let mut unreached = Vec::new();
+        for (key, rows, expected) in tables {
+            for (number, row) in (1_usize..).zip(rows) {
+                let (status, body) = row.example();
+                let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+                let answer = Answer { status, headers: Vec::new(), body, received: outlast_state::Time::ZERO };
+                let said = self.evidence(&answer);
+                if said != expected {
+                    unreached
+                        .push(format!("{key}[{number}]: another table takes its answer {status} before ({said:?})"));
+                }
+            }
+        }
+        unreached
+    }
+
     /// What can work, but is hardly meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.unreached();
+        if !self.refuses.iter().any(|rule| rule.status.contains(&401)) {
+            warnings.push(
+                "refuses: a 401 is not among them, and HTTP has that status for a token that is refused".to_owned(),
+            );
+        }
         let shown = crate::span::written;
         let left = self.access_life.as_millis().saturating_mul(100_u64.saturating_sub(self.renew_at.into())) / 100;
         if self.renew_at < 100 && left < self.settle.as_millis() {

@@ -67,6 +67,8 @@ pub enum RotateRefresh {
     NewOldValid,
     /// A new one; the old one is dead.
     NewOldDead,
+    /// A new one; the old one is dead this many milliseconds after its first use.
+    NewOldDeadAfter(u64),
 }
 
 /// What a refresh does to the access tokens before it.

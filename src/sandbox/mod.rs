@@ -39,6 +39,7 @@ mod control;
 mod draw;
 mod faults;
 mod field;
+mod manner;
 mod nodes;
 mod oauth;
 mod options;

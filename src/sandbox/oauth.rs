@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 pub(super) const PREFIX: &str = "/oauth/v2/";
 /// The token endpoint.
 pub(super) const TOKEN_PATH: &str = "/oauth/v2/accessToken";
+/// Introspection.
+pub(super) const INTROSPECT_PATH: &str = "/oauth/v2/introspectToken";
+/// Revocation.
+pub(super) const REVOKE_PATH: &str = "/oauth/v2/revoke";
 /// What `applied` calls a minted token in the audit log.
 pub(super) const MINTED: &str = "accessToken";
 
@@ -151,7 +155,7 @@ fn refresh(tokens: &mut Tokens, mint: Mint<'_>, form: &Form, used: Option<usize>
             "Resource level throttle limit for calls to this resource is reached.",
         ));
     }
-    if !tokens.mints(used, form.get("client_id")?, mint.now) {
+    if !tokens.mints(used, form.get("client_id")?, mint) {
         return Ok(dead_refresh_token(mint));
     }
     let renewed = tokens.renew(used, mint);
@@ -181,7 +185,7 @@ fn introspect(tokens: &Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, Ba
             "authorized_at": whole_seconds(grant.consented),
             "created_at": whole_seconds(token.issued),
             "expires_at": whole_seconds(token.expires),
-            "scope": grant.scope,
+            "scope": token.scope,
             "auth_type": "3L",
         }),
     ))
@@ -232,7 +236,7 @@ pub(super) fn minted(tokens: &Tokens, mint: Mint<'_>, (access, refresh): (usize,
     let mut body = json!({
         "access_token": tokens.access_secret(access),
         "expires_in": whole_seconds(token.expires.saturating_sub(mint.now)),
-        "scope": grant.scope,
+        "scope": token.scope,
         "token_type": "Bearer",
     });
     if let (true, Some(members)) = (mint.switches.refresh_token_in_answer, body.as_object_mut()) {

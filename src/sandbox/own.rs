@@ -52,7 +52,9 @@ pub(super) fn assertion(tokens: &mut Tokens, mint: Mint<'_>, form: &Form) -> Res
 
 fn granted(tokens: &mut Tokens, mint: Mint<'_>, client: &str, form: &Form, kind: &str) -> Answer {
     let default = GrantSeed::default();
-    let scope = form.get("scope").map_or(default.scope.clone(), |scope| scope.replace(' ', ","));
+    // What it was given before counts where it does not say.
+    let usual = tokens.scope_of(client).map_or(default.scope.clone(), str::to_owned);
+    let scope = form.get("scope").map_or(usual, |scope| scope.replace(' ', ","));
     let seed = GrantSeed {
         client_id: client.to_owned(),
         // An issuer need not be a client, and then nobody can be it by a secret.

@@ -136,6 +136,17 @@ impl Provider {
         Ok(())
     }
 
+    /// Changes what a grant permits. Tokens that were minted before keep what they have, as permissions are cached.
+    ///
+    /// # Errors
+    /// If there is no such grant.
+    pub fn permit(&mut self, grant: u32, scope: &str) -> Result<(), FieldError> {
+        let found = place(grant).and_then(|found| self.tokens.grants.get_mut(found));
+        let found = found.ok_or_else(|| FieldError::new("grant", "there is no grant with this ordinal"))?;
+        scope.clone_into(&mut found.scope);
+        Ok(())
+    }
+
     /// Back to how it started. Numbers in the audit log go on, so that a file never has one twice.
     ///
     /// # Panics
@@ -172,7 +183,7 @@ impl Provider {
     pub fn state(&self) -> Value {
         let refresh = self.tokens.refresh.iter().enumerate().map(|(found, token)| {
             json!({
-                "refresh_token": ordinal(found), "connection": ordinal(token.grant), "dead": token.dead,
+                "refresh_token": ordinal(found), "connection": ordinal(token.grant), "dead": token.dead_at.is_some(),
                 "counters": token.counters,
             })
         });

@@ -51,6 +51,8 @@ mod retention;
 mod routes;
 #[cfg(all(test, feature = "cli"))]
 mod site;
+#[cfg(all(test, feature = "cli"))]
+mod storm;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

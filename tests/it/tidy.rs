@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 10] = [
     &["records"],
     &["admission", "driver"],
     &["builder", "engine", "recover"],
-    &["backup", "config", "doctor", "sandbox"],
+    &["backup", "config", "doctor", "life", "rehearsal", "sandbox"],
     &["cli", "demo"],
     &["verify"],
 ];

@@ -33,26 +33,26 @@ impl Profile {
     /// # Errors
     /// Everything that is wrong, each with its line, its key and what to write.
     pub fn parse(text: &str) -> Result<Self, ProfileError> {
-        Profile::read("profile", text, &|_| None)
+        let profile = Profile::draft("profile", text, &|_| None)?;
+        if profile.lacks_token_url() && profile.grant != GrantKind::Static {
+            let document = Document::new("profile", text, &|_| None);
+            let message = "is missing; write the address of the provider's token endpoint";
+            document.fault(1, "token_url".to_owned(), message);
+            return Err(ProfileError(document.faults()));
+        }
+        Ok(profile)
     }
 
-    /// The same of a file called `file`, whose texts may name the environment.
-    pub(crate) fn read(
+    /// The same of a file called `file`, whose texts may name the environment, and which may leave open where tokens are asked
+    /// for.
+    pub(crate) fn draft(
         file: &str,
         text: &str,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ProfileError> {
         let document = Document::new(file, text, environment);
         let table = document.parse().map_err(ProfileError)?;
-        let section = Section::root(&document, &table);
-        let needs_url = !section.holds("token_url");
-        let profile = Profile::from_section(section, None, &Guard::new(true, &[]));
-        if let Some(profile) = profile.as_ref().filter(|profile| needs_url && profile.lacks_token_url()) {
-            if profile.grant != GrantKind::Static {
-                let message = "is missing; write the address of the provider's token endpoint";
-                document.fault(1, "token_url".to_owned(), message);
-            }
-        }
+        let profile = Profile::from_section(Section::root(&document, &table), None, &Guard::new(true, &[]));
         let faults = document.faults();
         profile.filter(|_| faults.is_empty()).ok_or(ProfileError(faults))
     }

@@ -1,4 +1,10 @@
-//! One life of an engine: the driver's heart, without the loop and the tasks around it.
+//! One life of an engine: the driver's heart, without the loop and the tasks around it. Nothing in it is stable.
+//!
+//! Whoever holds a [`Life`] decides when a turn is, when a commit passes its barrier, which request is answered and how, and
+//! when it all ends without a word. `outlast sim` makes worlds of it, and so do the project's own tests.
+
+mod inspecting;
+mod wire;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,12 +12,10 @@ use std::sync::Arc;
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-pub use self::inspecting::Inspecting;
-
-use super::wire::Outgoing;
 use crate::driver::acts::{Act, Renewal, Shipment, Turn};
 use crate::driver::conversation::{Ended, Next, Talk, report};
 use crate::driver::heart::{Gathering, Heart};
+#[cfg(feature = "verify")]
 use crate::driver::marks::Marks;
 use crate::driver::renewal::Asking;
 use crate::driver::{Ask, Heard, Look};
@@ -25,7 +29,8 @@ use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
 
-mod inspecting;
+pub use inspecting::Inspecting;
+pub use wire::{Outgoing, answered, steady_time, waking_time};
 
 /// One life of an engine, from the opening of its store to whatever ends it.
 pub struct Life {
@@ -109,6 +114,7 @@ impl Life {
     }
 
     /// The same life over a store that holds the same: from here on each goes its own way. What waits for a turn stays here.
+    #[cfg(feature = "verify")]
     #[must_use]
     pub fn fork(&self, store: Arc<dyn Store>) -> Life {
         let (heart, clients, vault) = (self.heart.fork(Arc::clone(&store)), self.clients.clone(), self.vault.clone());
@@ -205,6 +211,7 @@ impl Life {
     }
 
     /// Which rows of the tables it has walked.
+    #[cfg(feature = "verify")]
     #[must_use]
     pub fn marks(&self) -> &Marks {
         &self.heart.machines.marks

@@ -13,7 +13,14 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(
+    /// A destination's request, without a token.
+    #[cfg(feature = "cli")]
+    pub(crate) fn bare(request: &crate::exchange::Request) -> Self {
+        let headers = request.headers().iter().map(|(name, value)| (name.clone().into_owned(), value.clone()));
+        Outgoing::new(request.method().as_str(), request.url(), headers, request.body())
+    }
+
+    pub(crate) fn new(
         method: &str,
         url: &url::Url,
         headers: impl IntoIterator<Item = (String, String)>,
