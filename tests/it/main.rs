@@ -46,6 +46,8 @@ mod profiles;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod retention;
 #[cfg(all(test, feature = "cli"))]
 mod routes;
