@@ -64,7 +64,7 @@ const EXAMPLES: &str = "Examples:
   outlast sim storm                        what rules for refused tokens do, in simulated time
   outlast init                             write outlast.toml and a key file
   outlast check                            verify the configuration
-  outlast auth import acme --file t.json   give a credential its tokens
+  outlast auth login acme                  give a credential its grant, by way of a browser
   outlast try event.json                   what would become of an event
   outlast serve                            deliver what is accepted
   outlast send events.jsonl --wait         accept events, wait until all have ended

@@ -57,18 +57,15 @@ pub(super) fn read(section: &mut Section<'_>, profile: Option<&Profile>, places:
     let client_id =
         if needs_id { section.needed("client_id", client_id, id_remedy) } else { Some(client_id.unwrap_or_default()) };
     let has_secret = !needs_secret || section.needed("client_secret", client_secret.as_ref(), secret_remedy).is_some();
-    let has_key = grant != GrantKind::JwtBearer
-        || section
-            .needed(
-                "assertion",
-                assertion.as_ref(),
-                "a signed grant needs [credential.NAME.assertion] with issuer and private_key_file",
-            )
-            .is_some();
-    let has_token = grant != GrantKind::Static
-        || section
-            .needed("token", token.as_ref().or_else(|| None), "write token = \"${NAME}\", token_file or token_env")
-            .is_some();
+    let has_key =
+        grant != GrantKind::JwtBearer || section.needed("assertion", assertion.as_ref(), ASSERTION_REMEDY).is_some();
+    let has_token = match grant {
+        GrantKind::Static if !tokens.iter().any(|key| section.holds(key)) => {
+            section.needed("token", None::<()>, "write token = \"${NAME}\", token_file or token_env").is_some()
+        }
+        GrantKind::Static => token.is_some(),
+        _ => true,
+    };
     // A key that is there and cannot be used has been told.
     let whole = has_secret && has_key && has_token && strangers.is_empty();
     let client = Client {
@@ -80,6 +77,8 @@ pub(super) fn read(section: &mut Section<'_>, profile: Option<&Profile>, places:
     };
     whole.then_some(Means { client, fixed: token })
 }
+
+const ASSERTION_REMEDY: &str = "a signed grant needs [credential.NAME.assertion] with issuer and private_key_file";
 
 fn kind(grant: GrantKind) -> &'static str {
     match grant {

@@ -141,6 +141,7 @@ impl Consent {
         let query = match text.split_once('?') {
             Some((_, query)) => query.split('#').next().unwrap_or_default(),
             None if text.contains('=') && text.contains('&') => text,
+            None if text.contains("://") => return Err(NoCode::Empty),
             None if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) => return Err(NoCode::Empty),
             None => return Ok(Code(Secret::new(text))),
         };

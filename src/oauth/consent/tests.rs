@@ -123,6 +123,7 @@ fn what_is_pasted_may_be_the_address_its_query_or_the_code() {
         ("AQC==".to_owned(), "code AQC=="),
         ("http://127.0.0.1:1/back?code=AQC&state=other".to_owned(), "foreign"),
         (format!("?error=access_denied&state={state}"), "refused access_denied: "),
+        ("https://app.example/back".to_owned(), "empty"),
         (String::new(), "empty"),
         ("two words".to_owned(), "empty"),
     ];
@@ -151,7 +152,7 @@ fn a_refusal_is_told_in_words() {
 #[tokio::test]
 async fn a_code_is_redeemed_with_the_verifier_and_the_address_to_the_letter() {
     const MINTED: &str =
-        "HTTP/1.1 200 OK\r\ncontent-length: 39\r\n\r\n{\"access_token\":\"AQX\",\"expires_in\":\"60\"}";
+        "HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n{\"access_token\":\"AQX\",\"expires_in\":\"60\"}";
     let server = Server::start(Reply::Say(MINTED)).await;
     let http = Http::new(HttpOptions { allow_loopback: true, ..HttpOptions::default() }).unwrap();
     let profile = Profile { token_url: server.url("/token"), ..profile("https://id.example/authorize", &[], true) };
