@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Epoch, Gate, Input, Offer, Room, Time, Token};
+use outlast_state::{CANARY_ITEMS, DeliveryId, Epoch, Gate, Input, Offer, Passage, Room, Time, Token};
 use tracing::debug;
 
 use crate::driver::acts::{Act, Shipment, Turn};
@@ -165,6 +165,12 @@ impl Machines {
             Some(_) if queue.in_flight >= concurrency => return Err(Blocked::ByEvent),
             Some(_) => {}
         }
+        // Before the credential is asked: what is not sent needs no token.
+        let batch_size = match queue.circuit.passage(turn.now) {
+            Passage::Open => batch_size,
+            Passage::Canary => batch_size.min(CANARY_ITEMS),
+            Passage::From(at) => return Err(Blocked::Until(at)),
+        };
         let (epoch, items) = match credential.as_deref() {
             None => (Epoch::NONE, batch_size),
             Some(needed) => {
@@ -237,18 +243,21 @@ impl Machines {
         if self.is_destination_paused(name) {
             return None;
         }
+        let (requests, most) = match queue.circuit.passage(now) {
+            Passage::Open => (requests, outlet.batching.items),
+            Passage::Canary => (1, outlet.batching.items.min(CANARY_ITEMS)),
+            Passage::From(_) => return None,
+        };
         let (epoch, requests, items) = match outlet.credential.as_deref() {
-            None => (Epoch::NONE, requests, outlet.batching.items),
+            None => (Epoch::NONE, requests, most),
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
                 let gate = keeper.gate.filter(|gate| gate.epoch() == token.epoch).unwrap_or_else(|| Gate::of(&token));
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,
-                    Room::Open { requests: open, items } => {
-                        (token.epoch, requests.min(open), items.min(outlet.batching.items))
-                    }
-                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, outlet.batching.items),
+                    Room::Open { requests: open, items } => (token.epoch, requests.min(open), items.min(most)),
+                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, most),
                     Room::Full | Room::From(_) => return None,
                 }
             }
@@ -285,6 +294,7 @@ impl Machines {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.in_flight = queue.in_flight.saturating_add(1);
+            queue.circuit = queue.circuit.sent(sent);
             self.in_flight = self.in_flight.saturating_add(1);
         }
         if let Some(keeper) = credential.as_deref().and_then(|name| self.credentials.get_mut(name)) {

@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alert::Alert;
 use crate::authorisation::Authorisation;
 use crate::builder::Builder;
 use crate::driver::acts::News;
@@ -248,6 +249,14 @@ impl Engine {
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn pauses(&self) -> Result<Vec<Scope>, Error> {
         self.ask(|reply| Ask::Look(Look::Pauses { reply })).await
+    }
+
+    /// The last alerts, oldest first: the newest 256 are kept.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the store cannot be read; [`ErrorKind::Stopped`] when the engine has stopped.
+    pub async fn alerts(&self) -> Result<Vec<Alert>, Error> {
+        self.ask(|reply| Ask::Look(Look::Alerts { reply })).await?
     }
 
     /// Gives a credential a grant. It is on disk, sealed, when this returns.

@@ -24,6 +24,7 @@ pub mod vault;
 pub mod verify;
 
 mod admission;
+mod alert;
 mod authorisation;
 mod builder;
 mod digest;
@@ -42,6 +43,7 @@ mod span;
 mod unix;
 mod view;
 
+pub use alert::{Alert, AlertKind, AlertSubject, Alerts, Severity, Warning, warnings};
 pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
 pub use engine::{Engine, Routed, Watch};

@@ -41,6 +41,9 @@ pub struct Summary {
     pub in_doubt: bool,
     /// Whether it waits for a credential that only a human can revive.
     pub parked: bool,
+    /// Whether it waits because its destination fails: the circuit is open.
+    #[serde(default)]
+    pub cut_off: bool,
 }
 
 /// A delivery's id as text.
@@ -137,6 +140,9 @@ pub struct Counts {
     pub attempts: u64,
     /// Records that did not verify when the store was opened.
     pub damaged: u64,
+    /// Destinations whose circuit is open: they fail, and are asked now and then only.
+    #[serde(default)]
+    pub cut_off: u64,
 }
 
 impl Counts {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outlast_state::{DeliveryId, Epoch, Time, Want};
+use outlast_state::{Circuit, DeliveryId, Epoch, Time, Want};
 
 use super::agenda::Agenda;
 use crate::records::DeliveryRecord;
@@ -20,6 +20,8 @@ pub(crate) struct Queue {
     held: BTreeSet<String>,
     /// Lanes that only a doubt keeps, and until when.
     resting: BTreeSet<(Time, String)>,
+    /// Whether its destination is worth asking.
+    pub(crate) circuit: Circuit,
     /// Requests in the air.
     pub(crate) in_flight: u32,
     /// Deliveries that have not ended.

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Epoch, Evidence, Load, Span, Time, Verdict};
+use outlast_state::{DeliveryId, Epoch, Evidence, Load, Sign, Span, Time, Verdict};
 use tracing::{debug, error};
 
 use super::acts::{Known, Shipment};
@@ -42,6 +42,7 @@ pub(crate) struct Talk {
     token: Option<Secret>,
     so_far: Vec<Exchange>,
     evidence: Evidence,
+    sign: Sign,
 }
 
 /// A parcel of a conversation.
@@ -71,17 +72,22 @@ pub(crate) enum Next {
 pub(crate) enum Ended {
     /// With what the answers showed about the token, and a conclusion on each item
     /// on which nothing had been concluded before.
-    Concluded { conclusions: Vec<Conclusion>, evidence: Evidence, memos: Vec<Memo> },
+    Concluded { conclusions: Vec<Conclusion>, evidence: Evidence, sign: Sign, memos: Vec<Memo> },
     /// All those items alike.
-    Alike { conclusion: Conclusion, evidence: Evidence, memos: Vec<Memo> },
+    Alike { conclusion: Conclusion, evidence: Evidence, sign: Sign, memos: Vec<Memo> },
     /// The engine stops.
     GivenUp,
 }
 
 impl Ended {
     pub(super) fn alike(verdict: Verdict, code: &'static str, note: impl Into<String>) -> Self {
+        Ended::alike_after(Sign::Nothing, verdict, code, note)
+    }
+
+    /// The same, where something was asked.
+    pub(super) fn alike_after(sign: Sign, verdict: Verdict, code: &'static str, note: impl Into<String>) -> Self {
         let conclusion = Conclusion::new(verdict, note).code(code);
-        Ended::Alike { conclusion, evidence: Evidence::Nothing, memos: Vec::new() }
+        Ended::Alike { conclusion, evidence: Evidence::Nothing, sign, memos: Vec::new() }
     }
 }
 
@@ -129,12 +135,14 @@ impl Talk {
             }
         }
         if parcels.is_empty() {
-            return Err(Ended::Concluded { conclusions: Vec::new(), evidence: Evidence::Nothing, memos: Vec::new() });
+            let (evidence, sign) = (Evidence::Nothing, Sign::Nothing);
+            return Err(Ended::Concluded { conclusions: Vec::new(), evidence, sign, memos: Vec::new() });
         }
         let later = Verdict::NotYet { after: KEYS_TURN };
         let token = token(store, vault, shipment).map_err(|note| Ended::alike(later, TOKEN_SEALED, note))?;
         let memory = shipment.memory.clone();
-        Ok(Talk { spoken_to, parcels, memory, token, so_far: Vec::new(), evidence: Evidence::Nothing })
+        let (evidence, sign) = (Evidence::Nothing, Sign::Nothing);
+        Ok(Talk { spoken_to, parcels, memory, token, so_far: Vec::new(), evidence, sign })
     }
 
     /// What the destination wants now.
@@ -154,7 +162,8 @@ impl Talk {
             Ok(Turn::Conclude(conclusions)) => {
                 let token = self.token.as_ref();
                 let conclusions = conclusions.into_iter().map(|one| silent(one, token)).collect();
-                Next::End(Ended::Concluded { conclusions, evidence: self.evidence, memos: self.memos(shipment) })
+                let (evidence, sign) = (self.evidence, self.sign);
+                Next::End(Ended::Concluded { conclusions, evidence, sign, memos: self.memos(shipment) })
             }
         }
     }
@@ -197,12 +206,14 @@ impl Talk {
             Err(missing) => return Some(no_answer(&missing, self.memos(shipment))),
         };
         debug!(?request, status = answer.status, "answered");
+        // A server's error is about the destination; any other answer is about the token, the event or the rate.
+        self.sign = if answer.status >= 500 { Sign::Fails } else { Sign::Answers };
         self.evidence = match self.spoken_to.profile.as_ref().map(|profile| profile.evidence(&answer)) {
             Some(oauth::Evidence::Refuses) => {
                 let note = format!("status {}: the token of epoch {} was refused", answer.status, shipment.epoch);
                 let conclusion = Conclusion::new(Verdict::TokenRefused, note).code(TOKEN_REFUSED);
                 let memos = self.memos(shipment);
-                return Some(Ended::Alike { conclusion, evidence: Evidence::Refused, memos });
+                return Some(Ended::Alike { conclusion, evidence: Evidence::Refused, sign: Sign::Answers, memos });
             }
             Some(oauth::Evidence::Proves) => Evidence::Accepted,
             Some(oauth::Evidence::Nothing) | None => Evidence::Nothing,
@@ -232,18 +243,19 @@ fn held(
 pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
     let Shipment { batch, epoch, sent, ref items, ref settled, .. } = *shipment;
     let asked = items.len().saturating_sub(settled.iter().flatten().count());
-    let (evidence, conclusions, memos) = match ended {
-        Ended::Concluded { conclusions, evidence, memos } if conclusions.len() == asked => {
-            (evidence, conclusions.into_iter().map(told).collect::<Vec<_>>(), memos)
+    let (evidence, sign, conclusions, memos) = match ended {
+        Ended::Concluded { conclusions, evidence, sign, memos } if conclusions.len() == asked => {
+            (evidence, sign, conclusions.into_iter().map(told).collect::<Vec<_>>(), memos)
         }
-        Ended::Concluded { evidence, memos, .. } => {
+        Ended::Concluded { evidence, sign, memos, .. } => {
             let note = "its destination did not conclude on every item; this is a bug in the destination";
-            (evidence, vec![told(Conclusion::new(Verdict::Unknown, note).code(DESTINATION_BUG)); asked], memos)
+            let conclusion = Conclusion::new(Verdict::Unknown, note).code(DESTINATION_BUG);
+            (evidence, sign, vec![told(conclusion); asked], memos)
         }
-        Ended::Alike { conclusion, evidence, memos } => (evidence, vec![told(conclusion); asked], memos),
+        Ended::Alike { conclusion, evidence, sign, memos } => (evidence, sign, vec![told(conclusion); asked], memos),
         Ended::GivenUp => {
             let note = "the engine stopped before the answer".to_owned();
-            (Evidence::Nothing, vec![(Ending::GivenUp, "", note); asked], Vec::new())
+            (Evidence::Nothing, Sign::Nothing, vec![(Ending::GivenUp, "", note); asked], Vec::new())
         }
     };
     let mut conclusions = conclusions.into_iter();
@@ -255,7 +267,7 @@ pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
     });
     let items = items.collect();
     let (destination, credential) = (shipment.destination.clone(), shipment.credential.clone());
-    Report { batch, destination, credential, epoch, sent, evidence, items, memos }
+    Report { batch, destination, credential, epoch, sent, evidence, sign, items, memos }
 }
 
 fn told(conclusion: Conclusion) -> (Ending, &'static str, String) {
@@ -289,17 +301,18 @@ fn panicked(items: usize, nothing_sent: bool, evidence: Evidence) -> Ended {
     error!("the destination panicked; this is a bug in the destination");
     let note = "its destination panicked; this is a bug in the destination";
     let conclusion = Conclusion::new(verdict, note).code(DESTINATION_BUG);
-    Ended::Alike { conclusion, evidence, memos: Vec::new() }
+    Ended::Alike { conclusion, evidence, sign: Sign::Nothing, memos: Vec::new() }
 }
 
 fn no_answer(missing: &NoAnswer, memos: Vec<Memo>) -> Ended {
-    let (verdict, code) = match missing {
-        NoAnswer::NotSent { .. } => (Verdict::Busy { after: Span::ZERO, load: Load::Failing }, REQUEST_NOT_SENT),
-        NoAnswer::Lost { .. } => (Verdict::Unknown, OUTCOME_UNKNOWN),
-        NoAnswer::Forbidden { .. } => (Verdict::NotYet { after: OPERATORS_TURN }, REQUEST_FORBIDDEN),
+    let failing = Verdict::Busy { after: Span::ZERO, load: Load::Failing };
+    let (verdict, code, sign) = match missing {
+        NoAnswer::NotSent { .. } => (failing, REQUEST_NOT_SENT, Sign::Fails),
+        NoAnswer::Lost { .. } => (Verdict::Unknown, OUTCOME_UNKNOWN, Sign::Fails),
+        NoAnswer::Forbidden { .. } => (Verdict::NotYet { after: OPERATORS_TURN }, REQUEST_FORBIDDEN, Sign::Nothing),
     };
     let conclusion = Conclusion::new(verdict, missing.to_string()).code(code);
-    Ended::Alike { conclusion, evidence: Evidence::Nothing, memos }
+    Ended::Alike { conclusion, evidence: Evidence::Nothing, sign, memos }
 }
 
 /// The token of the epoch that the delivery was admitted with.

@@ -12,11 +12,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
 use self::acts::{Act, News, Turn};
+use self::bell::Bell;
 use self::grants::RenewalEnding;
 use self::heart::{Gathering, Heart};
 use self::machines::Name;
 use self::settings::SpokenTo;
 use self::turn::Report;
+use crate::alert::{Alert, AlertKind, AlertSubject, Severity, store_failed};
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -27,9 +29,12 @@ use crate::vault::Vault;
 use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 pub(crate) mod acts;
+pub(crate) mod alerts;
 pub(crate) mod answers;
 pub(crate) mod attempt;
+pub(crate) mod bell;
 pub(crate) mod bonds;
+mod circuits;
 pub(crate) mod conversation;
 mod counts;
 pub(crate) mod grants;
@@ -101,6 +106,10 @@ pub(crate) enum Look {
     Pauses {
         reply: oneshot::Sender<Vec<Scope>>,
     },
+    /// The last alerts, oldest first.
+    Alerts {
+        reply: oneshot::Sender<Result<Vec<Alert>, Error>>,
+    },
     /// What a request to a destination carries now.
     Carries {
         destination: String,
@@ -145,6 +154,7 @@ pub(crate) struct Driver {
     pub(crate) heard: mpsc::UnboundedReceiver<Heard>,
     pub(crate) stopping: CancellationToken,
     pub(crate) failure: Arc<OnceLock<Error>>,
+    pub(crate) bell: Bell,
 }
 
 /// Whatever ends the driver, a mistake of ours included: nothing leaves any more, and whoever asks learns why.
@@ -264,6 +274,16 @@ impl Driver {
         let failed = Error::from(failed);
         let _ = self.failure.set(failed.clone());
         self.world.abandon.cancel();
+        self.bell.ring(Alert {
+            number: 0,
+            at_ms: self.world.clock.now().as_millis(),
+            kind: AlertKind::StoreFailed,
+            severity: Severity::Critical,
+            subject: AlertSubject::Store,
+            text: store_failed(&failed.to_string()),
+            ends_ms: None,
+            count: 1,
+        });
         failed
     }
 
@@ -281,6 +301,7 @@ impl Driver {
         match act {
             Act::Answer(answer) => answer(durable),
             Act::Beside(work) => drop(world.tasks.spawn_blocking(work)),
+            Act::Alert(alert) => self.bell.ring(*alert),
             Act::Send(shipment) => {
                 let Some(spoken_to) = settings.spoken_to(&shipment) else { return };
                 self.world.tasks.spawn(attempt::carry(world, shipment, spoken_to));

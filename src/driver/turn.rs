@@ -2,7 +2,7 @@
 
 use outlast_state::{
     Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Proof, Ruling,
-    Seen, Span, Time, Trouble, Verdict, Why, rule,
+    Seen, Sign, Span, Time, Trouble, Verdict, Why, rule,
 };
 use tracing::{debug, info};
 
@@ -26,6 +26,7 @@ pub(crate) struct Report {
     pub(crate) epoch: Epoch,
     pub(crate) sent: Time,
     pub(crate) evidence: Evidence,
+    pub(crate) sign: Sign,
     pub(crate) items: Vec<Told>,
     /// What the destination keeps in mind from here on.
     pub(crate) memos: Vec<Memo>,
@@ -90,7 +91,7 @@ impl Machines {
         Ok(self.accept(parcel, digest, turn))
     }
 
-    fn accept(&mut self, parcel: Parcel, digest: [u8; 32], turn: &mut Turn) -> DeliveryId {
+    pub(super) fn accept(&mut self, parcel: Parcel, digest: [u8; 32], turn: &mut Turn) -> DeliveryId {
         let now = turn.now;
         let id = self.ids.delivery(now);
         let _accept = tracing::debug_span!("accept", delivery = %id, destination = %parcel.destination).entered();
@@ -188,6 +189,7 @@ impl Machines {
             self.in_flight = self.in_flight.saturating_sub(1);
             self.poke(&report.destination);
         }
+        self.notice(&report.destination, report.sent, report.sign, turn.now);
         self.learn(&report, turn);
         let Report { destination, credential, epoch, sent, batch, items, memos, .. } = report;
         self.keep_in_mind(&destination, memos, turn);
@@ -337,6 +339,7 @@ impl Machines {
             let chance = live.tried
                 || deadline > self.opened
                 || self.is_parked(destination)
+                || self.is_cut_off(destination)
                 || self.is_paused(destination, lane).is_some();
             if deadline > turn.now {
                 self.deadlines.insert(deadline.as_millis(), id);

@@ -1,12 +1,13 @@
 //! What a delivery waits for, in sentences: from the delivery to its cause.
 
 use outlast_state::{
-    Cause, Credential, CredentialState, Delivery, Epoch, Held, Input, Load, Need, Offer, Reason, Room, Span, State,
-    Then, Time, Token, TokenProof, Verdict, Want, Why,
+    Credential, CredentialState, Delivery, Epoch, Held, Input, Load, Need, Offer, Reason, Room, Span, State, Then,
+    Time, Token, TokenProof, Verdict, Want, Why,
 };
 
 use super::machines::Machines;
 use super::shown::reason_in_words;
+use crate::alert::cause_in_words;
 use crate::records::DeliveryRecord;
 
 impl Machines {
@@ -54,6 +55,7 @@ impl Machines {
         if let Some(head) = lane.and_then(|lane| queue.and_then(|queue| queue.head_before(id, lane))) {
             sentences.push(format!("Delivery {head} is before it in its lane and has not ended."));
         }
+        sentences.extend(self.why_cut_off(destination, now));
         let busy = queue.map_or(0, |queue| queue.in_flight);
         if busy >= outlet.concurrency {
             sentences.push(format!("All {busy} requests that may be in the air for {destination} are."));
@@ -226,14 +228,7 @@ fn refreshing(name: &str, credential: &Credential, now: Time) -> String {
 
 fn dead(name: &str, credential: &Credential, now: Time) -> Vec<String> {
     let CredentialState::Dead { cause, since } = credential.state else { return Vec::new() };
-    let why = match cause {
-        Cause::NeverAuthorised => "was never authorised",
-        Cause::Revoked => "has a grant that is expired or revoked",
-        Cause::NoRefreshToken => "has no refresh token to get a new access token with",
-        Cause::Misconfigured => "is refused by the provider for its client id or secret; correct them",
-        Cause::GrantLost => "lost its grant in a crash between the provider's answer and our storing it",
-        Cause::NeverAccepted => "got token after token, and none was ever accepted",
-    };
+    let why = cause_in_words(cause);
     vec![
         format!("Credential {name} {why} (since {}).", now.since(since)),
         format!("`outlast auth import {name}` releases what waits for it."),

@@ -22,7 +22,7 @@ use crate::secret::Secret;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
-use crate::{Authorisation, Builder, Error, Parcel, http};
+use crate::{Alert, Authorisation, Builder, Error, Parcel, http};
 
 /// One life of an engine, from the opening of its store to whatever ends it.
 pub struct Life {
@@ -34,6 +34,7 @@ pub struct Life {
     inbox: Gathering,
     waiting: bool,
     opened: Durable,
+    alerts: Vec<Alert>,
 }
 
 /// An answer that a caller waits for.
@@ -66,6 +67,8 @@ pub struct Step {
 pub enum Deed {
     /// A caller was answered.
     Answered,
+    /// An operator was told something.
+    Told,
     /// A token was taken into use.
     Trusted,
     /// A request, or a conversation of several, to be made. Boxed, because it is many times the size of the others.
@@ -100,7 +103,17 @@ impl Life {
     pub fn open(mut builder: Builder, store: Arc<dyn Store>, random: u64, now: Time) -> Result<Life, Error> {
         let Recovered { heart, clients, vault, routing, durable: opened } =
             recover::recovered(&mut builder, &store, random, now)?;
-        Ok(Life { heart, clients, vault, routing, store, inbox: Gathering::default(), waiting: false, opened })
+        Ok(Life {
+            heart,
+            clients,
+            vault,
+            routing,
+            store,
+            inbox: Gathering::default(),
+            waiting: false,
+            opened,
+            alerts: Vec::new(),
+        })
     }
 
     /// The same life over a store that holds the same: from here on each goes its own way. What waits for a turn stays here.
@@ -108,7 +121,8 @@ impl Life {
     pub fn fork(&self, store: Arc<dyn Store>) -> Life {
         let (heart, clients, vault) = (self.heart.fork(Arc::clone(&store)), self.clients.clone(), self.vault.clone());
         let routing = Arc::clone(&self.routing);
-        Life { heart, clients, vault, routing, store, inbox: Gathering::default(), waiting: false, opened: self.opened }
+        let (inbox, opened, alerts) = (Gathering::default(), self.opened, Vec::new());
+        Life { heart, clients, vault, routing, store, inbox, waiting: false, opened, alerts }
     }
 
     fn ask<T>(&mut self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Ask) -> Reply<T> {
@@ -199,6 +213,12 @@ impl Life {
         usize::try_from(self.heart.machines.live_in_all()).unwrap_or(usize::MAX)
     }
 
+    /// What operators were told in this life.
+    #[must_use]
+    pub fn alerts(&self) -> &[Alert] {
+        &self.alerts
+    }
+
     /// Which rows of the tables it has walked.
     #[must_use]
     pub fn marks(&self) -> &Marks {
@@ -238,6 +258,10 @@ impl Life {
             Act::Beside(work) => {
                 work();
                 Deed::Answered
+            }
+            Act::Alert(alert) => {
+                self.alerts.push(*alert);
+                Deed::Told
             }
             Act::Trust { credential, epoch, token } => {
                 if let Some(vault) = &self.vault {

@@ -49,7 +49,9 @@ fn what_fails_and_was_sent_before_what_was_answered_tells_of_the_past() {
     let answered = tried(Circuit::NEW, Sign::Answers, at(10));
     let stale = (0..100).fold(answered, |circuit, _| circuit.ended(at(9), Sign::Fails, at(11)));
     assert_eq!(stale, answered);
-    assert!((0..CIRCUIT_RUN).fold(answered, |circuit, _| circuit.ended(at(10), Sign::Fails, at(11))).open_since().is_some());
+    assert!(
+        (0..CIRCUIT_RUN).fold(answered, |circuit, _| circuit.ended(at(10), Sign::Fails, at(11))).open_since().is_some()
+    );
     // An older answer does not make younger failures stale.
     let older = answered.ended(at(2), Sign::Answers, at(12));
     assert_eq!((0..100).fold(older, |circuit, _| circuit.ended(at(9), Sign::Fails, at(13))), older);

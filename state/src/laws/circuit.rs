@@ -106,12 +106,20 @@ impl User {
                 self.wait = self.wait.times(2).min(WAITS.1);
                 (self.canary, self.not_before) = (None, self.now.after(self.wait));
                 let next = self.circuit.passage(self.now);
-                hold(next == Passage::From(self.not_before), "S9 Spacing", || "the wait after a canary is not doubled")?;
+                hold(
+                    next == Passage::From(self.not_before),
+                    "S9 Spacing",
+                    || "the wait after a canary is not doubled",
+                )?;
             }
             return Ok(());
         }
         self.run = if sent >= self.heard { self.run.saturating_add(1) } else { self.run };
-        hold(is_open == (self.run >= CIRCUIT_RUN), "L4", || "a circuit opens by something else than a run of failures")?;
+        hold(
+            is_open == (self.run >= CIRCUIT_RUN),
+            "L4",
+            || "a circuit opens by something else than a run of failures",
+        )?;
         if is_open {
             (self.run, self.wait, self.canary) = (0, WAITS.0, None);
             self.not_before = self.now.after(WAITS.0);

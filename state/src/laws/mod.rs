@@ -59,6 +59,6 @@ pub use policy::{policy, policy_is_pure, policy_never_before_now};
 pub use sequence::{fitted, fitted_credential, renewals_spaced};
 pub use serving::{dead_needs_a_human, death_has_a_cause, evidence_counts, make_before_break, never_serves_expired};
 pub use strategy::{
-    any_circuit_event, any_credential, any_credential_input, any_delivery, any_epoch, any_evidence, any_gate_event, any_input, any_seen,
-    any_span, any_state, any_terms, any_time, any_token, any_trouble, any_verdict,
+    any_circuit_event, any_credential, any_credential_input, any_delivery, any_epoch, any_evidence, any_gate_event,
+    any_input, any_seen, any_span, any_state, any_terms, any_time, any_token, any_trouble, any_verdict,
 };

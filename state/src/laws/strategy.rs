@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use super::circuit::CircuitEvent;
 use super::gate::GateEvent;
+use crate::circuit::Sign;
 use crate::credential::{
     Cause, Credential, CredentialInput, CredentialState, Grant, Held, Need, Terms, Token, TokenProof,
 };
 use crate::delivery::{Choice, Delivery, Input, Reason, State, Then};
-use crate::circuit::Sign;
 use crate::gate::Evidence;
 use crate::id::{Attempt, Batch, DeliveryId, Epoch};
 use crate::policy::Trouble;
