@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Alert;
 use crate::authorisation::Authorisation;
 use crate::clock;
 use crate::destination::Trouble;
@@ -21,7 +22,7 @@ use crate::secret::Secret;
 use crate::view::{Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// A question. It has no `Debug`, because it may hold tokens and bodies.
 #[derive(Serialize, Deserialize)]
@@ -41,6 +42,7 @@ pub(crate) enum Request {
     Pause { scope: Scope },
     Resume { scope: Scope },
     Pauses,
+    Alerts,
     Authorise { credential: String, grant: Grant },
     Perform { destination: String, operation: String, inputs: Value },
 }
@@ -195,6 +197,7 @@ answers! {
     Held: u64,
     Released: bool,
     Pauses: Vec<Scope>,
+    Alerts: Vec<Alert>,
     Authorised: Box<CredentialView>,
     Performed: Result<Value, Trouble>,
 }
@@ -218,6 +221,7 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Pause { scope } => engine.pause(scope).await?.into(),
         Request::Resume { scope } => engine.resume(scope).await?.into(),
         Request::Pauses => engine.pauses().await?.into(),
+        Request::Alerts => engine.alerts().await?.into(),
         Request::Perform { destination, operation, inputs } => {
             engine.perform(&destination, &operation, &inputs).await?.into()
         }

@@ -35,16 +35,19 @@ impl Machines {
     }
 
     /// That a destination fails, and when it is asked again, for those that wait for it.
-    pub(super) fn why_cut_off(&self, destination: &str, now: Time) -> Option<String> {
-        let circuit = self.queues.get(destination)?.circuit;
-        let since = circuit.open_since()?;
+    pub(super) fn why_cut_off(&self, destination: &str, now: Time) -> Vec<String> {
+        let circuit = self.queues.get(destination).map(|queue| queue.circuit).unwrap_or_default();
+        let Some(since) = circuit.open_since() else { return Vec::new() };
         let next = match circuit.passage(now) {
-            Passage::From(at) => format!("is tried in {}, or when the one in the air is answered", at.since(now)),
-            Passage::Canary | Passage::Open => "is tried now".to_owned(),
+            Passage::From(at) => format!("in {} at the latest", at.since(now)),
+            Passage::Canary | Passage::Open => "now".to_owned(),
         };
-        Some(format!(
-            "Destination {destination} has failed every request for {}: its circuit is open, and waiting for it spends nothing. One request {next}; the first answer releases the others.",
-            now.since(since)
-        ))
+        vec![
+            format!(
+                "Destination {destination} has failed every request for {}, so its circuit is open: what waits for it spends no attempt.",
+                now.since(since)
+            ),
+            format!("One request is tried {next}, and the first answer releases the others."),
+        ]
     }
 }
