@@ -11,7 +11,7 @@ fn at(seconds: u64) -> Time {
 }
 
 fn alive(ends: Time) -> CredentialStands {
-    CredentialStands { dead: None, quarantined: false, ends, fruitless: false, live: 3 }
+    CredentialStands { dead: None, quarantined: false, ends, last: None, fruitless: false, live: 3 }
 }
 
 /// Looks at a credential at each of these times, with what was told before: the kinds that were told, and when.
@@ -129,6 +129,30 @@ fn a_token_of_no_use_is_told_once_and_again_when_there_is_another() {
     }
 }
 
+#[test]
+fn a_grant_that_the_provider_ends_while_a_token_serves_is_told_once_whoever_says_so_first() {
+    let ends = at(400 * DAY);
+    let refused = CredentialStands { last: Some((Cause::Revoked, at(9 * DAY))), ..alive(ends) };
+    let mut told = CredentialTold::default();
+    let look = credential("acme", told, &refused, &Alerts::DAYS, BEGIN);
+    assert_eq!((look.news.len(), look.news[0].kind), (1, AlertKind::GrantEnded));
+    let text = &look.news[0].text;
+    assert!(text.contains("expired or revoked. The token that it has serves on until 2026-"), "{text}");
+    told = look.told;
+    assert_eq!(credential("acme", told, &refused, &Alerts::DAYS, at(5)).news, []);
+    let over = CredentialStands { ends: at(5), ..refused };
+    assert_eq!(credential("acme", told, &over, &Alerts::DAYS, at(6)).news, [], "the calendar says it, too");
+    // It is authorised again, and refused again.
+    told = credential("acme", told, &alive(ends), &Alerts::DAYS, at(7)).told;
+    assert_eq!(credential("acme", told, &refused, &Alerts::DAYS, at(8)).news.len(), 1);
+    // The calendar said it first.
+    let over = CredentialStands { ends: at(5), ..alive(ends) };
+    let look = credential("acme", CredentialTold::default(), &over, &Alerts::DAYS, at(6));
+    assert_eq!(look.news.len(), 1);
+    let over = CredentialStands { last: Some((Cause::Revoked, Time::NEVER)), ..over };
+    assert_eq!(credential("acme", look.told, &over, &Alerts::DAYS, at(7)).news, []);
+}
+
 fn stands(open: Option<Time>, works: Option<Time>) -> DestinationStands {
     DestinationStands { open, works, live: 1 }
 }
@@ -235,6 +259,7 @@ fn alerts_read_well() {
             [Cause::Revoked, Cause::NoRefreshToken, Cause::Misconfigured, Cause::GrantLost, Cause::NeverAccepted]
         {
             texts.push(text::dead("acme", cause, BEGIN, live));
+            texts.push(text::last_token("acme", cause, ends, live));
         }
         texts.extend([text::grant_ended("acme", ends, live), text::quarantined("acme", live)]);
         texts.extend([text::alive("acme", Span::from_secs(9), live), text::circuit_opened("ads", BEGIN, live)]);

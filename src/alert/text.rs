@@ -32,6 +32,15 @@ pub(super) fn grant_ended(name: &str, ends: Time, live: u64) -> String {
     )
 }
 
+pub(super) fn last_token(name: &str, cause: Cause, expires: Time, live: u64) -> String {
+    let until = if expires == Time::NEVER { "it is refused".to_owned() } else { moment(expires) };
+    format!(
+        "Credential {name} {}. The token that it has serves on until {until}, and is the last one. Authorise it again before then: `outlast auth import {name}`. {}",
+        cause_in_words(cause),
+        depending(live)
+    )
+}
+
 pub(super) fn fruitless(name: &str) -> String {
     format!(
         "Credential {name} got a new token that no node of the provider accepted, long after it must have spread. The older one serves on, and nothing stops yet. Look at the application's standing with the provider before the older one expires (`outlast auth list`)."

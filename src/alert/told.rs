@@ -62,6 +62,8 @@ pub(crate) struct CredentialTold {
     pub(crate) days: Option<u32>,
     /// That it has come.
     pub(crate) ended: bool,
+    /// That the provider refuses to renew while a token serves on.
+    pub(crate) refused: bool,
     /// That a new token is of no use.
     pub(crate) fruitless: bool,
 }
@@ -75,6 +77,8 @@ pub(crate) struct CredentialStands {
     pub(crate) quarantined: bool,
     /// When its grant ends; [`Time::NEVER`] where nobody knows.
     pub(crate) ends: Time,
+    /// Why no other token follows the one that serves, and when that one expires.
+    pub(crate) last: Option<(Cause, Time)>,
     /// The newest token was refused for good, and an older one serves.
     pub(crate) fruitless: bool,
     /// How many live deliveries need it.
@@ -109,13 +113,22 @@ pub(crate) fn credential(
     }
     if since.is_some() {
         // Of a dead one there is nothing else to say.
-        told.fruitless = false;
+        (told.fruitless, told.refused) = (false, false);
         return Look { told, news, again: None };
     }
     if stands.fruitless && !told.fruitless {
         news.push(News::new(AlertKind::CredentialFruitless, Severity::Warning, text::fruitless(name)));
     }
     told.fruitless = stands.fruitless;
+    match stands.last {
+        Some((cause, expires)) if !told.refused && !told.ended => {
+            let text = text::last_token(name, cause, expires, stands.live);
+            news.push(News::new(AlertKind::GrantEnded, Severity::Critical, text));
+            told.refused = true;
+        }
+        Some(_) => told.refused = true,
+        None => told.refused = false,
+    }
     let again = end(name, &mut told, stands, days, now, &mut news);
     Look { told, news, again }
 }
@@ -143,7 +156,8 @@ fn end(
     }
     let tell = |kind, severity, text| News { ends: Some(ends), ..News::new(kind, severity, text) };
     if now >= ends {
-        if !told.ended {
+        // Where the provider has said so before, that was told.
+        if !told.ended && !told.refused {
             let text = text::grant_ended(name, ends, stands.live);
             news.push(tell(AlertKind::GrantEnded, Severity::Critical, text));
             (told.ends, told.days, told.ended) = (told.ends.max(ends), Some(0), true);

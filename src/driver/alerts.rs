@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outlast_state::{Cause, CredentialState, Epoch, Offer, Reason, State, Time};
+use outlast_state::{Cause, CredentialState, Epoch, Grant, Offer, Reason, State, Time};
 
 use super::acts::{Act, Turn};
-use super::machines::{Keeper, Machines, Name};
+use super::machines::{Machines, Name};
 use super::shown::{code, reason_in_words};
 use crate::alert::told::{self, CredentialStands, DestinationStands, News};
 use crate::alert::{Alert, AlertSubject};
@@ -191,7 +191,11 @@ impl Machines {
         Some(CredentialStands {
             dead,
             quarantined: keeper.quarantined,
-            ends: if credential.epoch == Epoch::NONE { Time::NEVER } else { grant_ends(keeper) },
+            ends: if credential.epoch == Epoch::NONE { Time::NEVER } else { credential.ends },
+            last: match (credential.grant, credential.offer(now)) {
+                (Grant::Ended { cause }, Offer::Token(token)) => Some((cause, token.expires)),
+                _ => None,
+            },
             fruitless: credential.fruitless > 0 && serves,
             live: self.live_within(&Scope::Credential(name.to_owned())),
         })
@@ -234,11 +238,6 @@ impl Machines {
         let id = self.accept(Parcel::to(to.to_string()).bytes(body), digest, turn);
         tracing::debug!(delivery = %id, destination = &**to, number = alert.number, "the alert is delivered");
     }
-}
-
-/// When a credential's grant ends.
-fn grant_ends(keeper: &Keeper) -> Time {
-    keeper.record.grant_ends
 }
 
 fn as_credential(told: &Told) -> Option<told::CredentialTold> {

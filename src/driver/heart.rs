@@ -72,7 +72,7 @@ impl Gathering {
     pub(crate) fn hear(&mut self, heard: Heard) {
         let weight = match &heard {
             Heard::Report(report) => report.items.len(),
-            Heard::Renewal { .. } => 3,
+            Heard::Renewal { .. } | Heard::Inspection { .. } => 3,
         };
         self.weight = self.weight.saturating_add(weight);
         self.heard.push(heard);
@@ -108,6 +108,9 @@ impl Heart {
                 Heard::Report(report) => self.machines.reported(report, &mut turn),
                 Heard::Renewal { credential, from, ending } => {
                     self.machines.renewal_ended(&credential, from, ending, &mut turn);
+                }
+                Heard::Inspection { credential, epoch, standing, note } => {
+                    self.machines.inspected(&credential, epoch, standing, &note, &mut turn);
                 }
             }
         }

@@ -20,13 +20,14 @@ const SPACING: (Span, Span) = (Span::from_secs(1), Span::from_secs(60));
 const PATIENCE: Span = Span::from_secs(60);
 
 /// What a request showed of its destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sign {
     /// It answered, whatever it said of the token or of the event.
     Answers,
     /// It failed: a server's error, no answer in time, no connection.
     Fails,
     /// Nothing: no request was made, or the engine gave it up.
+    #[default]
     Nothing,
 }
 

@@ -26,8 +26,8 @@ mod verdict;
 
 pub use circuit::{CIRCUIT_RUN, Circuit, Passage, Sign};
 pub use credential::{
-    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Need, Offer, Terms, Token,
-    TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Inquiry, Lack, Need, Offer,
+    Standing, Terms, Token, TokenProof,
 };
 pub use delivery::{Choice, Delivery, Input, Reason, State, Then, Want};
 pub use gate::{CANARY_ITEMS, Evidence, Gate, Room, STREAK, YOUNG};
