@@ -10,6 +10,7 @@ use serde_json::json;
 use standardwebhooks::Webhook;
 
 use crate::bench::{Bench, DAY};
+use crate::cli::{Place, Sandbox};
 use crate::site::{Receiver, Site};
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -313,4 +314,32 @@ async fn alerts_need_a_destination_that_there_is() {
     let refused = bench.builder().alerts(alerts).open().await.err().unwrap();
     assert_eq!(refused.kind(), outlast::ErrorKind::Configuration);
     assert!(refused.to_string().contains("alerts.to: there is no destination \"ops\""), "{refused}");
+}
+
+#[test]
+fn the_program_lists_what_was_told_with_and_without_an_engine() {
+    let sandbox = Sandbox::start();
+    let place = Place::at(&sandbox, "");
+    place.authorise();
+    assert_eq!(place.run(&["alerts"]).out(), "nobody was told anything yet\n");
+    let bad = json!({"type": "track", "messageId": "bad", "traits": {"email": "a@example.org"}}).to_string();
+    let sent = place.run_with(&["send", "-", "--wait"], &format!("{bad}\n"));
+    assert_eq!(sent.code(), 1, "{}", sent.err());
+    assert!(sent.err().contains("outlast::alert") && sent.err().contains("deliveries.failed"), "{}", sent.err());
+    let running = place.serve();
+    let listed = place.json(&["alerts"]);
+    assert!(running.terminate().success());
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["number"]), (1, &json!(1)), "{listed}");
+    assert_eq!(listed[0]["kind"], "deliveries.failed");
+    assert_eq!(listed[0]["subject"], json!({"destination": "conversions"}));
+    assert_eq!(listed, place.json(&["alerts", "--limit", "0"]));
+    let table = place.run(&["alerts"]).out();
+    assert!(
+        table.starts_with("NUMBER  AT") && table.contains("outlast list --state Failed --to conversions"),
+        "{table}"
+    );
+    place.edit(|text| text.replace("# to = \"ops\"", "to = \"opps\""));
+    let refused = place.run(&["check"]);
+    assert_eq!(refused.code(), 2, "{}", refused.out());
+    assert!(refused.err().contains("alerts.to: there is no [destination.opps]"), "{}", refused.err());
 }
