@@ -10,7 +10,7 @@ use outlast_state::Time;
 use serde::{Deserialize, Serialize};
 
 pub use calendar::{Warning, warnings};
-pub(crate) use text::{cause_in_words, store_failed};
+pub(crate) use text::{Means, cause_in_words, store_failed};
 
 /// Something that an operator should know. It holds no secret and nothing of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,15 @@ fn at(seconds: u64) -> Time {
 }
 
 fn alive(ends: Time) -> CredentialStands {
-    CredentialStands { dead: None, quarantined: false, ends, last: None, fruitless: false, live: 3 }
+    CredentialStands {
+        means: Means::Consent,
+        dead: None,
+        quarantined: false,
+        ends,
+        last: None,
+        fruitless: false,
+        live: 3,
+    }
 }
 
 /// Looks at a credential at each of these times, with what was told before: the kinds that were told, and when.
@@ -253,20 +261,20 @@ fn names_are_the_same_everywhere() {
 #[test]
 fn alerts_read_well() {
     let mut texts = vec![text::store_failed("no space is left")];
-    for live in [0, 1, 2] {
+    for (live, means) in [(0, Means::Consent), (1, Means::Itself), (2, Means::Written)] {
         let ends = at(9 * DAY);
         for cause in
             [Cause::Revoked, Cause::NoRefreshToken, Cause::Misconfigured, Cause::GrantLost, Cause::NeverAccepted]
         {
-            texts.push(text::dead("acme", cause, BEGIN, live));
-            texts.push(text::last_token("acme", cause, ends, live));
+            texts.push(text::dead("acme", means, cause, BEGIN, live));
+            texts.push(text::last_token("acme", means, cause, ends, live));
         }
-        texts.extend([text::grant_ended("acme", ends, live), text::quarantined("acme", live)]);
+        texts.extend([text::grant_ended("acme", means, ends, live), text::quarantined("acme", means, live)]);
         texts.extend([text::alive("acme", Span::from_secs(9), live), text::circuit_opened("ads", BEGIN, live)]);
         texts.push(text::circuit_closed("ads", Span::from_secs(9), live));
         texts.push(text::damaged(live + 1));
     }
-    texts.extend([text::dying("acme", at(9 * DAY), BEGIN), text::fruitless("acme")]);
+    texts.extend([text::dying("acme", Means::Itself, at(9 * DAY), BEGIN), text::fruitless("acme")]);
     for text in texts {
         assert!(!text.contains("  ") && !text.contains("..") && !text.contains(['{', '}', '\n']), "{text}");
         assert!(text.starts_with(char::is_uppercase) || text.starts_with(char::is_numeric), "{text}");

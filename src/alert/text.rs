@@ -4,39 +4,69 @@ use outlast_state::{Cause, Span, Time};
 
 use super::moment;
 
+/// How a credential gets a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// A person consents.
+    Consent,
+    /// It asks for itself.
+    Itself,
+    /// Somebody writes a token down.
+    Written,
+}
+
+impl Means {
+    /// What somebody does for a credential of this name, as a sentence.
+    fn remedy(self, name: &str) -> String {
+        match self {
+            Means::Consent => {
+                format!("Authorise it again: `outlast auth login {name}`, or `outlast auth import {name}`.")
+            }
+            Means::Itself => format!("`outlast auth login {name}` asks for a token anew."),
+            Means::Written => "Put another token into the configuration, and start with it.".to_owned(),
+        }
+    }
+}
+
 /// Why a credential is dead, as the end of a sentence that begins with its name.
-pub(crate) const fn cause_in_words(cause: Cause) -> &'static str {
+///
+/// `written`: its token is one that somebody wrote down, and nothing renews it.
+pub(crate) const fn cause_in_words(cause: Cause, written: bool) -> &'static str {
     match cause {
         Cause::NeverAuthorised => "was never authorised",
         Cause::Revoked => "has a grant that is expired or revoked",
+        Cause::NoRefreshToken if written => "has a configured token, which is refused",
         Cause::NoRefreshToken => "has no refresh token to get a new access token with",
-        Cause::Misconfigured => "is refused by the provider for its client id or secret; correct them",
+        Cause::Misconfigured => "is refused by the provider for what the client says of itself; correct it",
         Cause::GrantLost => "lost its grant in a crash between the provider's answer and our storing it",
         Cause::NeverAccepted => "got token after token, and none was ever accepted",
     }
 }
 
-pub(super) fn dying(name: &str, ends: Time, now: Time) -> String {
+pub(super) fn dying(name: &str, means: Means, ends: Time, now: Time) -> String {
     let left = ends.since(now);
     format!(
-        "The grant of credential {name} ends in {left}, at {}, whatever is refreshed until then. Authorise it again before: `outlast auth import {name}`. Until then nothing stops.",
-        moment(ends)
+        "The grant of credential {name} ends in {left}, at {}, whatever is refreshed until then, and nothing stops before. {}",
+        moment(ends),
+        means.remedy(name)
     )
 }
 
-pub(super) fn grant_ended(name: &str, ends: Time, live: u64) -> String {
+pub(super) fn grant_ended(name: &str, means: Means, ends: Time, live: u64) -> String {
     format!(
-        "The grant of credential {name} ended at {}. A token that it gave may serve on until it expires, and no other follows. Authorise it again now: `outlast auth import {name}`. {}",
+        "The grant of credential {name} ended at {}. A token that it gave may serve on until it expires, and no other follows. {} {}",
         moment(ends),
+        means.remedy(name),
         depending(live)
     )
 }
 
-pub(super) fn last_token(name: &str, cause: Cause, expires: Time, live: u64) -> String {
+pub(super) fn last_token(name: &str, means: Means, cause: Cause, expires: Time, live: u64) -> String {
     let until = if expires == Time::NEVER { "it is refused".to_owned() } else { moment(expires) };
     format!(
-        "Credential {name} {}. The token that it has serves on until {until}, and is the last one. Authorise it again before then: `outlast auth import {name}`. {}",
-        cause_in_words(cause),
+        "Credential {name} {}. The token that it has serves on until {until}, and is the last one. {} {}",
+        cause_in_words(cause, means == Means::Written),
+        means.remedy(name),
         depending(live)
     )
 }
@@ -47,18 +77,20 @@ pub(super) fn fruitless(name: &str) -> String {
     )
 }
 
-pub(super) fn dead(name: &str, cause: Cause, since: Time, live: u64) -> String {
+pub(super) fn dead(name: &str, means: Means, cause: Cause, since: Time, live: u64) -> String {
     format!(
-        "Credential {name} {}. It is dead since {}, and only a person can change that: `outlast auth import {name}`. {}",
-        cause_in_words(cause),
+        "Credential {name} {}. It is dead since {}, and only a person can change that. {} {}",
+        cause_in_words(cause, means == Means::Written),
         moment(since),
+        means.remedy(name),
         waiting(live)
     )
 }
 
-pub(super) fn quarantined(name: &str, live: u64) -> String {
+pub(super) fn quarantined(name: &str, means: Means, live: u64) -> String {
     format!(
-        "The record of credential {name} in the store does not verify, and it counts as dead. `outlast auth import {name}` writes a new one. {}",
+        "The record of credential {name} in the store does not verify, and it counts as dead. {} That writes a new one. {}",
+        means.remedy(name),
         waiting(live)
     )
 }

@@ -4,7 +4,7 @@
 use outlast_state::{Cause, DeliveryId, Span, Time};
 use serde::{Deserialize, Serialize};
 
-use super::text::{self, GivenUp};
+use super::text::{self, GivenUp, Means};
 use super::{AlertKind, Severity, warnings};
 
 /// An end of a grant that moves by less than this is the same one: with each refresh a provider may tell it anew, a little
@@ -71,6 +71,8 @@ pub(crate) struct CredentialTold {
 /// How a credential stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CredentialStands {
+    /// How it gets a grant.
+    pub(crate) means: Means,
     /// Why it is dead, and since when. One that waits for its first grant is not.
     pub(crate) dead: Option<(Cause, Time)>,
     /// Its record does not verify.
@@ -98,8 +100,8 @@ pub(crate) fn credential(
     match (told.dead, since) {
         (None, Some(since)) => {
             let text = match stands.dead {
-                Some((cause, _)) if !stands.quarantined => text::dead(name, cause, since, stands.live),
-                _ => text::quarantined(name, stands.live),
+                Some((cause, _)) if !stands.quarantined => text::dead(name, stands.means, cause, since, stands.live),
+                _ => text::quarantined(name, stands.means, stands.live),
             };
             news.push(News::new(AlertKind::CredentialDead, Severity::Critical, text));
             told.dead = Some(since);
@@ -122,7 +124,7 @@ pub(crate) fn credential(
     told.fruitless = stands.fruitless;
     match stands.last {
         Some((cause, expires)) if !told.refused && !told.ended => {
-            let text = text::last_token(name, cause, expires, stands.live);
+            let text = text::last_token(name, stands.means, cause, expires, stands.live);
             news.push(News::new(AlertKind::GrantEnded, Severity::Critical, text));
             told.refused = true;
         }
@@ -158,7 +160,7 @@ fn end(
     if now >= ends {
         // Where the provider has said so before, that was told.
         if !told.ended && !told.refused {
-            let text = text::grant_ended(name, ends, stands.live);
+            let text = text::grant_ended(name, stands.means, ends, stands.live);
             news.push(tell(AlertKind::GrantEnded, Severity::Critical, text));
             (told.ends, told.days, told.ended) = (told.ends.max(ends), Some(0), true);
         }
@@ -166,7 +168,7 @@ fn end(
     }
     if let Some(reached) = reached.filter(|days| told.days.is_none_or(|told| *days < told)) {
         let severity = if reached <= 1 { Severity::Critical } else { Severity::Warning };
-        news.push(tell(AlertKind::CredentialDying, severity, text::dying(name, ends, now)));
+        news.push(tell(AlertKind::CredentialDying, severity, text::dying(name, stands.means, ends, now)));
         (told.ends, told.days) = (told.ends.max(ends), Some(reached));
     }
     warnings.iter().filter(|warning| !warning.past).map(|warning| warning.at).chain([ends]).min()

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Destination;
-use super::table::{Section, suggestion};
 use crate::alert::Alerts;
+use crate::table::{Section, suggestion};
 
 /// No grant is warned of earlier, in days: ten years.
 pub(super) const EARLIEST: u32 = 3_650;

@@ -9,8 +9,9 @@ use super::acts::{Act, Turn};
 use super::machines::{Machines, Name};
 use super::shown::{code, reason_in_words};
 use crate::alert::told::{self, CredentialStands, DestinationStands, News};
-use crate::alert::{Alert, AlertSubject};
+use crate::alert::{Alert, AlertSubject, Means};
 use crate::digest::sha256;
+use crate::oauth::GrantKind;
 use crate::parcel::Parcel;
 use crate::records::{self, AlertRecord, PastAlert, Told, told_key};
 use crate::store::Key;
@@ -102,7 +103,7 @@ impl Machines {
             let subject = AlertSubject::Destination(record.destination.clone());
             let mut told = self.alerts.told.get(&subject).and_then(as_destination).unwrap_or_default();
             let code = code(record).unwrap_or_default();
-            told.untold.add(record.delivery.id, &code, &reason_in_words(reason, &record.note));
+            told.untold.add(record.delivery.id, &code, &reason_in_words(reason, record));
             self.alerts.told.insert(subject.clone(), Told::Destination(record.destination.clone(), told));
             self.alerts.moved.insert(subject);
         }
@@ -188,7 +189,13 @@ impl Machines {
             CredentialState::Current { .. } | CredentialState::Refreshing { .. } => None,
         };
         let serves = matches!(credential.offer(now), Offer::Token(_));
+        let means = match self.settings.profiles.get(name).map(|profile| profile.grant) {
+            Some(GrantKind::ClientCredentials | GrantKind::JwtBearer) => Means::Itself,
+            Some(GrantKind::Static) => Means::Written,
+            Some(GrantKind::AuthorizationCode) | None => Means::Consent,
+        };
         Some(CredentialStands {
+            means,
             dead,
             quarantined: keeper.quarantined,
             ends: if credential.epoch == Epoch::NONE { Time::NEVER } else { credential.ends },

@@ -16,6 +16,7 @@ use self::bell::Bell;
 use self::grants::RenewalEnding;
 use self::heart::{Gathering, Heart};
 use self::machines::Name;
+use self::operator::Parting;
 use self::settings::SpokenTo;
 use self::turn::Report;
 use crate::alert::{Alert, AlertKind, AlertSubject, Severity, store_failed};
@@ -47,6 +48,7 @@ pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
 mod memory;
+mod operator;
 mod pauses;
 pub(crate) mod reading;
 pub(crate) mod renewal;
@@ -69,6 +71,9 @@ pub(crate) enum Ask {
     Pause { scope: Scope, reply: oneshot::Sender<Result<u64, Error>> },
     Resume { scope: Scope, reply: oneshot::Sender<Result<bool, Error>> },
     Authorise { credential: String, grant: Authorisation, reply: oneshot::Sender<Result<CredentialView, Error>> },
+    Refresh { credential: String, reply: oneshot::Sender<Result<CredentialView, Error>> },
+    Revoke { credential: String, reply: oneshot::Sender<Result<Parting, Error>> },
+    Forget { credential: String, reply: oneshot::Sender<Result<(), Error>> },
     Stop { grace: Span, reply: oneshot::Sender<Result<(), Error>> },
     Look(Look),
 }
