@@ -1,6 +1,7 @@
 //! The engine, as its users hold it.
 
 mod perform;
+mod sealed;
 
 use std::sync::Arc;
 

@@ -23,8 +23,8 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
-use crate::vault::Vault;
-use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::vault::{Vault, VaultKey};
+use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Rekeyed, Scope, Summary, VaultView};
 
 pub(crate) mod acts;
 pub(crate) mod answers;
@@ -45,6 +45,7 @@ mod pauses;
 pub(crate) mod reading;
 pub(crate) mod renewal;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod settings;
 mod shown;
 pub(crate) mod sleep;
@@ -63,6 +64,7 @@ pub(crate) enum Ask {
     Pause { scope: Scope, reply: oneshot::Sender<Result<u64, Error>> },
     Resume { scope: Scope, reply: oneshot::Sender<Result<bool, Error>> },
     Authorise { credential: String, grant: Authorisation, reply: oneshot::Sender<Result<CredentialView, Error>> },
+    Rekey { key: VaultKey, reply: oneshot::Sender<Result<Rekeyed, Error>> },
     Stop { grace: Span, reply: oneshot::Sender<Result<(), Error>> },
     Look(Look),
 }
@@ -100,6 +102,10 @@ pub(crate) enum Look {
     },
     Pauses {
         reply: oneshot::Sender<Vec<Scope>>,
+    },
+    /// What is sealed, and with which keys.
+    Vault {
+        reply: oneshot::Sender<Result<VaultView, Error>>,
     },
     /// What a request to a destination carries now.
     Carries {
