@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Epoch, Gate, Input, Offer, Room, Time, Token};
+use outlast_state::{CANARY_ITEMS, DeliveryId, Epoch, Gate, Input, Offer, Room, Time, Token};
 use tracing::debug;
 
 use crate::driver::acts::{Act, Shipment, Turn};
@@ -171,7 +171,11 @@ impl Machines {
                 let token = self.token_of(needed, turn).ok_or(Blocked::ByEvent)?;
                 // What hangs elsewhere may fill the gate; a queue with nothing in the air may still send one (L4).
                 let idle = self.queues.get(name).is_some_and(|queue| queue.in_flight == 0);
-                (token.epoch, self.room(needed, token, idle, turn.now)?.min(batch_size))
+                self.held_up(needed, turn.now)?;
+                match self.canary(needed, turn.now) {
+                    Some(next) => (next, CANARY_ITEMS.min(batch_size)),
+                    None => (token.epoch, self.room(needed, token, idle, turn.now)?.min(batch_size)),
+                }
             }
         };
         let chosen = self.choose(name, epoch, items, turn.now)?;
@@ -179,16 +183,33 @@ impl Machines {
         Ok(())
     }
 
+    /// Nothing, unless an operator or the provider holds all of a credential's requests back.
+    fn held_up(&self, name: &str, now: Time) -> Result<(), Blocked> {
+        match self.credentials.get(name).map(|keeper| keeper.record.slow_until) {
+            _ if self.is_credential_paused(name) => Err(Blocked::ByEvent),
+            None => Err(Blocked::ByEvent),
+            Some(until) if until > now => Err(Blocked::Until(until)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The epoch of the token that is to serve next, when it is time for a canary of it (make before break).
+    fn canary(&mut self, name: &str, now: Time) -> Option<Epoch> {
+        let young = self.settings.young(name);
+        let keeper = self.credentials.get_mut(name)?;
+        let credential = &keeper.record.credential;
+        let (next, _) = credential.trial(young).filter(|(next, from)| *from <= now && !next.is_expired(now))?;
+        let known = keeper.trial.filter(|gate| gate.epoch() == next.epoch);
+        let gate = known.unwrap_or_else(|| Gate::of(&next).young_until(young).paced(credential.terms.settle.part(8)));
+        keeper.trial = Some(gate);
+        matches!(gate.room(now), Room::Open { .. }).then_some(next.epoch)
+    }
+
     /// How many items one more request with this token may hold.
     fn room(&mut self, name: &str, token: Token, idle: bool, now: Time) -> Result<u32, Blocked> {
-        if self.is_credential_paused(name) {
-            return Err(Blocked::ByEvent);
-        }
+        let young = self.settings.young(name);
         let Some(keeper) = self.credentials.get_mut(name) else { return Err(Blocked::ByEvent) };
-        if keeper.record.slow_until > now {
-            return Err(Blocked::Until(keeper.record.slow_until));
-        }
-        let gate = keeper.gate.filter(|gate| gate.epoch() == token.epoch).unwrap_or_else(|| Gate::of(&token));
+        let gate = keeper.gate_of(&token, young);
         keeper.gate = Some(gate);
         match gate.room(now) {
             Room::Open { items, .. } => Ok(items),
@@ -242,7 +263,7 @@ impl Machines {
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
-                let gate = keeper.gate.filter(|gate| gate.epoch() == token.epoch).unwrap_or_else(|| Gate::of(&token));
+                let gate = keeper.gate_of(&token, self.settings.young(credential));
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,
                     Room::Open { requests: open, items } => {
@@ -288,7 +309,9 @@ impl Machines {
             self.in_flight = self.in_flight.saturating_add(1);
         }
         if let Some(keeper) = credential.as_deref().and_then(|name| self.credentials.get_mut(name)) {
-            keeper.gate = keeper.gate.map(|gate| gate.sent(epoch, sent));
+            for gate in [&mut keeper.gate, &mut keeper.trial] {
+                *gate = gate.map(|gate| gate.sent(epoch, sent));
+            }
             keeper.served = Some(Arc::clone(name));
         }
         let (destination, memory) = (Arc::clone(name), self.memory.get(name).cloned());

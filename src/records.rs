@@ -11,9 +11,11 @@ use crate::store::keys::Meta;
 use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
 use crate::view::Scope;
 
+mod clues;
 mod ended;
 mod versions;
 
+pub(crate) use self::clues::Clues;
 pub(crate) use self::ended::{CountsRecord, each_delivery, stored};
 pub(crate) use self::versions::{Record, head};
 
@@ -71,13 +73,13 @@ pub(crate) struct Content {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CredentialRecord {
     pub(crate) credential: Credential,
-    pub(crate) journal: CredentialJournal,
     /// No request before this: the provider throttles.
     pub(crate) slow_until: Time,
-    /// When the refresh token ends; [`Time::NEVER`] when the provider does not say.
-    pub(crate) grant_ends: Time,
     /// What the token endpoint last said, for people.
     pub(crate) note: String,
+    /// What was seen of its tokens.
+    pub(crate) clues: Clues,
+    pub(crate) journal: CredentialJournal,
 }
 
 /// Which delivery an idempotency key belongs to, and which body.
@@ -163,8 +165,8 @@ impl CredentialRecord {
             credential,
             journal: CredentialJournal::new(credential),
             slow_until: Time::ZERO,
-            grant_ends: Time::NEVER,
             note: String::new(),
+            clues: Clues::default(),
         }
     }
 

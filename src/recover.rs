@@ -22,7 +22,7 @@ use crate::driver::ids::{ById, Ids};
 use crate::driver::machines::{Keeper, Machines, Name};
 use crate::driver::reading::{Reading, read_on};
 use crate::driver::retention::Ended;
-use crate::driver::settings::{Outlet, Settings};
+use crate::driver::settings::{Outlet, Settings, terms};
 use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
@@ -261,7 +261,7 @@ fn credentials(
 ) -> Result<BTreeMap<String, Keeper>, Error> {
     let mut keepers = BTreeMap::new();
     for (name, profile) in profiles {
-        let terms = Terms { settle: profile.settle };
+        let terms = terms(name, profile);
         let key = Key::Credential(name.clone());
         let stored = records::get::<CredentialRecord>(store, &key)?;
         let quarantined = stored.is_err();
@@ -309,10 +309,9 @@ fn try_key(machines: &mut Machines, store: &dyn Store, vault: &Vault, turn: &mut
 /// Tells every machine what the opening means for it, and writes that in commits of bounded size.
 fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Turn) -> Result<Durable, Error> {
     let _span = tracing::info_span!("recovery").entered();
-    let names: Vec<(String, Span)> =
-        machines.settings.profiles.iter().map(|(name, profile)| (name.clone(), profile.settle)).collect();
-    for (name, settle) in names {
-        machines.credential(&name, CredentialInput::ConfigurationChanged { terms: Terms { settle } }, &mut turn);
+    let terms: Vec<(String, Terms)> = machines.settings.terms().map(|(name, terms)| (name.clone(), terms)).collect();
+    for (name, terms) in terms {
+        machines.credential(&name, CredentialInput::ConfigurationChanged { terms }, &mut turn);
     }
     machines.recover(clean, &mut turn);
     machines.forget_what_is_over(&mut turn);

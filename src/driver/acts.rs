@@ -50,6 +50,8 @@ pub(crate) enum Act {
     Send(Shipment),
     /// Asks a token endpoint.
     Renew(Renewal),
+    /// Asks an issuer what it thinks of a token.
+    Inspect(Inspection),
     /// Takes a token into use.
     Trust { credential: String, epoch: Epoch, token: Secret },
 }
@@ -82,6 +84,12 @@ pub(crate) struct Renewal {
     pub(crate) credential: String,
     pub(crate) from: Epoch,
     pub(crate) tries: u32,
+}
+
+/// One question about a token.
+pub(crate) struct Inspection {
+    pub(crate) credential: String,
+    pub(crate) epoch: Epoch,
 }
 
 impl Turn {

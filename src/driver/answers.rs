@@ -126,6 +126,12 @@ impl Heart {
         self.machines.credential_view(name, turn.now).ok_or_else(|| Error::caller("credential: it is gone"))
     }
 
+    /// When a grant ends at the latest of which nobody says when: a token cannot be older than its grant.
+    fn latest_end(&self, name: &str, issued: Time) -> Time {
+        let life = self.machines.settings.profiles.get(name).and_then(|profile| profile.grant_life);
+        life.map_or(Time::NEVER, |life| issued.after(life))
+    }
+
     fn seal(&self, name: &str, epoch: outlast_state::Epoch, grant: Authorisation, now: Time) -> Result<Brought, Error> {
         let expires = grant.expires.unwrap_or(Time::NEVER);
         if expires <= now && grant.refresh.is_none() {
@@ -139,12 +145,12 @@ impl Heart {
         let Some(vault) = &self.vault else {
             return Err(Error::configuration("vault: there is no key to seal tokens with; configure one"));
         };
-        let grant_ends = grant.refresh_expires.unwrap_or(Time::NEVER);
-        let sealed_token = vault.seal_access(name, epoch, &grant.access).map_err(|error| sealing(&error))?;
-        let kept = Grant { refresh: grant.refresh, refresh_expires: grant_ends };
-        let sealed_grant = vault.seal_grant(name, epoch, &kept).map_err(|error| sealing(&error))?;
         let issued = grant.issued.unwrap_or(now).min(now);
-        Ok(Brought { issued, expires, grant_ends, sealed_token, sealed_grant, token: grant.access })
+        let ends = grant.refresh_expires.unwrap_or_else(|| self.latest_end(name, issued));
+        let sealed_token = vault.seal_access(name, epoch, &grant.access).map_err(|error| sealing(&error))?;
+        let kept = Grant { refresh: grant.refresh, refresh_expires: ends };
+        let sealed_grant = vault.seal_grant(name, epoch, &kept).map_err(|error| sealing(&error))?;
+        Ok(Brought { issued, expires, ends, sealed_token, sealed_grant, token: grant.access })
     }
 }
 

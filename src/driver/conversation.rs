@@ -41,7 +41,18 @@ pub(crate) struct Talk {
     memory: Option<Arc<Known>>,
     token: Option<Secret>,
     so_far: Vec<Exchange>,
-    evidence: Evidence,
+    showing: Showing,
+}
+
+/// What the answers of a conversation show beside their content.
+#[derive(Clone, Default)]
+pub(crate) struct Showing {
+    /// About the token.
+    pub(crate) evidence: Evidence,
+    /// Whether the token lacks a scope.
+    pub(crate) lacks_scope: bool,
+    /// Which node of the provider answered, if it says so.
+    pub(crate) node: Option<String>,
 }
 
 /// A parcel of a conversation.
@@ -71,9 +82,9 @@ pub(crate) enum Next {
 pub(crate) enum Ended {
     /// With what the answers showed about the token, and a conclusion on each item
     /// on which nothing had been concluded before.
-    Concluded { conclusions: Vec<Conclusion>, evidence: Evidence, memos: Vec<Memo> },
+    Concluded { conclusions: Vec<Conclusion>, showing: Showing, memos: Vec<Memo> },
     /// All those items alike.
-    Alike { conclusion: Conclusion, evidence: Evidence, memos: Vec<Memo> },
+    Alike { conclusion: Conclusion, showing: Showing, memos: Vec<Memo> },
     /// The engine stops.
     GivenUp,
 }
@@ -81,7 +92,7 @@ pub(crate) enum Ended {
 impl Ended {
     pub(super) fn alike(verdict: Verdict, code: &'static str, note: impl Into<String>) -> Self {
         let conclusion = Conclusion::new(verdict, note).code(code);
-        Ended::Alike { conclusion, evidence: Evidence::Nothing, memos: Vec::new() }
+        Ended::Alike { conclusion, showing: Showing::default(), memos: Vec::new() }
     }
 }
 
@@ -129,12 +140,12 @@ impl Talk {
             }
         }
         if parcels.is_empty() {
-            return Err(Ended::Concluded { conclusions: Vec::new(), evidence: Evidence::Nothing, memos: Vec::new() });
+            return Err(Ended::Concluded { conclusions: Vec::new(), showing: Showing::default(), memos: Vec::new() });
         }
         let later = Verdict::NotYet { after: KEYS_TURN };
         let token = token(store, vault, shipment).map_err(|note| Ended::alike(later, TOKEN_SEALED, note))?;
         let memory = shipment.memory.clone();
-        Ok(Talk { spoken_to, parcels, memory, token, so_far: Vec::new(), evidence: Evidence::Nothing })
+        Ok(Talk { spoken_to, parcels, memory, token, so_far: Vec::new(), showing: Showing::default() })
     }
 
     /// What the destination wants now.
@@ -149,12 +160,12 @@ impl Talk {
         // A destination is the host's code: its panic fails this attempt and nothing else.
         let turn = catch_unwind(AssertUnwindSafe(|| self.with(shipment, Destination::converse)));
         match turn {
-            Err(_) => Next::End(panicked(self.parcels.len(), self.so_far.is_empty(), self.evidence)),
+            Err(_) => Next::End(panicked(self.parcels.len(), self.so_far.is_empty(), self.showing.clone())),
             Ok(Turn::Ask(request)) => Next::Ask(request),
             Ok(Turn::Conclude(conclusions)) => {
                 let token = self.token.as_ref();
                 let conclusions = conclusions.into_iter().map(|one| silent(one, token)).collect();
-                Next::End(Ended::Concluded { conclusions, evidence: self.evidence, memos: self.memos(shipment) })
+                Next::End(Ended::Concluded { conclusions, showing: self.showing.clone(), memos: self.memos(shipment) })
             }
         }
     }
@@ -197,16 +208,21 @@ impl Talk {
             Err(missing) => return Some(no_answer(&missing, self.memos(shipment))),
         };
         debug!(?request, status = answer.status, "answered");
-        self.evidence = match self.spoken_to.profile.as_ref().map(|profile| profile.evidence(&answer)) {
+        let profile = self.spoken_to.profile.as_deref();
+        let said = profile.map(|profile| profile.evidence(&answer));
+        let evidence = match said {
             Some(oauth::Evidence::Refuses) => {
                 let note = format!("status {}: the token of epoch {} was refused", answer.status, shipment.epoch);
                 let conclusion = Conclusion::new(Verdict::TokenRefused, note).code(TOKEN_REFUSED);
                 let memos = self.memos(shipment);
-                return Some(Ended::Alike { conclusion, evidence: Evidence::Refused, memos });
+                let showing = Showing { evidence: Evidence::Refused, lacks_scope: false, node: node(profile, &answer) };
+                return Some(Ended::Alike { conclusion, showing, memos });
             }
             Some(oauth::Evidence::Proves) => Evidence::Accepted,
-            Some(oauth::Evidence::Nothing) | None => Evidence::Nothing,
+            Some(oauth::Evidence::LacksScope | oauth::Evidence::Nothing) | None => Evidence::Nothing,
         };
+        let lacks_scope = said == Some(oauth::Evidence::LacksScope);
+        self.showing = Showing { evidence, lacks_scope, node: node(profile, &answer) };
         self.so_far.push(Exchange { request, answer });
         None
     }
@@ -232,18 +248,18 @@ fn held(
 pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
     let Shipment { batch, epoch, sent, ref items, ref settled, .. } = *shipment;
     let asked = items.len().saturating_sub(settled.iter().flatten().count());
-    let (evidence, conclusions, memos) = match ended {
-        Ended::Concluded { conclusions, evidence, memos } if conclusions.len() == asked => {
-            (evidence, conclusions.into_iter().map(told).collect::<Vec<_>>(), memos)
+    let (showing, conclusions, memos) = match ended {
+        Ended::Concluded { conclusions, showing, memos } if conclusions.len() == asked => {
+            (showing, conclusions.into_iter().map(told).collect::<Vec<_>>(), memos)
         }
-        Ended::Concluded { evidence, memos, .. } => {
+        Ended::Concluded { showing, memos, .. } => {
             let note = "its destination did not conclude on every item; this is a bug in the destination";
-            (evidence, vec![told(Conclusion::new(Verdict::Unknown, note).code(DESTINATION_BUG)); asked], memos)
+            (showing, vec![told(Conclusion::new(Verdict::Unknown, note).code(DESTINATION_BUG)); asked], memos)
         }
-        Ended::Alike { conclusion, evidence, memos } => (evidence, vec![told(conclusion); asked], memos),
+        Ended::Alike { conclusion, showing, memos } => (showing, vec![told(conclusion); asked], memos),
         Ended::GivenUp => {
             let note = "the engine stopped before the answer".to_owned();
-            (Evidence::Nothing, vec![(Ending::GivenUp, "", note); asked], Vec::new())
+            (Showing::default(), vec![(Ending::GivenUp, "", note); asked], Vec::new())
         }
     };
     let mut conclusions = conclusions.into_iter();
@@ -255,7 +271,15 @@ pub(crate) fn report(shipment: &Shipment, ended: Ended) -> Report {
     });
     let items = items.collect();
     let (destination, credential) = (shipment.destination.clone(), shipment.credential.clone());
-    Report { batch, destination, credential, epoch, sent, evidence, items, memos }
+    Report { batch, destination, credential, epoch, sent, showing, items, memos }
+}
+
+/// The node that gave an answer, as its header names it.
+fn node(profile: Option<&oauth::Profile>, answer: &Answer) -> Option<String> {
+    const LONGEST: usize = 40;
+    let name = answer.header(profile?.node_header.as_deref()?)?;
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c));
+    (fits && (1..=LONGEST).contains(&name.len())).then(|| name.to_owned())
 }
 
 fn told(conclusion: Conclusion) -> (Ending, &'static str, String) {
@@ -280,7 +304,7 @@ fn bounded(verdict: Verdict) -> Verdict {
 }
 
 /// What a destination's panic means: where nothing was sent, a batch is halved until the item that it chokes on is alone.
-fn panicked(items: usize, nothing_sent: bool, evidence: Evidence) -> Ended {
+fn panicked(items: usize, nothing_sent: bool, showing: Showing) -> Ended {
     let verdict = match (nothing_sent, items) {
         (false, _) => Verdict::Unknown,
         (true, 0 | 1) => Verdict::Busy { after: Span::ZERO, load: Load::Failing },
@@ -289,7 +313,7 @@ fn panicked(items: usize, nothing_sent: bool, evidence: Evidence) -> Ended {
     error!("the destination panicked; this is a bug in the destination");
     let note = "its destination panicked; this is a bug in the destination";
     let conclusion = Conclusion::new(verdict, note).code(DESTINATION_BUG);
-    Ended::Alike { conclusion, evidence, memos: Vec::new() }
+    Ended::Alike { conclusion, showing, memos: Vec::new() }
 }
 
 fn no_answer(missing: &NoAnswer, memos: Vec<Memo>) -> Ended {
@@ -299,7 +323,7 @@ fn no_answer(missing: &NoAnswer, memos: Vec<Memo>) -> Ended {
         NoAnswer::Forbidden { .. } => (Verdict::NotYet { after: OPERATORS_TURN }, REQUEST_FORBIDDEN),
     };
     let conclusion = Conclusion::new(verdict, missing.to_string()).code(code);
-    Ended::Alike { conclusion, evidence: Evidence::Nothing, memos }
+    Ended::Alike { conclusion, showing: Showing::default(), memos }
 }
 
 /// The token of the epoch that the delivery was admitted with.

@@ -1,6 +1,6 @@
 //! What becomes of a credential's grant: a refresh that ended, a human who brought one.
 
-use outlast_state::{Cause, CredentialInput, CredentialWant, Epoch, Span, Time, jittered};
+use outlast_state::{Cause, CredentialInput, CredentialWant, Epoch, Span, Standing, Time, jittered};
 use tracing::{info, warn};
 
 use super::acts::{Act, Turn};
@@ -12,7 +12,7 @@ use crate::store::Key;
 pub(crate) struct Brought {
     pub(crate) issued: Time,
     pub(crate) expires: Time,
-    pub(crate) grant_ends: Time,
+    pub(crate) ends: Time,
     pub(crate) sealed_token: Vec<u8>,
     pub(crate) sealed_grant: Vec<u8>,
     pub(crate) token: Secret,
@@ -47,13 +47,13 @@ impl Machines {
         self.in_flight = self.in_flight.saturating_sub(1);
         let tries = match keeper.record.credential.wants() {
             CredentialWant::Renewal { tries, .. } => tries,
-            CredentialWant::Nothing | CredentialWant::Authorisation => 0,
+            _ => 0,
         };
         let before = keeper.record.credential.epoch;
         match ending {
             RenewalEnding::Renewed(brought) => {
-                let (issued, expires) = (brought.issued, brought.expires);
-                let after = self.credential(name, CredentialInput::Renewed { from, issued, expires }, turn);
+                let Brought { issued, expires, ends, .. } = brought;
+                let after = self.credential(name, CredentialInput::Renewed { from, issued, expires, ends }, turn);
                 if after.is_some_and(|after| after.epoch > before) {
                     info!(credential = name, epoch = before.next().number(), "refreshed");
                     self.bring(name, before.next(), brought, turn);
@@ -86,6 +86,19 @@ impl Machines {
         self.schedule_renewal(name);
     }
 
+    /// An issuer said what it thinks of a token, or could not be asked.
+    pub(crate) fn inspected(&mut self, name: &str, epoch: Epoch, standing: Standing, note: &str, turn: &mut Turn) {
+        let Some(keeper) = self.credentials.get_mut(name) else { return };
+        keeper.calling = false;
+        self.in_flight = self.in_flight.saturating_sub(1);
+        info!(credential = name, epoch = epoch.number(), ?standing, note, "the issuer was asked about the token");
+        if !note.is_empty() {
+            self.note_credential(name, note, turn);
+        }
+        self.credential(name, CredentialInput::Introspected { epoch, standing }, turn);
+        self.schedule_renewal(name);
+    }
+
     fn note_credential(&mut self, name: &str, note: &str, turn: &mut Turn) {
         self.touch(name, turn, |keeper| keeper.record.note(note));
     }
@@ -94,13 +107,7 @@ impl Machines {
     fn bring(&mut self, name: &str, epoch: Epoch, brought: Brought, turn: &mut Turn) {
         turn.writes.put(Key::Token(name.to_owned(), epoch), brought.sealed_token);
         turn.writes.put(Key::Grant(name.to_owned()), brought.sealed_grant);
-        let held = self.credentials.get(name).map(|keeper| keeper.record.credential);
-        let old = Epoch::from_number(epoch.number().saturating_sub(1));
-        if held.is_some_and(|held| held.token(old).is_none()) {
-            turn.writes.delete(Key::Token(name.to_owned(), old));
-        }
         self.touch(name, turn, |keeper| {
-            keeper.record.grant_ends = brought.grant_ends;
             keeper.record.note.clear();
         });
         turn.acts.push(Act::Trust { credential: name.to_owned(), epoch, token: brought.token });
@@ -108,8 +115,8 @@ impl Machines {
 
     /// A human brought a grant.
     pub(crate) fn authorise(&mut self, name: &str, brought: Brought, turn: &mut Turn) {
-        let (issued, expires) = (brought.issued, brought.expires);
-        let after = self.credential(name, CredentialInput::Authorised { issued, expires }, turn);
+        let Brought { issued, expires, ends, .. } = brought;
+        let after = self.credential(name, CredentialInput::Authorised { issued, expires, ends }, turn);
         if let Some(after) = after {
             info!(credential = name, epoch = after.epoch.number(), "authorised");
             self.touch(name, turn, |keeper| keeper.quarantined = false);

@@ -77,7 +77,7 @@ impl Gathering {
     pub(crate) fn hear(&mut self, heard: Heard) {
         let weight = match &heard {
             Heard::Report(report) => report.items.len(),
-            Heard::Renewal { .. } => 3,
+            Heard::Renewal { .. } | Heard::Inspection { .. } => 3,
         };
         self.weight = self.weight.saturating_add(weight);
         self.heard.push(heard);
@@ -121,6 +121,9 @@ impl Heart {
                 Heard::Renewal { credential, from, ending } => {
                     let ending = self.sealed_now(&credential, from, ending);
                     self.machines.renewal_ended(&credential, from, ending, &mut turn);
+                }
+                Heard::Inspection { credential, epoch, standing, note } => {
+                    self.machines.inspected(&credential, epoch, standing, &note, &mut turn);
                 }
             }
         }

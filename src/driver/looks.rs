@@ -169,7 +169,7 @@ impl Machines {
             epoch: credential.epoch.number(),
             issued_ms: token.map(|token| token.issued.as_millis()),
             expires_ms: token.map(|token| token.expires).filter(|at| *at < Time::NEVER).map(Time::as_millis),
-            grant_ends_ms: Some(keeper.record.grant_ends).filter(|at| *at < Time::NEVER).map(Time::as_millis),
+            grant_ends_ms: Some(credential.ends).filter(|at| *at < Time::NEVER).map(Time::as_millis),
             detail: self.credential_sentence(name, keeper, now),
             live,
         })
@@ -181,7 +181,7 @@ impl Machines {
         match keeper.record.credential.wants() {
             _ if note.is_empty() => sentence,
             CredentialWant::Authorisation => format!("{sentence} The provider said: {note}"),
-            CredentialWant::Nothing | CredentialWant::Renewal { .. } => format!("{sentence} Trouble: {note}"),
+            _ => format!("{sentence} Trouble: {note}"),
         }
     }
 }

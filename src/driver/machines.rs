@@ -11,7 +11,7 @@ use outlast_state::{
 };
 use tracing::{debug, error, info, warn};
 
-use super::acts::{Act, Known, News, Renewal, Turn};
+use super::acts::{Act, Inspection, Known, News, Renewal, Turn};
 use super::bonds::{Bond, Bonds};
 use super::ids::{ById, Ids};
 use super::reading::Reading;
@@ -92,12 +92,15 @@ pub(crate) struct Live {
 pub(crate) struct Keeper {
     pub(crate) record: CredentialRecord,
     pub(crate) gate: Option<Gate>,
+    /// The gate of the token that is to serve next.
+    pub(crate) trial: Option<Gate>,
+    /// Whether its token request, or a question about its token, is in the air.
     pub(crate) calling: bool,
     /// The queue that last sent with it.
     pub(crate) served: Option<Name>,
     /// Queues that hold something which it keeps from leaving.
     pub(crate) blocked: BTreeSet<Name>,
-    /// When it wants a token request, as `renewals` has it.
+    /// When it wants a token request or a question, as `renewals` has it.
     pub(crate) renews: Option<Time>,
     /// Its stored record does not verify, and is not written over until a human authorises it again.
     pub(crate) quarantined: bool,
@@ -105,7 +108,22 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new(record: CredentialRecord, quarantined: bool) -> Self {
-        Keeper { record, gate: None, calling: false, served: None, blocked: BTreeSet::new(), renews: None, quarantined }
+        let (gate, trial, served, blocked, renews) = (None, None, None, BTreeSet::new(), None);
+        Keeper { record, gate, trial, calling: false, served, blocked, renews, quarantined }
+    }
+
+    /// The gate of the token that serves: the one at hand, or that of its trial, or a fresh one. Where only its issuer still
+    /// stands by it, one canary per settle window is let through.
+    pub(crate) fn gate_of(&self, token: &Token, young: Span) -> Gate {
+        let credential = &self.record.credential;
+        let of_it = |gate: &Gate| gate.epoch() == token.epoch;
+        let known = self.gate.filter(of_it).or_else(|| self.trial.filter(of_it).map(Gate::at_its_own_pace));
+        let gate = known.unwrap_or_else(|| Gate::of(token).young_until(young));
+        match (credential.is_questioned(), gate.is_paced()) {
+            (true, false) => gate.paced(credential.terms.settle),
+            (false, true) => gate.at_its_own_pace(),
+            _ => gate,
+        }
     }
 }
 
@@ -190,6 +208,7 @@ impl Machines {
             return Some(after);
         }
         keeper.record.credential = after;
+        drop_tokens(name, &before, &after, turn);
         turn.dirty_credentials.insert(name.to_owned());
         self.schedule_renewal(name);
         self.poke_blocked(name);
@@ -265,8 +284,10 @@ impl Machines {
     pub(crate) fn schedule_renewal(&mut self, name: &str) {
         let Some(keeper) = self.credentials.get_mut(name) else { return };
         let renews = match keeper.record.credential.wants() {
-            CredentialWant::Renewal { not_before, .. } if !keeper.calling => Some(not_before),
-            CredentialWant::Renewal { .. } | CredentialWant::Nothing | CredentialWant::Authorisation => None,
+            _ if keeper.calling => None,
+            CredentialWant::Renewal { not_before: at, .. } | CredentialWant::Planned { at } => Some(at),
+            CredentialWant::Introspection { .. } => Some(Time::ZERO),
+            CredentialWant::Nothing | CredentialWant::Authorisation => None,
         };
         if renews != keeper.renews {
             if let Some(before) = std::mem::replace(&mut keeper.renews, renews) {
@@ -287,10 +308,21 @@ impl Machines {
         {
             let Some(keeper) = self.credentials.get_mut(&name) else { continue };
             keeper.renews = None;
-            let CredentialWant::Renewal { from, tries, .. } = keeper.record.credential.wants() else { continue };
+            let act = match keeper.record.credential.wants() {
+                CredentialWant::Renewal { from, tries, .. } => {
+                    Act::Renew(Renewal { credential: name.clone(), from, tries })
+                }
+                CredentialWant::Introspection { epoch } => Act::Inspect(Inspection { credential: name.clone(), epoch }),
+                CredentialWant::Planned { .. } => {
+                    // That wants a token request, which is seen to at once.
+                    self.credential(&name, CredentialInput::RefreshDue, turn);
+                    continue;
+                }
+                CredentialWant::Nothing | CredentialWant::Authorisation => continue,
+            };
             keeper.calling = true;
             self.in_flight = self.in_flight.saturating_add(1);
-            turn.acts.push(Act::Renew(Renewal { credential: name, from, tries }));
+            turn.acts.push(act);
         }
     }
 
@@ -330,6 +362,14 @@ impl Machines {
             }
         }
         turn
+    }
+}
+
+/// Deletes the tokens that a credential no longer holds.
+fn drop_tokens(name: &str, before: &Credential, after: &Credential, turn: &mut Turn) {
+    let held = |epoch: &Epoch| after.token(*epoch).is_some();
+    for epoch in before.epochs().filter(|epoch| !held(epoch)) {
+        turn.writes.delete(Key::Token(name.to_owned(), epoch));
     }
 }
 

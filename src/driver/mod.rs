@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use outlast_state::{DeliveryId, Epoch, Span, Time};
+use outlast_state::{DeliveryId, Epoch, Span, Standing, Time};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +35,7 @@ mod counts;
 pub(crate) mod grants;
 pub(crate) mod heart;
 pub(crate) mod ids;
+pub(crate) mod inspection;
 mod looks;
 
 pub(crate) mod machines;
@@ -125,6 +126,7 @@ pub(crate) struct Carried {
 pub(crate) enum Heard {
     Report(Report),
     Renewal { credential: String, from: Epoch, ending: RenewalEnding },
+    Inspection { credential: String, epoch: Epoch, standing: Standing, note: String },
 }
 
 /// What the driver shares with the tasks that it starts.
@@ -294,6 +296,10 @@ impl Driver {
             Act::Renew(renewal) => {
                 let Some(profile) = settings.profiles.get(&renewal.credential).cloned() else { return };
                 self.world.tasks.spawn(renewal::call(world, renewal, profile));
+            }
+            Act::Inspect(inspection) => {
+                let Some(profile) = settings.profiles.get(&inspection.credential).cloned() else { return };
+                self.world.tasks.spawn(inspection::call(world, inspection, profile));
             }
             Act::Trust { credential, epoch, token } => {
                 if let Some(vault) = &world.vault {

@@ -112,7 +112,7 @@ fn keep(vault: &Vault, renewal: &Renewal, profile: &Profile, old: &Grant, minted
         refresh: minted.refresh.or_else(|| old.refresh.clone()),
         refresh_expires: minted.refresh_expires_in.map_or(old.refresh_expires, |life| now.after(life)),
     };
-    let grant_ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
+    let ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
     let sealed = vault
         .seal_access(name, epoch, &minted.access)
         .and_then(|token| Ok((token, vault.seal_grant(name, epoch, &grant)?)));
@@ -120,7 +120,7 @@ fn keep(vault: &Vault, renewal: &Renewal, profile: &Profile, old: &Grant, minted
         Ok((sealed_token, sealed_grant)) => RenewalEnding::Renewed(Brought {
             issued: now,
             expires,
-            grant_ends,
+            ends,
             sealed_token,
             sealed_grant,
             token: minted.access,

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use outlast_state::{Policy, Span};
+use outlast_state::{Policy, Span, Terms, YOUNG};
 
 use super::acts::Shipment;
 use super::machines::Name;
 use crate::destination::{Batching, Destination, Routes};
+use crate::digest::sha256;
 use crate::limits::{Limits, Retention};
-use crate::oauth::Profile;
+use crate::oauth::{GrantKind, Profile};
 
 /// What does not change while the engine runs.
 #[derive(Clone)]
@@ -58,10 +59,37 @@ impl Settings {
         Some(SpokenTo { destination, profile, routes })
     }
 
+    /// The numbers that the rules use of each credential's profile.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = (&String, Terms)> {
+        self.profiles.iter().map(|(name, profile)| (name, terms(name, profile)))
+    }
+
+    /// The age below which a credential's new token is tried by one canary at a time.
+    pub(crate) fn young(&self, credential: &str) -> Span {
+        self.profiles.get(credential).map_or(YOUNG, |profile| profile.young)
+    }
+
     /// How long a request to this destination that went unanswered may still arrive.
     pub(crate) fn quiet(&self, destination: &str) -> Span {
         const WITHOUT_PROFILE: Span = Span::from_secs(30);
         let credential = self.outlets.get(destination).and_then(|outlet| outlet.credential.as_ref());
         credential.and_then(|name| self.profiles.get(&**name)).map_or(WITHOUT_PROFILE, |profile| profile.quiet)
+    }
+}
+
+/// The numbers that the rules use of a credential's profile. What only a human can renew is not planned, and jitter is
+/// told apart by the credential's name.
+pub(crate) fn terms(name: &str, profile: &Profile) -> Terms {
+    let renewable = profile.grant != GrantKind::Static;
+    let digest = sha256(name.as_bytes());
+    let seed = digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first));
+    Terms {
+        settle: profile.settle,
+        renew_at: if renewable { profile.renew_at } else { 100 },
+        idle: profile.idle_life.filter(|_| renewable).unwrap_or(Span::MAX),
+        mints: profile.grant.mints(),
+        introspects: profile.introspect_url.is_some(),
+        scope_delay: profile.scope_delay,
+        seed,
     }
 }

@@ -7,6 +7,7 @@ use outlast_state::{
 use tracing::{debug, info};
 
 use super::acts::Turn;
+use super::conversation::Showing;
 use super::machines::{Live, Machines, Name, standing};
 use super::sleep::BODIES;
 use crate::admission::{Queue, Standing};
@@ -25,7 +26,7 @@ pub(crate) struct Report {
     pub(crate) credential: Option<Name>,
     pub(crate) epoch: Epoch,
     pub(crate) sent: Time,
-    pub(crate) evidence: Evidence,
+    pub(crate) showing: Showing,
     pub(crate) items: Vec<Told>,
     /// What the destination keeps in mind from here on.
     pub(crate) memos: Vec<Memo>,
@@ -189,7 +190,7 @@ impl Machines {
             self.poke(&report.destination);
         }
         self.learn(&report, turn);
-        let Report { destination, credential, epoch, sent, batch, items, memos, .. } = report;
+        let Report { destination, credential, epoch, sent, batch, items, memos, showing } = report;
         self.keep_in_mind(&destination, memos, turn);
         for told in items {
             if let Some(live) = self.live.get_mut(&told.id) {
@@ -199,6 +200,8 @@ impl Machines {
             let _entered = span.entered();
             match told.ending {
                 Ending::Verdict(verdict) => {
+                    let lacks = showing.lacks_scope.then_some(credential.as_deref()).flatten();
+                    let verdict = self.while_scope_comes(verdict, lacks, epoch, turn.now);
                     self.answered(told.id, told.attempt, verdict, credential.as_deref(), (epoch, sent), turn);
                 }
                 Ending::GivenUp => self.interrupted(told.id, told.attempt, true, turn),
@@ -207,17 +210,33 @@ impl Machines {
         }
     }
 
+    /// A refusal for a scope that a new token lacks, and that the next one may have, is a wait.
+    fn while_scope_comes(&self, verdict: Verdict, credential: Option<&str>, epoch: Epoch, now: Time) -> Verdict {
+        let keeper = credential.and_then(|name| self.credentials.get(name));
+        let wait = keeper.and_then(|keeper| keeper.record.credential.scope_comes_in(epoch, now));
+        match (verdict, wait) {
+            (Verdict::Refused { .. }, Some(after)) => Verdict::NotYet { after },
+            (verdict, _) => verdict,
+        }
+    }
+
     /// What a request's answer shows about the credential.
     fn learn(&mut self, report: &Report, turn: &mut Turn) {
         let (epoch, sent) = (report.epoch, report.sent);
         let Some(name) = report.credential.as_deref() else { return };
         if let Some(keeper) = self.credentials.get_mut(name) {
-            keeper.gate = keeper.gate.map(|gate| gate.answered(epoch, sent, report.evidence, turn.now));
+            let evidence = report.showing.evidence;
+            for gate in [&mut keeper.gate, &mut keeper.trial] {
+                *gate = gate.map(|gate| gate.answered(epoch, sent, evidence, turn.now));
+            }
         }
         self.poke_blocked(name);
-        match report.evidence {
+        match report.showing.evidence {
             Evidence::Accepted => self.credential(name, CredentialInput::Accepted { epoch, sent }, turn),
             Evidence::Refused => self.credential(name, CredentialInput::TokenRefused { epoch, sent }, turn),
+            Evidence::Nothing if report.showing.lacks_scope => {
+                self.credential(name, CredentialInput::ScopeMissing { epoch }, turn)
+            }
             Evidence::Nothing => None,
         };
         let throttled = report.items.iter().filter_map(|told| match told.ending {

@@ -210,6 +210,7 @@ fn refreshing(name: &str, credential: &Credential, now: Time) -> String {
         Need::Refused => "was refused",
         Need::Expired => "is expired",
         Need::Planned => "is due for renewal",
+        Need::Scope => "lacks a scope that its grant should have",
         Need::Reconfigured => "could not be renewed before the configuration was changed",
     };
     let epoch = match held {

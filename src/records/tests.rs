@@ -51,11 +51,11 @@ fn the_largest_record_of_a_delivery_fits_and_replays() {
 
 #[test]
 fn the_largest_record_of_a_credential_fits_and_replays() {
-    let terms = Terms { settle: Span::from_secs(600) };
+    let terms = Terms::of(Span::from_secs(600));
     let mut record = CredentialRecord::new(Credential::unauthorised(terms, Time::ZERO));
     for number in 0..200 {
         let now = Time::from_millis(1_780_000_000_000).after(Span::from_secs(number));
-        let input = CredentialInput::Authorised { issued: now, expires: Time::NEVER };
+        let input = CredentialInput::Authorised { issued: now, expires: Time::NEVER, ends: Time::NEVER };
         record.credential = record.journal.apply(record.credential, input, now, KEPT);
     }
     record.note(&"words ".repeat(200));

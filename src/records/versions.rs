@@ -11,6 +11,8 @@ use super::{
 use crate::store::Key;
 use crate::store::codec::{self, Damage, Payload};
 
+mod credential;
+
 /// Something that is stored under a key of its own.
 pub(crate) trait Record: Serialize + DeserializeOwned {
     /// The version that it is written as.
@@ -23,7 +25,6 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 }
 
 impl Record for ParcelRecord {}
-impl Record for CredentialRecord {}
 impl Record for OnceRecord {}
 impl Record for MemoryRecord {}
 impl Record for PauseRecord {}
@@ -41,6 +42,18 @@ impl Record for DeliveryRecord {
             1 => payload.decode::<First>().map(DeliveryRecord::from),
             2 => payload.decode::<Second>().map(DeliveryRecord::from),
             3 => payload.decode(),
+            other => Err(Damage::Version(other)),
+        }
+    }
+}
+
+impl Record for CredentialRecord {
+    const VERSION: u8 = 2;
+
+    fn read(version: u8, payload: Payload<'_>) -> Result<Self, Damage> {
+        match version {
+            1 => payload.decode::<credential::First>().map(CredentialRecord::from),
+            2 => payload.decode(),
             other => Err(Damage::Version(other)),
         }
     }

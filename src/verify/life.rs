@@ -6,6 +6,8 @@ use std::sync::Arc;
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
+pub use self::inspecting::Inspecting;
+
 use super::wire::Outgoing;
 use crate::driver::acts::{Act, Renewal, Shipment, Turn};
 use crate::driver::conversation::{Ended, Next, Talk, report};
@@ -23,6 +25,8 @@ use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
+
+mod inspecting;
 
 /// One life of an engine, from the opening of its store to whatever ends it.
 pub struct Life {
@@ -72,6 +76,8 @@ pub enum Deed {
     Send(Box<Sending>),
     /// A token request to be made.
     Renew(Box<Renewing>),
+    /// A question about a token to be asked of its issuer.
+    Inspect(Box<Inspecting>),
 }
 
 impl Life {
@@ -249,6 +255,10 @@ impl Life {
                 let spoken_to = self.heart.machines.settings.spoken_to(&shipment)?;
                 let talk = Talk::begin(self.store.as_ref(), self.vault.as_deref(), &mut shipment, spoken_to);
                 Deed::Send(Box::new(Sending { shipment, talk: Some(talk), asked: None }))
+            }
+            Act::Inspect(inspection) => {
+                let profile = Arc::clone(self.heart.machines.settings.profiles.get(&inspection.credential)?);
+                Deed::Inspect(Box::new(Inspecting { inspection, profile }))
             }
             Act::Renew(renewal) => {
                 let profile = Arc::clone(self.heart.machines.settings.profiles.get(&renewal.credential)?);

@@ -13,7 +13,7 @@ mod tampering;
 mod wire;
 
 pub use crate::driver::marks::{Machine, Marks};
-pub use life::{Deed, Life, Renewing, Reply, Sending, Step};
+pub use life::{Deed, Inspecting, Life, Renewing, Reply, Sending, Step};
 pub use raw::{Raw, RawDelivery};
 pub use tampering::tamper;
 pub use wire::{Outgoing, answered, steady_time, waking_time};

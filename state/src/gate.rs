@@ -34,12 +34,13 @@ const GROWTH: u32 = 2;
 pub const CANARY_ITEMS: u32 = 10;
 
 /// What an answer shows about the token that its request carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Evidence {
     /// The request was past authentication.
     Accepted,
     /// The token was refused.
     Refused,
+    #[default]
     /// Neither: 403, 408, 423, 426, 429, 5xx, or no answer.
     Nothing,
 }
@@ -66,6 +67,10 @@ pub struct Gate {
     pub(crate) epoch: Epoch,
     pub(crate) issued: Time,
     pub(crate) proven: bool,
+    /// Younger than this, refusals are expected of any node.
+    pub(crate) young: Span,
+    /// The wait after a refused canary, where it is not a matter of the token's age.
+    pub(crate) pace: Option<Span>,
     pub(crate) in_flight: u32,
     pub(crate) mode: Mode,
 }
@@ -97,7 +102,34 @@ impl Gate {
     pub const fn of(token: &Token) -> Self {
         let mode = Mode::Probing { streak: 0, from: Time::ZERO, canary: Canary::None };
         let proven = matches!(token.proof, TokenProof::Accepted { .. });
-        Gate { epoch: token.epoch, issued: token.issued, proven, in_flight: 0, mode }
+        let (epoch, issued) = (token.epoch, token.issued);
+        Gate { epoch, issued, proven, young: YOUNG, pace: None, in_flight: 0, mode }
+    }
+
+    /// The same with another age below which refusals are expected of any node: what was learned of the provider, or what
+    /// its profile says.
+    #[must_use]
+    pub const fn young_until(self, young: Span) -> Self {
+        Gate { young, ..self }
+    }
+
+    /// The same with so long a wait after each refused canary, whatever the token's age: for one that nobody has to use
+    /// now, because another serves, or that its issuer stands by although it is refused.
+    #[must_use]
+    pub const fn paced(self, pace: Span) -> Self {
+        Gate { pace: Some(pace), ..self }
+    }
+
+    /// The same with waits that follow the token's age.
+    #[must_use]
+    pub const fn at_its_own_pace(self) -> Self {
+        Gate { pace: None, ..self }
+    }
+
+    /// Whether a refused canary holds it back for a set time.
+    #[must_use]
+    pub const fn is_paced(&self) -> bool {
+        self.pace.is_some()
     }
 
     /// Whose gate it is.
@@ -154,7 +186,7 @@ impl Gate {
     }
 
     fn is_young(&self, now: Time) -> bool {
-        now.since(self.issued) < YOUNG
+        now.since(self.issued) < self.young
     }
 
     fn probed(&self, streak: u32, from: Time, canary: Canary, evidence: Evidence, now: Time) -> Mode {
@@ -178,7 +210,11 @@ impl Gate {
         // three canaries decide. They need not be far apart.
         let decides = self.proven && !self.is_young(now);
         let spread = now.since(self.issued).part(8).clamp(SPACING.0, SPACING.1);
-        let wait = if decides { SPACING.0 } else { spread };
+        let wait = match self.pace {
+            Some(pace) => pace,
+            None if decides => SPACING.0,
+            None => spread,
+        };
         Mode::Probing { streak: 0, from: now.after(wait), canary }
     }
 
@@ -186,7 +222,7 @@ impl Gate {
         match (evidence, round) {
             (Evidence::Nothing, _) => Mode::Flowing { limit, round },
             // The streak was luck: back to one at a time.
-            (Evidence::Refused, _) if self.is_young(now) => self.spaced(Canary::None, now),
+            (Evidence::Refused, _) if self.is_young(now) || self.is_paced() => self.spaced(Canary::None, now),
             (Evidence::Accepted, Round::Clean) => grown(limit, Round::Clean),
             // The round is kept, so that its stragglers do not halve the limit again.
             (Evidence::Accepted, Round::Refused { since, .. }) => {

@@ -23,8 +23,8 @@ mod time;
 mod verdict;
 
 pub use credential::{
-    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Need, Offer, Terms, Token,
-    TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Inquiry, Lack, Need, Offer,
+    Standing, Terms, Token, TokenProof,
 };
 pub use delivery::{Choice, Delivery, Input, Reason, State, Then, Want};
 pub use gate::{CANARY_ITEMS, Evidence, Gate, Room, STREAK, YOUNG};

@@ -46,6 +46,8 @@ pub struct Span(u64);
 impl Span {
     /// No time at all.
     pub const ZERO: Span = Span(0);
+    /// Longer than every other: of what never happens.
+    pub const MAX: Span = Span(u64::MAX);
 
     /// `millis` milliseconds.
     #[must_use]
@@ -69,6 +71,12 @@ impl Span {
     #[must_use]
     pub const fn times(self, factor: u64) -> Self {
         Span(self.0.saturating_mul(factor))
+    }
+
+    /// What is left of this span without `other`; nothing where that is as long.
+    #[must_use]
+    pub const fn less(self, other: Span) -> Self {
+        Span(self.0.saturating_sub(other.0))
     }
 
     /// One of `parts` equal parts of this span, rounded down. No parts is taken as one.

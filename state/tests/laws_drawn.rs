@@ -120,14 +120,21 @@ proptest! {
 #[test]
 fn a_provider_of_dead_tokens_is_asked_at_a_bounded_rate() {
     use outlast_state::{Credential, Need, Terms};
-    let start = Credential::unauthorised(Terms { settle: Span::from_secs(600) }, Time::ZERO);
-    let mut deeds = vec![(Span::ZERO, CredentialInput::Authorised { issued: Time::ZERO, expires: Time::NEVER })];
+    let start = Credential::unauthorised(Terms::of(Span::from_secs(600)), Time::ZERO);
+    let mut deeds =
+        vec![(Span::ZERO, CredentialInput::Authorised { issued: Time::ZERO, expires: Time::NEVER, ends: Time::NEVER })];
     let past = Epoch::NONE;
     for _ in 0..100 {
         deeds.push((Span::from_secs(1), CredentialInput::TokenRefused { epoch: past, sent: Time::ZERO }));
         deeds.push((Span::from_secs(600), CredentialInput::Needed { past, why: Need::Refused }));
-        deeds.push((Span::ZERO, CredentialInput::Renewed { from: past, issued: Time::ZERO, expires: Time::NEVER }));
-        deeds.push((Span::ZERO, CredentialInput::Authorised { issued: Time::ZERO, expires: Time::NEVER }));
+        deeds.push((
+            Span::ZERO,
+            CredentialInput::Renewed { from: past, issued: Time::ZERO, expires: Time::NEVER, ends: Time::NEVER },
+        ));
+        deeds.push((
+            Span::ZERO,
+            CredentialInput::Authorised { issued: Time::ZERO, expires: Time::NEVER, ends: Time::NEVER },
+        ));
     }
     renewals_spaced(start, &deeds).unwrap();
 }

@@ -12,8 +12,8 @@ use std::time::Instant;
 use outlast_state::laws::{CREDENTIAL_LAWS, DELIVERY_LAWS, GATE_LAWS};
 use outlast_state::{
     Attempt, Batch, Cause, Choice, Credential, CredentialInput, CredentialState, Delivery, DeliveryId, Epoch, Grant,
-    Held, Input, Load, Need, Proof, Reason, Receipt, Seen, Serving, Span, State, Terms, Then, Time, Token, TokenProof,
-    Verdict, Why, table,
+    Held, Input, Inquiry, Lack, Load, Need, Proof, Reason, Receipt, Seen, Serving, Span, Standing, State, Terms, Then,
+    Time, Token, TokenProof, Verdict, Why, table,
 };
 
 fn at(step: u64) -> Time {
@@ -235,8 +235,10 @@ fn credentials() -> Vec<Credential> {
             for fruitless in 0..2 {
                 for grant in [Grant::Alive, ended(Cause::Revoked), ended(Cause::Misconfigured)] {
                     for settle in [lasting(2), lasting(4)] {
-                        let (epoch, terms) = (epoch(number), Terms { settle });
-                        all.push(Credential { state, epoch, renewed, fruitless, grant, terms });
+                        let (epoch, terms) = (epoch(number), Terms::of(settle));
+                        let (ends, inquiry, lack) = (Time::NEVER, Inquiry::None, Lack::None);
+                        let plain = Credential { state, epoch, renewed, fruitless, grant, ends, inquiry, lack, terms };
+                        all.extend(variants(plain));
                     }
                 }
             }
@@ -245,22 +247,45 @@ fn credentials() -> Vec<Credential> {
     all
 }
 
+/// The same, with what its issuer was asked, what it lacks, and the terms that matter there.
+fn variants(plain: Credential) -> [Credential; 7] {
+    let terms = plain.terms;
+    let first = epoch(1);
+    let with = |terms| Credential { terms, ..plain };
+    let asking = with(Terms { introspects: true, ..terms });
+    let scoped = with(Terms { scope_delay: lasting(3), ..terms });
+    [
+        plain,
+        asking,
+        Credential { inquiry: Inquiry::Asked { epoch: first }, ..asking },
+        Credential { inquiry: Inquiry::Stands { epoch: first, until: at(2) }, ..asking },
+        scoped,
+        Credential { lack: Lack::Waits { epoch: first, until: at(2) }, ..scoped },
+        Credential {
+            lack: Lack::Minted { epoch: first },
+            ends: at(4),
+            ..with(Terms { idle: lasting(2), renew_at: 50, mints: true, ..scoped.terms })
+        },
+    ]
+}
+
 fn credential_inputs() -> Vec<CredentialInput> {
     use CredentialInput as In;
-    let authorised = In::Authorised { issued: at(1), expires: at(9) };
+    let authorised = In::Authorised { issued: at(1), expires: at(9), ends: Time::NEVER };
     let mut all = vec![In::RefreshDue, In::Interrupted, In::Revoked, authorised];
     for settle in [lasting(2), lasting(3)] {
-        all.push(In::ConfigurationChanged { terms: Terms { settle } });
+        all.push(In::ConfigurationChanged { terms: Terms::of(settle) });
     }
+    all.push(In::ConfigurationChanged { terms: Terms { mints: true, ..Terms::of(lasting(2)) } });
     // Also the need to leave a token that was left long ago.
     for past in [epoch(0), epoch(1), epoch(2)] {
-        for why in [Need::Refused, Need::Expired, Need::Planned, Need::Reconfigured] {
+        for why in [Need::Refused, Need::Expired, Need::Planned, Need::Reconfigured, Need::Scope] {
             all.push(In::Needed { past, why });
         }
     }
     for epoch in [epoch(1), epoch(2)] {
         for expires in [at(2), at(3), at(9)] {
-            all.push(In::Renewed { from: epoch, issued: at(1), expires });
+            all.push(In::Renewed { from: epoch, issued: at(1), expires, ends: Time::NEVER });
         }
         for cause in [Cause::Revoked, Cause::NoRefreshToken] {
             all.push(In::RefusedForGood { from: epoch, cause });
@@ -269,6 +294,10 @@ fn credential_inputs() -> Vec<CredentialInput> {
             all.push(In::Unknown { from: epoch, retry_at });
         }
         all.push(In::Misconfigured { from: epoch });
+        all.push(In::ScopeMissing { epoch });
+        for standing in [Standing::Active, Standing::Expired, Standing::Revoked, Standing::Unknown] {
+            all.push(In::Introspected { epoch, standing });
+        }
         for sent in [at(1), at(2), at(3)] {
             all.push(In::Accepted { epoch, sent });
             all.push(In::TokenRefused { epoch, sent });

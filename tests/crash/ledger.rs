@@ -29,10 +29,10 @@ struct DeliveryRecord {
 #[allow(dead_code, reason = "the order of the fields is the encoding")]
 struct CredentialRecord {
     credential: Credential,
-    journal: CredentialJournal,
     slow_until: Time,
-    grant_ends: Time,
     note: String,
+    scopes: Option<String>,
+    journal: CredentialJournal,
 }
 
 /// One delivery.

@@ -63,9 +63,10 @@ fn every_state_of_a_credential_reads_well() {
 
 #[test]
 fn a_token_past_its_window_is_not_said_to_be_spreading() {
-    let terms = Terms { settle: Span::from_secs(600) };
+    let terms = Terms::of(Span::from_secs(600));
     let (issued, expires) = (Time::from_millis(1_000), Time::NEVER);
-    let fresh = Credential::unauthorised(terms, issued).step(CredentialInput::Authorised { issued, expires }, issued);
+    let fresh = Credential::unauthorised(terms, issued)
+        .step(CredentialInput::Authorised { issued, expires, ends: Time::NEVER }, issued);
     let refused = CredentialInput::TokenRefused { epoch: fresh.epoch, sent: issued };
     let credential = fresh.step(refused, issued);
     let told = |credential: &Credential, now| serving("acme", &credential.token(fresh.epoch).unwrap(), credential, now);

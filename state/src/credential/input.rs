@@ -1,6 +1,6 @@
 //! What happens to a credential, what it asks for, and what it gives.
 
-use super::{Cause, Need, Terms, Token};
+use super::{Cause, Need, Standing, Terms, Token};
 use crate::id::Epoch;
 use crate::time::Time;
 
@@ -26,6 +26,8 @@ pub enum CredentialInput {
         issued: Time,
         /// When it expires.
         expires: Time,
+        /// When the grant ends, whatever is renewed.
+        ends: Time,
     },
     /// The provider says that the grant will never mint again.
     RefusedForGood {
@@ -68,6 +70,8 @@ pub enum CredentialInput {
         issued: Time,
         /// When it expires.
         expires: Time,
+        /// When the grant ends, whatever is renewed.
+        ends: Time,
     },
     /// Profile or client are not what they were.
     ConfigurationChanged {
@@ -76,6 +80,18 @@ pub enum CredentialInput {
     },
     /// An operator ended it.
     Revoked,
+    /// A request with this token was past authentication, and refused for a scope that the grant should have.
+    ScopeMissing {
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// The issuer said what it thinks of this token.
+    Introspected {
+        /// Its epoch.
+        epoch: Epoch,
+        /// What it said.
+        standing: Standing,
+    },
 }
 
 /// What a credential asks of the world.
@@ -83,6 +99,16 @@ pub enum CredentialInput {
 pub enum CredentialWant {
     /// Nothing.
     Nothing,
+    /// A planned refresh at this time, while what it has still serves: [`CredentialInput::RefreshDue`].
+    Planned {
+        /// When.
+        at: Time,
+    },
+    /// To hear from the issuer what it thinks of this token: [`CredentialInput::Introspected`].
+    Introspection {
+        /// Its epoch.
+        epoch: Epoch,
+    },
     /// A token request, not before this time.
     Renewal {
         /// What the answer has to name.

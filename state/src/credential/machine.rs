@@ -1,8 +1,8 @@
 //! How a credential moves.
 
 use super::{
-    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Need, Offer, Terms, Token,
-    TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Inquiry, Lack, Need, Offer,
+    Terms, Token, TokenProof,
 };
 use crate::id::Epoch;
 use crate::ruling::{Proof, Seen, Serving};
@@ -12,49 +12,63 @@ use crate::time::{Span, Time};
 const AFTER_EXPIRY: Span = Span::from_secs(30);
 
 /// So many fruitless epochs in a row, and the credential is dead.
-const FRUITLESS_LIMIT: u8 = 2;
+pub(super) const FRUITLESS_LIMIT: u8 = 2;
 
 impl Credential {
     /// A credential that nobody authorised yet.
     #[must_use]
     pub const fn unauthorised(terms: Terms, now: Time) -> Self {
         let state = CredentialState::Dead { cause: Cause::NeverAuthorised, since: now };
-        Credential { state, epoch: Epoch::NONE, renewed: Time::ZERO, fruitless: 0, grant: Grant::Alive, terms }
+        Credential {
+            state,
+            epoch: Epoch::NONE,
+            renewed: Time::ZERO,
+            fruitless: 0,
+            grant: Grant::Alive,
+            ends: Time::NEVER,
+            inquiry: Inquiry::None,
+            lack: Lack::None,
+            terms,
+        }
     }
 
     /// The credential after `input` happened at `now`. Total and pure: a fact about another epoch leaves it as it was.
     #[must_use]
     pub fn step(self, input: CredentialInput, now: Time) -> Self {
         use CredentialInput::{
-            Accepted, Authorised, ConfigurationChanged, Interrupted, Misconfigured, Needed, RefreshDue, RefusedForGood,
-            Renewed, Revoked, TokenRefused, Unknown,
+            Accepted, Authorised, ConfigurationChanged, Interrupted, Introspected, Misconfigured, Needed, RefreshDue,
+            RefusedForGood, Renewed, Revoked, ScopeMissing, TokenRefused, Unknown,
         };
         match input {
             Needed { past, why } => self.needed(past, why, now),
             RefreshDue => self.refresh_due(now),
-            Renewed { from, issued, expires } if self.awaits(from) => self.renewed(issued, expires, now),
+            Renewed { from, issued, expires, ends } if self.awaits(from) => {
+                Credential { ends, ..self }.renewed(issued, expires, now)
+            }
             RefusedForGood { from, cause } if self.awaits(from) => self.grant_ended(cause, now),
             Misconfigured { from } if self.awaits(from) => self.grant_ended(Cause::Misconfigured, now),
             Unknown { from, retry_at } if self.awaits(from) => self.again(retry_at, false),
             Interrupted => self.again(now, true),
             Accepted { epoch, sent } => self.accepted(epoch, sent, now),
-            TokenRefused { epoch, sent } => self.map_token(epoch, |token| token.refused(sent)),
-            Authorised { issued, expires } => {
-                let serving = Token::minted(self.epoch.next(), issued, expires);
-                let state = CredentialState::Current { serving, next: None };
-                Credential { state, epoch: serving.epoch, fruitless: 0, grant: Grant::Alive, ..self }
-            }
+            TokenRefused { epoch, sent } => self.map_token(epoch, |token| token.refused(sent)).questioned(epoch, now),
+            Authorised { issued, expires, ends } => self.authorised(issued, expires, ends),
             ConfigurationChanged { terms } => Credential { terms, ..self }.reconfigured(now),
             Revoked => self.dead(Cause::Revoked, now),
+            ScopeMissing { epoch } => self.scope_missing(epoch, now),
+            Introspected { epoch, standing } => self.introspected(epoch, standing, now),
             Renewed { .. } | RefusedForGood { .. } | Misconfigured { .. } | Unknown { .. } => self,
         }
     }
 
     /// What its state asks of the world.
     #[must_use]
-    pub const fn wants(&self) -> CredentialWant {
+    pub fn wants(&self) -> CredentialWant {
         match self.state {
-            CredentialState::Current { .. } => CredentialWant::Nothing,
+            CredentialState::Current { .. } => match (self.inquiry, self.planned()) {
+                (Inquiry::Asked { epoch }, _) if self.is_questioned() => CredentialWant::Introspection { epoch },
+                (_, Some(at)) => CredentialWant::Planned { at },
+                (_, None) => CredentialWant::Nothing,
+            },
             CredentialState::Refreshing { tries, not_before, .. } => {
                 CredentialWant::Renewal { from: self.epoch, not_before, tries }
             }
@@ -92,7 +106,7 @@ impl Credential {
             Some(token) => Seen {
                 serving,
                 expired: token.is_expired(now),
-                settles: token.issued.after(self.terms.settle),
+                settles: self.settles(&token),
                 proof: token.seen_from(sent),
             },
             None => Seen { serving, expired: false, settles: Time::ZERO, proof: Proof::Never },
@@ -110,6 +124,16 @@ impl Credential {
         [first, second].into_iter().flatten().find(|token| token.epoch == epoch)
     }
 
+    /// The epochs of the tokens that are held: what serves or was lost, and what is to serve next.
+    pub fn epochs(&self) -> impl Iterator<Item = Epoch> + use<> {
+        let (first, second) = match self.state {
+            CredentialState::Current { serving, next } => (Some(serving), next),
+            CredentialState::Refreshing { held, .. } => (Some(held.token()), None),
+            CredentialState::Dead { .. } => (None, None),
+        };
+        [first, second].into_iter().flatten().map(|token| token.epoch)
+    }
+
     fn awaits(&self, from: Epoch) -> bool {
         matches!(self.state, CredentialState::Refreshing { .. }) && from == self.epoch
     }
@@ -119,9 +143,13 @@ impl Credential {
             CredentialState::Current { serving, next } if serving.epoch == past => {
                 // S4: no refresh while a refusal means nothing, unless the expiry is known to have passed. And nothing
                 // but its refusal or its expiry displaces a token that serves.
-                let refused = why == Need::Refused && now >= serving.issued.after(self.terms.settle);
+                let refused = why == Need::Refused && now >= self.settles(&serving);
                 if !refused && !serving.is_expired(now) {
                     return self;
+                }
+                let asked = self.questioned(serving.epoch, now);
+                if asked != self {
+                    return asked;
                 }
                 self.counting_fruitless(serving, now).moved_past(serving, next, why, now)
             }
@@ -151,7 +179,7 @@ impl Credential {
                 interrupted: false,
             },
         };
-        Credential { state, ..self }
+        Credential { state, inquiry: Inquiry::None, ..self }
     }
 
     /// An epoch that was tried, refused beyond its window and never accepted says that minting does not help.
@@ -179,26 +207,40 @@ impl Credential {
         now.max(self.renewed.after(distance))
     }
 
+    /// A planned refresh begins beside a token that serves. One that is expired is left, as if somebody had needed it: only
+    /// a grant that dies when it is idle is renewed then, or one that an operator has renewed.
     fn refresh_due(self, now: Time) -> Self {
-        match self.state {
-            CredentialState::Current { serving, next: None }
-                if self.grant == Grant::Alive
-                    && !serving.is_expired(now)
-                    && now >= serving.issued.after(self.terms.settle) =>
-            {
-                let not_before = self.spaced(serving, now);
-                let (held, why) = (Held::Serving(serving), Need::Planned);
-                let state = CredentialState::Refreshing { held, tries: 0, not_before, why, interrupted: false };
-                Credential { state, ..self }
-            }
-            CredentialState::Current { .. } | CredentialState::Refreshing { .. } | CredentialState::Dead { .. } => self,
+        let CredentialState::Current { serving, next: None } = self.state else { return self };
+        if self.grant != Grant::Alive {
+            return self;
         }
+        let why = match self.lack {
+            Lack::Waits { epoch, .. } if epoch == serving.epoch => Need::Scope,
+            Lack::None | Lack::Waits { .. } | Lack::Minted { .. } => Need::Planned,
+        };
+        if serving.is_expired(now) {
+            return self.moved_past(serving, None, why, now);
+        }
+        if now < self.settles(&serving) {
+            return self;
+        }
+        let (held, not_before) = (Held::Serving(serving), self.spaced(serving, now));
+        let state = CredentialState::Refreshing { held, tries: 0, not_before, why, interrupted: false };
+        Credential { state, ..self }
+    }
+
+    fn authorised(self, issued: Time, expires: Time, ends: Time) -> Self {
+        let serving = Token::minted(self.epoch.next(), issued, expires);
+        let state = CredentialState::Current { serving, next: None };
+        let fresh = Credential::unauthorised(self.terms, issued);
+        Credential { state, epoch: serving.epoch, renewed: self.renewed, ends, ..fresh }
     }
 
     fn renewed(self, issued: Time, expires: Time, now: Time) -> Self {
-        let CredentialState::Refreshing { held, .. } = self.state else { return self };
+        let CredentialState::Refreshing { held, why, .. } = self.state else { return self };
         let token = Token::minted(self.epoch.next(), issued, expires);
-        let minted = Credential { epoch: token.epoch, renewed: now, ..self };
+        let lack = if why == Need::Scope { Lack::Minted { epoch: token.epoch } } else { self.lack };
+        let minted = Credential { epoch: token.epoch, renewed: now, lack, inquiry: Inquiry::None, ..self };
         match held {
             Held::Serving(serving) if !token.is_expired(now) => {
                 Credential { state: CredentialState::Current { serving, next: Some(token) }, ..minted }
@@ -242,7 +284,7 @@ impl Credential {
         if self.token(epoch).is_none() {
             return self;
         }
-        let proven = Credential { fruitless: 0, ..proven };
+        let proven = Credential { fruitless: 0, inquiry: Inquiry::None, ..proven };
         match proven.state {
             CredentialState::Current { next: Some(next), .. }
                 if next.epoch == epoch && now >= next.issued.after(self.terms.settle) =>
@@ -257,7 +299,7 @@ impl Credential {
 
     fn reconfigured(self, now: Time) -> Self {
         match self.state {
-            CredentialState::Dead { cause: Cause::Misconfigured, .. } => {
+            CredentialState::Dead { cause, .. } if cause == Cause::Misconfigured || self.mints_again(cause) => {
                 let lost = Token::minted(self.epoch, Time::ZERO, Time::ZERO);
                 let (held, why) = (Held::Lost(lost), Need::Reconfigured);
                 let not_before = self.spaced(lost, now);
@@ -271,7 +313,12 @@ impl Credential {
         }
     }
 
-    fn dead(self, cause: Cause, now: Time) -> Self {
+    /// Whether it needs no human to get a token, and did not die of an operator's word.
+    fn mints_again(&self, cause: Cause) -> bool {
+        self.terms.mints && matches!(cause, Cause::NeverAuthorised | Cause::NoRefreshToken)
+    }
+
+    pub(super) fn dead(self, cause: Cause, now: Time) -> Self {
         let since = match self.state {
             CredentialState::Dead { since, .. } => since,
             CredentialState::Current { .. } | CredentialState::Refreshing { .. } => now,

@@ -2,10 +2,13 @@
 //!
 //! The core has no token type: a [`Token`] here is what is known *about* an access token, under its epoch's number.
 
+mod doubt;
 mod input;
 mod machine;
+mod planned;
 mod token;
 
+pub use doubt::{Inquiry, Lack, Standing};
 pub use input::{CredentialInput, CredentialWant, Offer};
 pub use token::{Token, TokenProof};
 
@@ -26,6 +29,12 @@ pub struct Credential {
     pub fruitless: u8,
     /// Whether the grant can still mint.
     pub grant: Grant,
+    /// When the grant ends, whatever is renewed; [`Time::NEVER`] where nobody says.
+    pub ends: Time,
+    /// What its issuer was asked about a token that every request was refused with.
+    pub inquiry: Inquiry,
+    /// Whether a new token lacks what it was asked for.
+    pub lack: Lack,
     /// The numbers of its profile that the rules use.
     pub terms: Terms,
 }
@@ -108,6 +117,8 @@ pub enum Need {
     Planned,
     /// The configuration that had failed was changed.
     Reconfigured,
+    /// A new token lacks a scope that the grant has.
+    Scope,
 }
 
 /// Whether the grant can still mint.
@@ -147,4 +158,26 @@ pub enum Cause {
 pub struct Terms {
     /// The age below which a refusal of a token means nothing. Also the distance of two renewals.
     pub settle: Span,
+    /// After how many percent of a token's life it is renewed while it still serves (make before break); from 100 on,
+    /// never.
+    pub renew_at: u8,
+    /// A grant that nobody uses for so long dies; [`Span::MAX`] if it does not. It is renewed before that.
+    pub idle: Span,
+    /// Whether tokens are minted without a human: there is no consent to wait for.
+    pub mints: bool,
+    /// Whether the issuer can be asked what it thinks of a token.
+    pub introspects: bool,
+    /// How long a new token may lack a scope that the grant has, because permissions are cached.
+    pub scope_delay: Span,
+    /// What tells this credential's jitter from that of others.
+    pub seed: u64,
+}
+
+impl Terms {
+    /// The terms of a provider of which no more is known than this settle window: nothing is planned, nothing asked.
+    #[must_use]
+    pub const fn of(settle: Span) -> Self {
+        let (renew_at, idle, scope_delay) = (100, Span::MAX, Span::ZERO);
+        Terms { settle, renew_at, idle, mints: false, introspects: false, scope_delay, seed: 0 }
+    }
 }

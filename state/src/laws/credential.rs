@@ -2,9 +2,11 @@
 
 use super::Law;
 use super::broken::hold;
+use super::doubt::{issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
 use super::serving::{dead_needs_a_human, death_has_a_cause, evidence_counts, make_before_break, never_serves_expired};
 use crate::credential::{
-    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Need, Token, TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Inquiry, Lack, Need, Token,
+    TokenProof,
 };
 use crate::id::Epoch;
 use crate::time::{Span, Time};
@@ -13,7 +15,7 @@ use crate::time::{Span, Time};
 pub type CredentialLaw = fn(Credential, CredentialInput, Time) -> Law;
 
 /// Every law of the credential's step, by name.
-pub const CREDENTIAL_LAWS: [(&str, CredentialLaw); 13] = [
+pub const CREDENTIAL_LAWS: [(&str, CredentialLaw); 16] = [
     ("no_refresh_while_young", no_refresh_while_young),
     ("refused_token_is_left", refused_token_is_left),
     ("one_renewal_per_epoch", one_renewal_per_epoch),
@@ -27,6 +29,9 @@ pub const CREDENTIAL_LAWS: [(&str, CredentialLaw); 13] = [
     ("death_has_a_cause", death_has_a_cause),
     ("make_before_break", make_before_break),
     ("evidence_counts", evidence_counts),
+    ("issuer_is_asked_first", issuer_is_asked_first),
+    ("planned_is_in_time", planned_is_in_time),
+    ("scope_is_minted_for_once", scope_is_minted_for_once),
 ];
 
 pub(super) fn told(before: &Credential, input: &CredentialInput, now: Time) -> alloc::string::String {
@@ -35,6 +40,16 @@ pub(super) fn told(before: &Credential, input: &CredentialInput, now: Time) -> a
 
 pub(super) fn settled(credential: &Credential, token: &Token, now: Time) -> bool {
     now >= token.issued.after(credential.terms.settle)
+}
+
+/// Whether a refusal of it means something: it is beyond its window, and its issuer neither stands by it nor is asked.
+pub(super) fn counts(credential: &Credential, token: &Token, now: Time) -> bool {
+    let held = match credential.inquiry {
+        Inquiry::Asked { epoch } => epoch == token.epoch,
+        Inquiry::Stands { epoch, until } => epoch == token.epoch && now < until,
+        Inquiry::None => false,
+    };
+    !held && settled(credential, token, now)
 }
 
 pub(super) const fn is_dead(credential: &Credential) -> bool {
@@ -64,7 +79,8 @@ pub fn no_refresh_while_young(before: Credential, input: CredentialInput, now: T
     let after = before.step(input, now);
     let holds = match before.state {
         CredentialState::Current { serving, .. } if !serving.is_expired(now) && !settled(&before, &serving, now) => {
-            !is_refreshing(&after) && (!is_dead(&after) || input == CredentialInput::Revoked)
+            let told = matches!(input, CredentialInput::Revoked | CredentialInput::Introspected { .. });
+            !is_refreshing(&after) && (!is_dead(&after) || told)
         }
         _ => true,
     };
@@ -82,7 +98,9 @@ pub fn refused_token_is_left(before: Credential, input: CredentialInput, now: Ti
     let holds = match before.state {
         CredentialState::Current { serving, next } if serving.epoch == past => {
             let expired = serving.is_expired(now);
-            if expired || (why == Need::Refused && settled(&before, &serving, now)) {
+            if is_asked_about(&before, &after) {
+                true
+            } else if expired || (why == Need::Refused && counts(&before, &serving, now)) {
                 is_left(&before, serving, next, why, &after, now)
             } else {
                 after == before
@@ -97,6 +115,11 @@ pub fn refused_token_is_left(before: Credential, input: CredentialInput, now: Ti
         _ => after == before,
     };
     hold(holds, "L1 Progress", || told(&before, &input, now))
+}
+
+/// Whether its issuer is asked now, and nothing else changed.
+fn is_asked_about(before: &Credential, after: &Credential) -> bool {
+    before.terms.introspects && *after == Credential { inquiry: after.inquiry, ..*before } && after != before
 }
 
 fn is_left(before: &Credential, lost: Token, next: Option<Token>, why: Need, after: &Credential, now: Time) -> bool {
@@ -128,16 +151,21 @@ pub fn one_renewal_per_epoch(before: Credential, input: CredentialInput, now: Ti
             CredentialState::Refreshing { not_before: earliest, tries: tried, .. },
         ) => (from, not_before, tries) == (before.epoch, earliest, tried),
         (CredentialWant::Nothing, state) => matches!(state, CredentialState::Current { .. }),
+        (CredentialWant::Planned { .. }, state) => matches!(state, CredentialState::Current { next: None, .. }),
+        (CredentialWant::Introspection { epoch }, CredentialState::Current { serving, .. }) => {
+            epoch == serving.epoch && before.inquiry == Inquiry::Asked { epoch }
+        }
+        (CredentialWant::Introspection { .. }, _) => false,
         (CredentialWant::Authorisation, state) => matches!(state, CredentialState::Dead { .. }),
         (CredentialWant::Renewal { .. }, _) => false,
     };
     let holds = match (before.state, input) {
-        (CredentialState::Refreshing { held, .. }, CredentialInput::Renewed { from, issued, expires })
+        (CredentialState::Refreshing { held, .. }, CredentialInput::Renewed { from, issued, expires, ends })
             if from == before.epoch && from < from.next() =>
         {
             let minted = Token::minted(from.next(), issued, expires);
             after.epoch == minted.epoch
-                && after.renewed == now
+                && (after.renewed, after.ends) == (now, ends)
                 && after.step(input, now) == after
                 && is_kept(held, minted, &after, now)
         }
@@ -169,11 +197,12 @@ fn is_kept(held: Held, minted: Token, after: &Credential, now: Time) -> bool {
 pub fn epochs_only_grow(before: Credential, input: CredentialInput, now: Time) -> Law {
     let after = before.step(input, now);
     let minted = match input {
-        CredentialInput::Authorised { issued, expires } => {
+        CredentialInput::Authorised { issued, expires, ends } => {
             let serving = Token::minted(before.epoch.next(), issued, expires);
             after.state == CredentialState::Current { serving, next: None }
                 && after.epoch == serving.epoch
-                && (after.fruitless, after.grant) == (0, Grant::Alive)
+                && (after.fruitless, after.grant, after.ends) == (0, Grant::Alive, ends)
+                && (after.inquiry, after.lack) == (Inquiry::None, Lack::None)
         }
         CredentialInput::Renewed { .. } => after.epoch == before.epoch || after.epoch == before.epoch.next(),
         _ => after.epoch == before.epoch,
@@ -245,8 +274,8 @@ pub fn refresh_is_retried(before: Credential, input: CredentialInput, now: Time)
     hold(after == Credential { state, ..before }, "S7 No forgetting", || told(&before, &input, now))
 }
 
-/// S4: a planned refresh begins with a token that serves, beyond its window, without a next one, and a grant that lives;
-/// and goes on serving it.
+/// S4: a planned refresh begins with a token without a next one, and a grant that lives. One that serves, and is beyond its
+/// window, goes on serving; one that is expired is left.
 ///
 /// # Errors
 /// When that is not so.
@@ -255,16 +284,18 @@ pub fn planned_refresh_waits(before: Credential, input: CredentialInput, now: Ti
     if input != CredentialInput::RefreshDue {
         return Ok(());
     }
-    let holds = match (before.state, after.state) {
-        (
-            CredentialState::Current { serving, next: None },
-            CredentialState::Refreshing { held, tries, why, interrupted, .. },
-        ) if before.grant == Grant::Alive && !serving.is_expired(now) && settled(&before, &serving, now) => {
-            (held, tries, why, interrupted) == (Held::Serving(serving), 0, Need::Planned, false)
-        }
-        (CredentialState::Current { serving, next: None }, _) => {
-            let due = before.grant == Grant::Alive && !serving.is_expired(now) && settled(&before, &serving, now);
-            !due && after == before
+    let holds = match before.state {
+        CredentialState::Current { serving, next: None } if before.grant == Grant::Alive => {
+            let expired = serving.is_expired(now);
+            let scope = matches!(before.lack, Lack::Waits { epoch, .. } if epoch == serving.epoch);
+            let needed = if scope { Need::Scope } else { Need::Planned };
+            let expected = if expired { Held::Lost(serving) } else { Held::Serving(serving) };
+            match after.state {
+                CredentialState::Refreshing { held, tries: 0, why, interrupted: false, .. } => {
+                    (expired || counts(&before, &serving, now)) && (held, why) == (expected, needed)
+                }
+                _ => !expired && !counts(&before, &serving, now) && after == before,
+            }
         }
         _ => after == before,
     };

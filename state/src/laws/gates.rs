@@ -278,5 +278,5 @@ pub fn blurred(gate: Gate, epoch: Epoch, by: Span, blur: Blur) -> Gate {
             Mode::Flowing { limit: limit.min(blur.limit), round }
         }
     };
-    Gate { epoch, issued: back(gate.issued), proven: false, in_flight: gate.in_flight, mode }
+    Gate { epoch, issued: back(gate.issued), proven: false, mode, ..gate }
 }

@@ -39,12 +39,16 @@ pub fn fitted_credential(input: CredentialInput, credential: &Credential) -> Cre
     };
     match input {
         CredentialInput::Needed { why, .. } => CredentialInput::Needed { past: older, why },
-        CredentialInput::Renewed { issued, expires, .. } => CredentialInput::Renewed { from, issued, expires },
+        CredentialInput::Renewed { issued, expires, ends, .. } => {
+            CredentialInput::Renewed { from, issued, expires, ends }
+        }
         CredentialInput::RefusedForGood { cause, .. } => CredentialInput::RefusedForGood { from, cause },
         CredentialInput::Misconfigured { .. } => CredentialInput::Misconfigured { from },
         CredentialInput::Unknown { retry_at, .. } => CredentialInput::Unknown { from, retry_at },
         CredentialInput::Accepted { sent, .. } => CredentialInput::Accepted { epoch: newer, sent },
         CredentialInput::TokenRefused { sent, .. } => CredentialInput::TokenRefused { epoch: older, sent },
+        CredentialInput::ScopeMissing { .. } => CredentialInput::ScopeMissing { epoch: older },
+        CredentialInput::Introspected { standing, .. } => CredentialInput::Introspected { epoch: older, standing },
         CredentialInput::RefreshDue
         | CredentialInput::Interrupted
         | CredentialInput::Authorised { .. }

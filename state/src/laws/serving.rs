@@ -4,7 +4,7 @@ use super::Law;
 use super::broken::hold;
 use super::credential::{is_dead, is_refreshing, settled, told};
 use crate::credential::{
-    Cause, Credential, CredentialInput, CredentialState, Grant, Held, Need, Offer, Token, TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, Grant, Held, Inquiry, Need, Offer, Token, TokenProof,
 };
 use crate::ruling::{Proof, Serving};
 use crate::time::Time;
@@ -28,14 +28,20 @@ pub fn never_serves_expired(before: Credential, input: CredentialInput, now: Tim
     hold(holds, "S12 No token, no request", || told(&before, &input, now))
 }
 
-/// L2: what is dead stays so until a human authorises it, or mends the configuration that it died of. Either is heard.
+/// L2: what is dead stays so until a human authorises it, or mends the configuration that it died of, or it needs no human
+/// to get a token. Each is heard.
 ///
 /// # Errors
 /// When that is not so.
 pub fn dead_needs_a_human(before: Credential, input: CredentialInput, now: Time) -> Law {
     let after = before.step(input, now);
+    let terms = match input {
+        CredentialInput::ConfigurationChanged { terms } => terms,
+        _ => before.terms,
+    };
+    let mints = |cause| terms.mints && matches!(cause, Cause::NeverAuthorised | Cause::NoRefreshToken);
     let misconfigured = match before.state {
-        CredentialState::Dead { cause, .. } => cause == Cause::Misconfigured,
+        CredentialState::Dead { cause, .. } => cause == Cause::Misconfigured || mints(cause),
         CredentialState::Current { .. } => before.grant == (Grant::Ended { cause: Cause::Misconfigured }),
         CredentialState::Refreshing { .. } => false,
     };
@@ -110,6 +116,10 @@ pub fn make_before_break(before: Credential, input: CredentialInput, now: Time) 
         {
             matches!(after.state, CredentialState::Current { serving, next: None } if serving.epoch == epoch)
         }
+        // Its issuer says that it is dead.
+        (CredentialInput::Introspected { epoch, .. }, _) if epoch == serving.epoch && is_dead(&after) => {
+            before.inquiry == Inquiry::Asked { epoch }
+        }
         _ => matches!(offer, Offer::Token(token) if token.epoch == serving.epoch),
     };
     hold(holds, "S12 No token, no request", || told(&before, &input, now))
@@ -159,6 +169,11 @@ fn is_seen(credential: &Credential, token: Token, sent: Time, now: Time) -> bool
         CredentialState::Refreshing { held: Held::Lost(_), .. } => Serving::Nothing,
         CredentialState::Dead { .. } => Serving::Dead,
     };
-    (seen.expired, seen.settles) == (token.expires <= now, token.issued.after(credential.terms.settle))
-        && (seen.proof, seen.serving) == (proof, serving)
+    let settled = token.issued.after(credential.terms.settle);
+    let settles = match credential.inquiry {
+        Inquiry::Asked { epoch } if epoch == token.epoch => Time::NEVER,
+        Inquiry::Stands { epoch, until } if epoch == token.epoch => settled.max(until),
+        Inquiry::None | Inquiry::Asked { .. } | Inquiry::Stands { .. } => settled,
+    };
+    (seen.expired, seen.settles) == (token.expires <= now, settles) && (seen.proof, seen.serving) == (proof, serving)
 }

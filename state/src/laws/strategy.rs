@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::gate::GateEvent;
 use crate::credential::{
-    Cause, Credential, CredentialInput, CredentialState, Grant, Held, Need, Terms, Token, TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, Grant, Held, Inquiry, Lack, Need, Standing, Terms, Token,
+    TokenProof,
 };
 use crate::delivery::{Choice, Delivery, Input, Reason, State, Then};
 use crate::gate::Evidence;
@@ -193,7 +194,38 @@ pub fn any_token() -> impl Strategy<Value = Token> + Clone {
 
 /// The numbers of a profile.
 pub fn any_terms() -> impl Strategy<Value = Terms> + Clone {
-    any_span().prop_map(|settle| Terms { settle })
+    let idle = prop_oneof![2 => Just(Span::MAX), 1 => any_span()];
+    let flags = (any::<bool>(), any::<bool>());
+    let rest = (0_u8..=110, idle, flags, any_span(), any::<u64>());
+    (any_span(), rest).prop_map(|(settle, (renew_at, idle, (mints, introspects), scope_delay, seed))| Terms {
+        settle,
+        renew_at,
+        idle,
+        mints,
+        introspects,
+        scope_delay,
+        seed,
+    })
+}
+
+fn any_inquiry() -> impl Strategy<Value = Inquiry> + Clone {
+    prop_oneof![
+        4 => Just(Inquiry::None),
+        1 => any_epoch().prop_map(|epoch| Inquiry::Asked { epoch }),
+        1 => (any_epoch(), any_time()).prop_map(|(epoch, until)| Inquiry::Stands { epoch, until }),
+    ]
+}
+
+fn any_lack() -> impl Strategy<Value = Lack> + Clone {
+    prop_oneof![
+        4 => Just(Lack::None),
+        1 => (any_epoch(), any_time()).prop_map(|(epoch, until)| Lack::Waits { epoch, until }),
+        1 => any_epoch().prop_map(|epoch| Lack::Minted { epoch }),
+    ]
+}
+
+fn any_standing() -> impl Strategy<Value = Standing> + Clone {
+    prop::sample::select(vec![Standing::Active, Standing::Expired, Standing::Revoked, Standing::Unknown])
 }
 
 fn any_cause() -> impl Strategy<Value = Cause> + Clone {
@@ -202,14 +234,16 @@ fn any_cause() -> impl Strategy<Value = Cause> + Clone {
 }
 
 fn any_need() -> impl Strategy<Value = Need> + Clone {
-    prop::sample::select(vec![Need::Refused, Need::Expired, Need::Planned, Need::Reconfigured])
+    prop::sample::select(vec![Need::Refused, Need::Expired, Need::Planned, Need::Reconfigured, Need::Scope])
 }
 
 /// A credential that can be: its tokens are its newest, or the one before and its newest.
 pub fn any_credential() -> impl Strategy<Value = Credential> + Clone {
     let grant = prop_oneof![3 => Just(Grant::Alive), 1 => any_cause().prop_map(|cause| Grant::Ended { cause })];
-    let rest = (any_time(), 0_u8..3, grant, any_terms());
-    ((0_u32..4, any_count()), rest).prop_flat_map(|((number, tries), (renewed, fruitless, grant, terms))| {
+    let doubts = (any_inquiry(), any_lack());
+    let rest = (any_time(), 0_u8..3, grant, any_time(), doubts, any_terms());
+    ((0_u32..4, any_count()), rest).prop_flat_map(|((number, tries), rest)| {
+        let (renewed, fruitless, grant, ends, (inquiry, lack), terms) = rest;
         let epoch = Epoch::from_number(number);
         any_credential_state(number, tries).prop_map(move |state| Credential {
             state,
@@ -217,6 +251,9 @@ pub fn any_credential() -> impl Strategy<Value = Credential> + Clone {
             renewed,
             fruitless,
             grant,
+            ends,
+            inquiry,
+            lack,
             terms,
         })
     })
@@ -246,16 +283,20 @@ pub fn any_credential_input() -> impl Strategy<Value = CredentialInput> + Clone 
     prop_oneof![
         4 => (any_epoch(), any_need()).prop_map(|(past, why)| In::Needed { past, why }),
         1 => Just(In::RefreshDue),
-        4 => (any_epoch(), any_time(), any_time()).prop_map(|(from, issued, expires)| In::Renewed { from, issued, expires }),
+        4 => (any_epoch(), any_time(), any_time(), any_time())
+            .prop_map(|(from, issued, expires, ends)| In::Renewed { from, issued, expires, ends }),
         1 => (any_epoch(), any_cause()).prop_map(|(from, cause)| In::RefusedForGood { from, cause }),
         1 => any_epoch().prop_map(|from| In::Misconfigured { from }),
         1 => (any_epoch(), any_time()).prop_map(|(from, retry_at)| In::Unknown { from, retry_at }),
         2 => (any_epoch(), any_time()).prop_map(|(epoch, sent)| In::Accepted { epoch, sent }),
         2 => (any_epoch(), any_time()).prop_map(|(epoch, sent)| In::TokenRefused { epoch, sent }),
         1 => Just(In::Interrupted),
-        1 => (any_time(), any_time()).prop_map(|(issued, expires)| In::Authorised { issued, expires }),
+        1 => (any_time(), any_time(), any_time())
+            .prop_map(|(issued, expires, ends)| In::Authorised { issued, expires, ends }),
         1 => any_terms().prop_map(|terms| In::ConfigurationChanged { terms }),
         1 => Just(In::Revoked),
+        1 => any_epoch().prop_map(|epoch| In::ScopeMissing { epoch }),
+        2 => (any_epoch(), any_standing()).prop_map(|(epoch, standing)| In::Introspected { epoch, standing }),
     ]
     .boxed()
 }

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::{CredentialRow, Rule, Sample, but, expand, is, when};
 use crate::credential::{
-    Cause, Credential, CredentialInput, CredentialState, Grant, Held, Need, Terms, Token, TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, Grant, Held, Inquiry, Lack, Need, Standing, Terms, Token,
+    TokenProof,
 };
 use crate::id::Epoch;
 use crate::time::{Span, Time};
@@ -19,8 +20,8 @@ const LOST: &str = "Refreshing, lost";
 const DEAD: &str = "Dead";
 
 /// The facts of the credential's table: its inputs, `Needed` by whether the token was refused, `Renewed` by whether the
-/// new token is any good.
-pub const CREDENTIAL_FACTS: [&str; 14] = [
+/// new token is any good, `Introspected` by whether its issuer stands by the token.
+pub const CREDENTIAL_FACTS: [&str; 17] = [
     REFUSAL,
     NEEDED,
     DUE,
@@ -35,6 +36,9 @@ pub const CREDENTIAL_FACTS: [&str; 14] = [
     AUTHORISED,
     CHANGED,
     REVOKED,
+    SCOPE,
+    STANDS,
+    DISOWNED,
 ];
 
 const REFUSAL: &str = "Needed, refused";
@@ -51,6 +55,9 @@ const INTERRUPTED: &str = "Interrupted";
 const AUTHORISED: &str = "Authorised";
 const CHANGED: &str = "ConfigurationChanged";
 const REVOKED: &str = "Revoked";
+const SCOPE: &str = "ScopeMissing";
+const STANDS: &str = "Introspected, active or unknown";
+const DISOWNED: &str = "Introspected, not active";
 
 const HAS_TOKEN: &[&str] = &[CURRENT, NEXT, SERVING, LOST];
 const CALLING: &[&str] = &[SERVING, LOST];
@@ -60,6 +67,14 @@ type CredentialRule = Rule<Credential, CredentialInput>;
 
 const RULES: &[CredentialRule] = &[
     but(&[CURRENT, NEXT, SERVING], &[REFUSAL, NEEDED], "it serves another token", other_epoch),
+    but(&[CURRENT, NEXT], &[REFUSAL], "its issuer stands by the token, or is asked", asked),
+    when(
+        &[CURRENT],
+        &[REFUSAL],
+        "the second fruitless token in a row, and its issuer can be asked: it is",
+        CURRENT,
+        second_fruitless_with_issuer,
+    ),
     but(&[CURRENT, NEXT], &[REFUSAL], "the token is younger than the settle window, and not expired", young),
     but(&[CURRENT, NEXT, SERVING], &[NEEDED], "the token is not expired", |_| ()),
     when(&[CURRENT, NEXT], &[REFUSAL], "the second fruitless token in a row", DEAD, second_fruitless),
@@ -70,8 +85,8 @@ const RULES: &[CredentialRule] = &[
     is(&[CURRENT, SERVING], &[REFUSAL], "the token is beyond its settle window, or expired", LOST),
     when(&[CURRENT, SERVING], &[NEEDED], "the token is expired", LOST, expired),
     but(&[CURRENT], &[DUE], "the token is younger than the settle window", young),
-    but(&[CURRENT], &[DUE], "the token is expired: `Needed` is to tell", expired),
     but(&[CURRENT], &[DUE], "the grant has ended", grant_ended),
+    when(&[CURRENT], &[DUE], "the token is expired", LOST, expired),
     is(&[CURRENT], &[DUE], "otherwise", SERVING),
     but(CALLING, OUTCOMES, "the call began before somebody else brought a new token", other_call),
     is(&[SERVING], &[RENEWED], "the new one does not serve before it is proven", NEXT),
@@ -101,8 +116,20 @@ const RULES: &[CredentialRule] = &[
     is(&[SERVING], &[CHANGED], "the new terms", SERVING),
     is(&[LOST], &[CHANGED], "the new terms", LOST),
     when(&[DEAD], &[CHANGED], "it died of its configuration: that is tried again", LOST, died_misconfigured),
+    when(&[DEAD], &[CHANGED], "it needs no human to get a token", LOST, mints),
     is(&[DEAD], &[CHANGED], "otherwise: the new terms", DEAD),
     is(&CREDENTIAL_LINES, &[REVOKED], "", DEAD),
+    but(HAS_TOKEN, &[SCOPE], "the token is not held any more", other_epoch),
+    but(HAS_TOKEN, &[SCOPE], "it is known, or the token was minted for it", known_lack),
+    but(HAS_TOKEN, &[SCOPE], "the token is no longer new", |_| ()),
+    when(&[CURRENT], &[SCOPE], "a new token: another is minted after the profile's delay", CURRENT, new_token),
+    when(&[NEXT], &[SCOPE], "a new token: another is minted after the profile's delay", NEXT, new_token),
+    when(&[SERVING], &[SCOPE], "a new token: another is minted after the profile's delay", SERVING, new_token),
+    when(&[LOST], &[SCOPE], "a new token: another is minted after the profile's delay", LOST, new_token),
+    but(&[CURRENT, NEXT], &[STANDS, DISOWNED], "nobody asked about this token", |_| ()),
+    when(&[CURRENT], &[STANDS], "its refusals mean nothing for another settle window", CURRENT, asked),
+    when(&[NEXT], &[STANDS], "its refusals mean nothing for another settle window", NEXT, asked),
+    when(&[CURRENT, NEXT], &[DISOWNED], "it never works", DEAD, asked),
 ];
 
 /// Every row of the credential's table: at least one for each of [`CREDENTIAL_LINES`] × [`CREDENTIAL_FACTS`].
@@ -115,7 +142,10 @@ pub fn credential() -> Vec<CredentialRow> {
             renewed: ISSUED,
             fruitless: 0,
             grant: Grant::Alive,
-            terms: Terms { settle: SETTLE },
+            ends: Time::NEVER,
+            inquiry: Inquiry::None,
+            lack: Lack::None,
+            terms: Terms::of(SETTLE),
         },
         input: input(fact),
         now: NOW,
@@ -139,7 +169,7 @@ pub const fn credential_line(state: &CredentialState) -> &'static str {
 pub fn credential_fact(input: &CredentialInput, now: Time) -> &'static str {
     match input {
         CredentialInput::Needed { why: Need::Refused, .. } => REFUSAL,
-        CredentialInput::Needed { why: Need::Expired | Need::Planned | Need::Reconfigured, .. } => NEEDED,
+        CredentialInput::Needed { why: Need::Expired | Need::Planned | Need::Reconfigured | Need::Scope, .. } => NEEDED,
         CredentialInput::RefreshDue => DUE,
         CredentialInput::Renewed { expires, .. } if *expires <= now => STILLBORN,
         CredentialInput::Renewed { .. } => RENEWED,
@@ -152,6 +182,9 @@ pub fn credential_fact(input: &CredentialInput, now: Time) -> &'static str {
         CredentialInput::Authorised { .. } => AUTHORISED,
         CredentialInput::ConfigurationChanged { .. } => CHANGED,
         CredentialInput::Revoked => REVOKED,
+        CredentialInput::ScopeMissing { .. } => SCOPE,
+        CredentialInput::Introspected { standing: Standing::Active | Standing::Unknown, .. } => STANDS,
+        CredentialInput::Introspected { standing: Standing::Expired | Standing::Revoked, .. } => DISOWNED,
     }
 }
 
@@ -187,16 +220,19 @@ fn input(fact: &str) -> CredentialInput {
         REFUSAL => CredentialInput::Needed { past: FIRST, why: Need::Refused },
         NEEDED => CredentialInput::Needed { past: FIRST, why: Need::Expired },
         DUE => CredentialInput::RefreshDue,
-        RENEWED => CredentialInput::Renewed { from: FIRST, issued: NOW, expires: LATER },
-        STILLBORN => CredentialInput::Renewed { from: FIRST, issued: NOW, expires: NOW },
+        RENEWED => CredentialInput::Renewed { from: FIRST, issued: NOW, expires: LATER, ends: Time::NEVER },
+        STILLBORN => CredentialInput::Renewed { from: FIRST, issued: NOW, expires: NOW, ends: Time::NEVER },
         ENDED => CredentialInput::RefusedForGood { from: FIRST, cause: Cause::Revoked },
         MISCONFIGURED => CredentialInput::Misconfigured { from: FIRST },
         UNKNOWN => CredentialInput::Unknown { from: FIRST, retry_at: LATER },
         ACCEPTED => CredentialInput::Accepted { epoch: FIRST, sent: NOW },
         REFUSED => CredentialInput::TokenRefused { epoch: FIRST, sent: NOW },
         INTERRUPTED => CredentialInput::Interrupted,
-        AUTHORISED => CredentialInput::Authorised { issued: NOW, expires: LATER },
-        CHANGED => CredentialInput::ConfigurationChanged { terms: Terms { settle: SETTLE.times(2) } },
+        AUTHORISED => CredentialInput::Authorised { issued: NOW, expires: LATER, ends: Time::NEVER },
+        CHANGED => CredentialInput::ConfigurationChanged { terms: Terms::of(SETTLE.times(2)) },
+        SCOPE => CredentialInput::ScopeMissing { epoch: FIRST },
+        STANDS => CredentialInput::Introspected { epoch: FIRST, standing: Standing::Active },
+        DISOWNED => CredentialInput::Introspected { epoch: FIRST, standing: Standing::Revoked },
         _ => CredentialInput::Revoked,
     }
 }
@@ -211,8 +247,10 @@ fn token(sample: &mut Sample<Credential, CredentialInput>, change: impl Fn(&mut 
 }
 
 fn other_epoch(sample: &mut Sample<Credential, CredentialInput>) {
-    use CredentialInput::{Accepted, Needed, TokenRefused};
-    if let Needed { past: epoch, .. } | Accepted { epoch, .. } | TokenRefused { epoch, .. } = &mut sample.input {
+    use CredentialInput::{Accepted, Needed, ScopeMissing, TokenRefused};
+    if let Needed { past: epoch, .. } | Accepted { epoch, .. } | TokenRefused { epoch, .. } | ScopeMissing { epoch } =
+        &mut sample.input
+    {
         *epoch = Epoch::NONE;
     }
 }
@@ -267,4 +305,28 @@ fn next_settled(sample: &mut Sample<Credential, CredentialInput>) {
 
 fn died_misconfigured(sample: &mut Sample<Credential, CredentialInput>) {
     sample.before.state = CredentialState::Dead { cause: Cause::Misconfigured, since: ISSUED };
+}
+
+fn mints(sample: &mut Sample<Credential, CredentialInput>) {
+    let terms = Terms { mints: true, ..Terms::of(SETTLE) };
+    sample.input = CredentialInput::ConfigurationChanged { terms };
+}
+
+fn asked(sample: &mut Sample<Credential, CredentialInput>) {
+    sample.before.inquiry = Inquiry::Asked { epoch: FIRST };
+}
+
+fn second_fruitless_with_issuer(sample: &mut Sample<Credential, CredentialInput>) {
+    second_fruitless(sample);
+    sample.before.terms.introspects = true;
+}
+
+/// A token is new for as long as the profile's delay; twice the settle window, here.
+fn new_token(sample: &mut Sample<Credential, CredentialInput>) {
+    sample.before.terms.scope_delay = SETTLE.times(2);
+}
+
+fn known_lack(sample: &mut Sample<Credential, CredentialInput>) {
+    new_token(sample);
+    sample.before.lack = Lack::Minted { epoch: FIRST };
 }

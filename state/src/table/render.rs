@@ -19,7 +19,7 @@ use crate::time::{Span, Time};
 pub fn render() -> String {
     let (deliveries, credentials): (Vec<DeliveryRow>, Vec<CredentialRow>) = (delivery(), credential());
     let accepted = Delivery::accepted(DeliveryId::default(), Time::ZERO, Time::NEVER, 1);
-    let unauthorised = Credential::unauthorised(Terms { settle: Span::ZERO }, Time::ZERO);
+    let unauthorised = Credential::unauthorised(Terms::of(Span::ZERO), Time::ZERO);
     let parts = [
         INTRODUCTION.to_string(),
         DELIVERY.to_string(),

@@ -31,7 +31,7 @@ fn a_token_given_up_whatever_its_age_is_caught() {
         seeing(before, input, now, |seen| Seen { settles: Time::ZERO, ..seen })
     }
     fn credential(before: Credential, input: CredentialInput, now: Time) -> Credential {
-        let hasty = Credential { terms: Terms { settle: Span::ZERO }, ..before };
+        let hasty = Credential { terms: Terms::of(Span::ZERO), ..before };
         Credential { terms: before.terms, ..hasty.step(input, now) }
     }
     caught("the delivery's guard on the token's age dropped", Rules { delivery, ..SHIPPING }, "S4");
@@ -221,7 +221,7 @@ fn a_refresh_that_a_human_overtook_and_is_heard_is_caught() {
     fn credential(before: Credential, input: CredentialInput, now: Time) -> Credential {
         match input {
             CredentialInput::Renewed { issued, expires, .. } => {
-                before.step(CredentialInput::Renewed { from: before.epoch, issued, expires }, now)
+                before.step(CredentialInput::Renewed { from: before.epoch, issued, expires, ends: Time::NEVER }, now)
             }
             _ => before.step(input, now),
         }

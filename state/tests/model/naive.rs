@@ -52,7 +52,7 @@ fn obey(before: Credential, input: CredentialInput, now: Time) -> Credential {
         CredentialState::Refreshing { .. } | CredentialState::Dead { .. } => return before.step(input, now),
     };
     let CredentialInput::Needed { why: Need::Refused, .. } = input else { return before.step(input, now) };
-    let eager = Credential { terms: Terms { settle: Span::ZERO }, renewed: Time::ZERO, fruitless: 0, ..before };
+    let eager = Credential { terms: Terms::of(Span::ZERO), renewed: Time::ZERO, fruitless: 0, ..before };
     let after = eager.step(CredentialInput::Needed { past: serving, why: Need::Refused }, now);
     Credential { terms: before.terms, renewed: before.renewed, fruitless: before.fruitless, ..after }
 }

@@ -201,8 +201,8 @@ impl<const D: usize, const C: usize> Turn<'_, D, C> {
     fn renewal_ended(&mut self, index: usize, outcome: Outcome) {
         let Some(from) = self.world.keepers[index].calling.take() else { return };
         let input = match outcome {
-            Outcome::Renewed => CredentialInput::Renewed { from, issued: NOW, expires: FAR },
-            Outcome::RenewedExpired => CredentialInput::Renewed { from, issued: NOW, expires: NOW },
+            Outcome::Renewed => CredentialInput::Renewed { from, issued: NOW, expires: FAR, ends: Time::NEVER },
+            Outcome::RenewedExpired => CredentialInput::Renewed { from, issued: NOW, expires: NOW, ends: Time::NEVER },
             Outcome::RefusedForGood => CredentialInput::RefusedForGood { from, cause: Cause::Revoked },
             Outcome::Misconfigured => CredentialInput::Misconfigured { from },
             Outcome::Unknown => CredentialInput::Unknown { from, retry_at: NOW.after(TICK) },
@@ -244,11 +244,11 @@ impl<const D: usize, const C: usize> Turn<'_, D, C> {
             Human::Pause => self.world.paused = true,
             Human::Resume => self.world.paused = false,
             Human::Authorise(index) => {
-                self.credential(index, CredentialInput::Authorised { issued: NOW, expires: FAR });
+                self.credential(index, CredentialInput::Authorised { issued: NOW, expires: FAR, ends: Time::NEVER });
             }
             Human::Mend(index) => {
                 let settle = self.world.keepers[index].credential.terms.settle;
-                self.credential(index, CredentialInput::ConfigurationChanged { terms: Terms { settle } });
+                self.credential(index, CredentialInput::ConfigurationChanged { terms: Terms::of(settle) });
             }
             Human::Revoke(index) => self.credential(index, CredentialInput::Revoked),
         }

@@ -64,7 +64,7 @@ impl<const D: usize, const C: usize> World<D, C> {
     /// Everything just accepted, and nobody authorised anything.
     pub(crate) fn first(settle: Span) -> Self {
         let delivery = Delivery::accepted(DeliveryId::default(), NOW, FAR, BUDGET);
-        let credential = Credential::unauthorised(Terms { settle }, NOW);
+        let credential = Credential::unauthorised(Terms::of(settle), NOW);
         let keeper =
             Keeper { credential, gate: None, next_gate: None, calling: None, slow_until: NOW, killed: Epoch::NONE };
         World { parcels: [Parcel { delivery, sent: NOW }; D], keepers: [keeper; C], paused: false }.canonical()

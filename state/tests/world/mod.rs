@@ -66,8 +66,8 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn of(provider: Provider, backlog: usize, seed: u64) -> Self {
-        let issued = CredentialInput::Authorised { issued: ISSUED, expires: Time::NEVER };
-        let terms = Terms { settle: Span::from_secs(600) };
+        let issued = CredentialInput::Authorised { issued: ISSUED, expires: Time::NEVER, ends: Time::NEVER };
+        let terms = Terms::of(Span::from_secs(600));
         let credential = Credential::unauthorised(terms, ISSUED).step(issued, ISSUED);
         let Offer::Token(token) = credential.offer(ISSUED) else { panic!("it was just authorised") };
         let accepted = |id: usize| {

@@ -365,6 +365,14 @@ impl World {
                     }
                 }
                 Some(Deed::Renew(renewing)) => self.renews(renewing),
+                Some(Deed::Inspect(mut inspecting)) => {
+                    // The issuer's answer never comes.
+                    let running = self.running.as_mut().expect("an engine runs");
+                    if inspecting.request(&mut running.life).is_some() {
+                        let cause = "the issuer is silent".to_owned();
+                        inspecting.heard(&mut running.life, Err(outlast::exchange::NoAnswer::Lost { cause }));
+                    }
+                }
             }
         }
         self.hear();

@@ -242,6 +242,14 @@ impl World {
                 Some(Deed::Answered | Deed::Trusted) => {}
                 Some(Deed::Send(sending)) => self.sends(sending),
                 Some(Deed::Renew(renewing)) => self.renews(renewing),
+                Some(Deed::Inspect(mut inspecting)) => {
+                    // The issuer's answer never comes.
+                    let running = self.running.as_mut().expect("an engine runs");
+                    if inspecting.request(&mut running.life).is_some() {
+                        let cause = "the issuer is silent".to_owned();
+                        inspecting.heard(&mut running.life, Err(outlast::exchange::NoAnswer::Lost { cause }));
+                    }
+                }
             }
             self.hear_answers();
             if self.step() {

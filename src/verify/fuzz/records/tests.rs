@@ -83,7 +83,7 @@ fn deliveries() -> Vec<(&'static str, DeliveryRecord)> {
 }
 
 fn credential_after(inputs: &[CredentialInput]) -> CredentialRecord {
-    let terms = Terms { settle: Span::from_secs(600) };
+    let terms = Terms::of(Span::from_secs(600));
     let mut record = CredentialRecord::new(Credential::unauthorised(terms, START));
     for (second, input) in (1000..).step_by(1000).zip(inputs) {
         record.credential = record.journal.apply(record.credential, *input, later(second), KEPT);
@@ -95,9 +95,9 @@ fn credential_after(inputs: &[CredentialInput]) -> CredentialRecord {
 fn credentials() -> Vec<(&'static str, CredentialRecord)> {
     use CredentialInput as On;
     let first = Epoch::default().next();
-    let authorised = On::Authorised { issued: START, expires: later(9_000_000) };
+    let authorised = On::Authorised { issued: START, expires: later(9_000_000), ends: Time::NEVER };
     let needed = On::Needed { past: first, why: Need::Refused };
-    let renewed = On::Renewed { from: first, issued: later(2000), expires: later(9_000_000) };
+    let renewed = On::Renewed { from: first, issued: later(2000), expires: later(9_000_000), ends: Time::NEVER };
     let refused = On::TokenRefused { epoch: first, sent: START };
     vec![
         ("unauthorised", credential_after(&[])),

@@ -1,0 +1,69 @@
+//! Laws of the credential's step: planned refreshes, and what is done where refusals alone cannot tell.
+
+use super::Law;
+use super::broken::hold;
+use super::credential::{is_dead, told};
+use crate::credential::{
+    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Lack, Standing, TokenProof,
+};
+use crate::time::Time;
+
+/// L3: where the issuer can be asked, a token that was refused beyond its window does not end the credential before the
+/// issuer has said that it is dead. Tokens that are expired on arrival need nobody to ask.
+///
+/// # Errors
+/// When one does.
+pub fn issuer_is_asked_first(before: Credential, input: CredentialInput, now: Time) -> Law {
+    let after = before.step(input, now);
+    let died = !is_dead(&before)
+        && matches!(after.state, CredentialState::Dead { cause: Cause::NeverAccepted, .. })
+        && before.grant == Grant::Alive;
+    let said = match input {
+        CredentialInput::Introspected { standing, .. } => matches!(standing, Standing::Expired | Standing::Revoked),
+        CredentialInput::Renewed { .. } | CredentialInput::RefusedForGood { .. } => true,
+        CredentialInput::Needed { .. } => {
+            let CredentialState::Current { next, .. } = before.state else { return Ok(()) };
+            !before.terms.introspects || next.is_some()
+        }
+        _ => false,
+    };
+    hold(!died || said, "L3 Bounded renewals", || told(&before, &input, now))
+}
+
+/// S4: what is planned is no earlier than the window of what serves, and by its life alone, earlier than its end and of a
+/// token that was used; and nothing is planned that a grant near its end makes useless.
+///
+/// # Errors
+/// When that is not so.
+pub fn planned_is_in_time(before: Credential, input: CredentialInput, now: Time) -> Law {
+    let after = before.step(input, now);
+    let CredentialWant::Planned { at } = after.wants() else { return Ok(()) };
+    let CredentialState::Current { serving, next: None } = after.state else {
+        return hold(false, "S4 Settle", || told(&before, &input, now));
+    };
+    let by_life = at < serving.expires
+        && matches!(serving.proof, TokenProof::Accepted { .. })
+        && after.terms.renew_at < 100
+        && serving.expires.after(after.terms.settle) < after.ends;
+    let by_idleness = at >= after.renewed.max(serving.issued).after(after.terms.idle.part(4).times(3));
+    let by_scope = matches!(after.lack, Lack::Waits { epoch, until } if epoch == serving.epoch && at >= until);
+    let settled = at >= serving.issued.after(after.terms.settle);
+    let holds = settled && after.grant == Grant::Alive && (by_life || by_idleness || by_scope);
+    hold(holds, "S4 Settle", || told(&before, &input, now))
+}
+
+/// L3: for a missing scope another token is minted once; if that one lacks it, too, nothing more is minted for it.
+///
+/// # Errors
+/// When it is.
+pub fn scope_is_minted_for_once(before: Credential, input: CredentialInput, now: Time) -> Law {
+    let after = before.step(input, now);
+    let holds = match (before.lack, after.lack) {
+        (Lack::Minted { epoch }, Lack::Waits { epoch: again, .. }) => again > epoch,
+        (_, Lack::Minted { epoch }) if before.lack != after.lack => {
+            matches!(input, CredentialInput::Renewed { .. }) && epoch == after.epoch
+        }
+        _ => true,
+    };
+    hold(holds, "L3 Bounded renewals", || told(&before, &input, now))
+}
