@@ -7,7 +7,7 @@ use std::path::Path;
 use outlast::vault::VaultKey;
 use serde_json::{Value, json};
 
-use crate::cli::{Place, Sandbox, events};
+use crate::cli::{Place, Sandbox, event, events};
 
 fn key_of(place: &Place, file: &str) -> VaultKey {
     VaultKey::open(&place.path().join(file)).unwrap()
@@ -54,7 +54,8 @@ fn the_key_is_changed_under_a_running_engine_and_the_configuration_follows() {
     let right = place.json(&["vault", "check"]);
     assert_eq!((&right["ok"], problems(&right)), (&json!(true), 0));
     let _engine = place.serve();
-    place.write("more.jsonl", &events(25));
+    let more: String = (20..25).map(|number| event(number) + "\n").collect();
+    place.write("more.jsonl", &more);
     let sent = place.run(&["send", "more.jsonl", "--wait"]);
     assert_eq!(sent.code(), 0, "{} {}", sent.out(), sent.err());
 }

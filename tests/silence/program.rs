@@ -287,7 +287,10 @@ async fn nothing_that_the_program_writes_holds_a_secret() {
         after(&mut place);
     });
     let saw = serde_json::to_value(sandbox.with_provider(|provider, _| provider.summary())).unwrap();
-    assert!(saw["token_calls"].as_u64() >= Some(3), "the run met its provider: {saw}");
+    let log = fs::read_to_string(place.path().join("first.log")).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("outlast::driver")).collect();
+    let last = lines[lines.len().saturating_sub(20)..].join("\n");
+    assert!(saw["token_calls"].as_u64() >= Some(3), "the run met its provider: {saw}\n{last}");
     assert!(receiver.came().iter().any(|came| came.header("x-api-key") == API_KEY), "the API key was sent");
 
     let scanner = Scanner::new(&canaries(&place));

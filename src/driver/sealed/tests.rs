@@ -172,7 +172,7 @@ fn a_token_that_comes_in_after_the_change_is_sealed_with_the_new_key_also_if_it_
     let brought = Brought {
         issued: NOW,
         expires: NOW.after(Span::from_secs(60)),
-        grant_ends: Time::NEVER,
+        ends: Time::NEVER,
         sealed_token: vault.seal_access("acme", second, &Secret::new("access-2")).unwrap(),
         sealed_grant: vault.seal_grant("acme", second, &grant).unwrap(),
         token: Secret::new("access-2"),
