@@ -96,13 +96,14 @@ pub struct Endpoint {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<String>,
     pub(crate) concurrency: u32,
+    pub(crate) release: Option<u32>,
     pub(crate) routes: Vec<Route>,
 }
 
 impl From<Arc<dyn Destination>> for Endpoint {
     /// The same of a destination that others hold, too.
     fn from(destination: Arc<dyn Destination>) -> Self {
-        Endpoint { destination, credential: None, concurrency: 64, routes: Vec::new() }
+        Endpoint { destination, credential: None, concurrency: 64, release: None, routes: Vec::new() }
     }
 }
 
@@ -131,6 +132,14 @@ impl Endpoint {
     #[must_use]
     pub fn concurrency(mut self, requests: u32) -> Self {
         self.concurrency = requests.max(1);
+        self
+    }
+
+    /// Of what waited while the credential was dead, so many deliveries leave in a second at most, at least 1: for a provider
+    /// whose quota is counted by the day. Newer ones are not bounded by it.
+    #[must_use]
+    pub fn release_per_second(mut self, deliveries: u32) -> Self {
+        self.release = Some(deliveries.max(1));
         self
     }
 }

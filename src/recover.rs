@@ -223,12 +223,16 @@ fn settings(builder: &mut Builder, routing: &Routing, clients: &mut HashMap<Stri
         if let Some(credential) = &endpoint.credential {
             needed_by.entry(credential.clone()).or_default().push(Name::clone(&name));
         }
+        let profile = endpoint.credential.as_ref().and_then(|name| profiles.get(name));
+        let dated = endpoint.destination.is_dated();
         let outlet = Outlet {
+            event_age: profile.filter(|_| dated).and_then(|profile| profile.event_age),
             batching: batching(endpoint.destination.as_ref()),
             routes: routing.routes(&name),
             destination: endpoint.destination,
             credential: endpoint.credential.map(Name::from),
             concurrency: endpoint.concurrency,
+            release: endpoint.release,
         };
         (name, outlet)
     });

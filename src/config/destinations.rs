@@ -19,6 +19,7 @@ pub(crate) struct Destination {
     pub(crate) speaker: Arc<dyn Speaker>,
     pub(crate) addresses: Vec<Url>,
     pub(crate) concurrency: Option<u32>,
+    pub(crate) release: Option<u32>,
     pub(crate) actions: Vec<Action>,
     pub(crate) routes: Vec<Route>,
     /// Whether it has a conversion rule to set, and none is.
@@ -32,8 +33,11 @@ impl Destination {
         if let Some(name) = &self.credential {
             endpoint = endpoint.credential(name);
         }
-        match self.concurrency {
-            Some(most) => endpoint.concurrency(most),
+        if let Some(most) = self.concurrency {
+            endpoint = endpoint.concurrency(most);
+        }
+        match self.release {
+            Some(most) => endpoint.release_per_second(most),
             None => endpoint,
         }
     }
@@ -51,6 +55,7 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
     let kind = section.needed("kind", kind, "write the kind of destination, such as kind = \"linkedin-conversions\"");
     let credential = section.text("credential");
     let concurrency = section.count("concurrency", 1..=1024).and_then(|count| u32::try_from(count).ok());
+    let release = section.count("release_per_second", 1..=100_000).and_then(|count| u32::try_from(count).ok());
     let presets = section.flag("presets").unwrap_or(false);
     let (section, mut given) = section.rest();
     let kind = kind.and_then(Kind::named)?;
@@ -97,6 +102,7 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
         speaker: built.destination,
         addresses,
         concurrency,
+        release,
         actions,
         routes,
         lacks_rule: kind.settings().field("conversion_rule").is_some() && settings.text("conversion_rule").is_none(),

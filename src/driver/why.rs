@@ -7,6 +7,7 @@ use outlast_state::{
 
 use super::machines::Machines;
 use super::shown::reason_in_words;
+use crate::admission::Place;
 use crate::records::DeliveryRecord;
 
 impl Machines {
@@ -55,6 +56,20 @@ impl Machines {
             sentences.push(format!("Delivery {head} is before it in its lane and has not ended."));
         }
         let busy = queue.map_or(0, |queue| queue.in_flight);
+        if let Some(most) = outlet.outdated(record.accepted, now) {
+            sentences.push(format!(
+                "Its provider takes events of at most {most}: it fails with that reason when its turn comes, without a request."
+            ));
+        }
+        if let Some((queue, name)) = queue.zip(outlet.credential.as_deref())
+            && !self.is_parked(destination)
+            && let Some(waiting) = Place::of(record.delivery.wants()).and_then(|place| queue.backlog_around(place))
+        {
+            sentences.push(format!(
+                "It waited while credential {name} was dead. The {waiting} that did leave in order, one request in four \
+                 while newer work is due, and half of the slots otherwise."
+            ));
+        }
         if busy >= outlet.concurrency {
             sentences.push(format!("All {busy} requests that may be in the air for {destination} are."));
         }
@@ -129,7 +144,7 @@ fn stands(record: &DeliveryRecord, now: Time) -> Vec<String> {
         }
         State::Done { at, .. } => vec![format!("Delivered {} ago, at attempt {attempts}.", now.since(at))],
         State::Failed { at, reason, in_doubt } => {
-            let reason = reason_in_words(reason, &record.note);
+            let reason = reason_in_words(reason, record);
             let failed = format!("Failed {} ago: {}.", now.since(at), reason.trim_end_matches('.'));
             let doubt = in_doubt.then(|| "The destination may have it all the same.".to_owned());
             std::iter::once(failed).chain(doubt).collect()

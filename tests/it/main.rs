@@ -40,6 +40,8 @@ mod order;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod retention;
 #[cfg(all(test, feature = "cli"))]
 mod routes;
