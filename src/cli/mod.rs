@@ -34,6 +34,7 @@ pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
 mod try_event;
+mod vault;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -70,6 +71,7 @@ const EXAMPLES: &str = "Examples:
   outlast send events.jsonl --wait         accept events, wait until all have ended
   outlast list --state Failed              what was given up
   outlast why 01K8ZQ4C2R7N3D5F6G8H9JKMNP   what a delivery waits for
+  outlast vault check                      whether everything that is sealed opens, and with which key
   outlast doctor                           whether the store is whole, and what to do if not
 
 Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
@@ -92,6 +94,7 @@ enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Auth(auth::Args),
+    Vault(vault::Args),
     Linkedin(linkedin::Args),
     Choices(linkedin::ChoicesArgs),
     Doctor(doctor::Args),
@@ -151,6 +154,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Pause(args) => pause::pause(config, args).await,
         Command::Resume(args) => pause::resume(config, args).await,
         Command::Auth(args) => auth::run(config, args).await,
+        Command::Vault(args) => vault::run(config, args).await,
         Command::Export(args) => backup::export(config, &args),
         Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),

@@ -17,6 +17,8 @@ mod calls;
 mod cli;
 #[cfg(all(test, feature = "cli"))]
 mod cli_routes;
+#[cfg(all(test, feature = "cli"))]
+mod cli_vault;
 #[cfg(test)]
 mod credentials;
 #[cfg(all(test, feature = "cli"))]
@@ -57,6 +59,8 @@ mod site;
 mod storm;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vault;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
