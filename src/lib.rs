@@ -14,6 +14,8 @@ pub mod http;
 #[cfg(any(feature = "cli", feature = "verify"))]
 pub mod life;
 pub mod oauth;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod rehearsal;
 pub mod route;
 #[cfg(feature = "cli")]
 pub mod sample;
@@ -41,6 +43,7 @@ mod recover;
 mod routing;
 mod secret;
 mod span;
+mod table;
 mod unix;
 mod view;
 
@@ -54,7 +57,8 @@ pub use parcel::{LARGEST_BODY, Parcel};
 pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
-    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Scope, Summary,
+    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Revocation,
+    Scope, Summary,
 };
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.

@@ -17,6 +17,7 @@ mod log;
 mod pause;
 mod plot;
 mod print;
+mod profile;
 mod progress;
 mod redrive;
 mod rule;
@@ -63,7 +64,7 @@ const EXAMPLES: &str = "Examples:
   outlast sim storm                        what rules for refused tokens do, in simulated time
   outlast init                             write outlast.toml and a key file
   outlast check                            verify the configuration
-  outlast auth import acme --file t.json   give a credential its tokens
+  outlast auth login acme                  give a credential its grant, by way of a browser
   outlast try event.json                   what would become of an event
   outlast serve                            deliver what is accepted
   outlast send events.jsonl --wait         accept events, wait until all have ended
@@ -96,6 +97,7 @@ enum Command {
     Doctor(doctor::Args),
     Export(backup::ExportArgs),
     Import(backup::ImportArgs),
+    Profile(profile::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -152,6 +154,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Export(args) => backup::export(config, &args),
         Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),
+        Command::Profile(args) => profile::run(&args),
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -19,12 +19,11 @@ use crate::driver::heart::{Gathering, Heart};
 use crate::driver::marks::Marks;
 use crate::driver::renewal::Asking;
 use crate::driver::{Ask, Heard, Look};
-use crate::exchange::{Answer, Method, NoAnswer, Request};
+use crate::exchange::{Answer, NoAnswer, Request};
 use crate::oauth::{Client, Profile};
 use crate::recover::{self, Recovered};
 use crate::route::Event;
 use crate::routing::Routing;
-use crate::secret::Secret;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
@@ -269,7 +268,10 @@ impl Life {
             }
             Act::Renew(renewal) => {
                 let profile = Arc::clone(self.heart.machines.settings.profiles.get(&renewal.credential)?);
-                let asking = Asking::begin(self.store.as_ref(), self.vault.as_ref(), &self.clients, &renewal);
+                let asking = {
+                    let now = self.heart.machines.turned;
+                    Asking::begin(self.store.as_ref(), self.vault.as_ref(), &self.clients, &profile, &renewal, now)
+                };
                 Deed::Renew(Box::new(Renewing { renewal, profile, asking: Some(asking) }))
             }
         })
@@ -365,8 +367,8 @@ fn outgoing(talk: &Talk, request: &Request) -> Result<Outgoing, NoAnswer> {
     let mut headers: Vec<_> =
         request.headers().iter().map(|(name, value)| (name.clone().into_owned(), value.clone())).collect();
     if request.wants_bearer() {
-        let value = http::authorization(request.url(), talk.bearer())?;
-        headers.push(("authorization".to_owned(), value.to_str().unwrap_or_default().to_owned()));
+        let (name, value) = http::authorization(request.url(), talk.bearer())?;
+        headers.push((name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned()));
     }
     Ok(Outgoing::new(request.method().as_str(), request.url(), headers, request.body()))
 }
@@ -383,10 +385,7 @@ impl Renewing {
     pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
         match self.asking.take()? {
             Ok(asking) => {
-                let form: Vec<(&str, Secret)> = asking.form();
-                let kind = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
-                let outgoing =
-                    Outgoing::new(Method::Post.as_str(), &self.profile.token_url, [kind], &http::encoded(&form));
+                let outgoing = Outgoing::form(&self.profile.token_url, asking.form());
                 self.asking = Some(Ok(asking));
                 Some(outgoing)
             }

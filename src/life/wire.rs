@@ -3,7 +3,7 @@
 use outlast_state::Time;
 
 use crate::clock;
-use crate::exchange::{Answer, NoAnswer};
+use crate::exchange::{Answer, Form, Method, NoAnswer};
 use crate::sandbox::{Ending, Head, Incoming, Reply};
 
 /// A request on its way, as it stands on the wire.
@@ -34,6 +34,13 @@ impl Outgoing {
             tcp: 1,
         };
         Outgoing { incoming: Incoming { head, body: body.to_vec().into() } }
+    }
+
+    /// A form on its way to an OAuth endpoint.
+    pub(super) fn form(url: &url::Url, form: &Form) -> Self {
+        let kind = ("content-type".to_owned(), form.content_type().to_owned());
+        let client = form.authorization().map(|it| ("authorization".to_owned(), it.reveal().to_owned()));
+        Outgoing::new(Method::Post.as_str(), url, [kind].into_iter().chain(client), &form.encoded())
     }
 }
 

@@ -27,16 +27,26 @@ mod demo;
 mod engine;
 #[cfg(test)]
 mod examples;
+#[cfg(all(test, feature = "cli"))]
+mod grants;
+#[cfg(all(test, feature = "cli"))]
+mod guide_credentials;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
 mod linkedin_refresh;
 #[cfg(test)]
 mod linkedin_vectors;
+#[cfg(all(test, feature = "cli"))]
+mod login;
 #[cfg(test)]
 mod order;
+#[cfg(all(test, feature = "cli"))]
+mod profiles;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod release;
 #[cfg(test)]
 mod retention;
 #[cfg(all(test, feature = "cli"))]

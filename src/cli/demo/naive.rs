@@ -29,7 +29,7 @@ use crate::cli::rule::{self, Next, Rule};
 use crate::clock;
 use crate::destination::linkedin::{self, Conversions};
 use crate::destination::{Conversation, Destination as _, Routes, Turn};
-use crate::exchange::{Answer, Exchange, Request};
+use crate::exchange::{Answer, Carrier, Exchange, Form, Request};
 use crate::guard::Audience;
 use crate::http::{Bearer, Http, WITHIN};
 use crate::sample::Sample;
@@ -259,18 +259,16 @@ impl Client {
 
     async fn ask(&self, request: &Request) -> Option<Answer> {
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let bearer = Bearer { token: &token, audience: &self.audience };
+        let bearer = Bearer { token: &token, audience: &self.audience, carrier: &Carrier::Bearer };
         self.http.send(request, Some(bearer), WITHIN, clock::wall).await.ok()
     }
 
     /// Asks for a token and gives it to everybody.
     async fn refresh(&self) {
-        let form = [
-            ("grant_type", Secret::new("refresh_token")),
-            ("refresh_token", Secret::new(REFRESH_TOKEN)),
-            ("client_id", Secret::new(CLIENT_ID)),
-            ("client_secret", Secret::new(CLIENT_SECRET)),
-        ];
+        let form = Form::grant("refresh_token")
+            .field("refresh_token", &Secret::new(REFRESH_TOKEN))
+            .field("client_id", &Secret::new(CLIENT_ID))
+            .field("client_secret", &Secret::new(CLIENT_SECRET));
         let answer = self.http.post_form(&self.token_url, &form, WITHIN, clock::wall).await.ok();
         let token = answer.and_then(|answer| answer.json()?.get("access_token")?.as_str().map(Secret::new));
         if let Some(token) = token {
