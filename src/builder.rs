@@ -33,6 +33,7 @@ pub struct Builder {
     pub(crate) credentials: BTreeMap<String, OAuth>,
     pub(crate) destinations: BTreeMap<String, Endpoint>,
     pub(crate) vault_key: Option<VaultKey>,
+    pub(crate) old_vault_keys: Vec<VaultKey>,
     pub(crate) allow_loopback: bool,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
@@ -173,6 +174,7 @@ impl Builder {
             credentials: BTreeMap::new(),
             destinations: BTreeMap::new(),
             vault_key: None,
+            old_vault_keys: Vec::new(),
             allow_loopback: false,
             limits: Limits::default(),
             retention: Retention::default(),
@@ -199,6 +201,12 @@ impl Builder {
     /// The key that tokens are sealed with. Needed as soon as there is a credential.
     pub fn vault_key(mut self, key: VaultKey) -> Self {
         self.vault_key = Some(key);
+        self
+    }
+
+    /// A key that tokens in the store may be sealed with, too: while the key is changed, both are needed. Any number.
+    pub fn old_vault_key(mut self, key: VaultKey) -> Self {
+        self.old_vault_keys.push(key);
         self
     }
 

@@ -10,6 +10,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +31,6 @@ use crate::route::subscription::Subscription;
 use crate::store::StoreKind;
 pub use crate::table::Fault;
 use crate::table::{Document, Section};
-use crate::vault::VaultKey;
 
 pub(crate) use credentials::Credential;
 use credentials::Profiles;
@@ -38,13 +38,15 @@ pub(crate) use destinations::Destination;
 use routes::Target;
 pub(crate) use schema::schema;
 use store::StoreSettings;
+pub(crate) use vault::KeySource;
+use vault::VaultKeys;
 
 /// A configuration that was read and found sound.
 pub struct Config {
     pub(crate) file: PathBuf,
     pub(crate) store: PathBuf,
     pub(crate) settings: StoreSettings,
-    pub(crate) vault: Option<KeySource>,
+    pub(crate) vault: Option<VaultKeys>,
     pub(crate) limits: Limits,
     pub(crate) alerts: Alerts,
     pub(crate) allow_loopback: bool,
@@ -59,13 +61,6 @@ pub(crate) struct Outline {
     pub(crate) destinations: Vec<String>,
     /// Whether events go where routes say.
     pub(crate) has_routes: bool,
-}
-
-/// Where the key of the vault is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum KeySource {
-    File(PathBuf),
-    Environment(String),
 }
 
 /// Why a configuration cannot be used: everything that is wrong with it.
@@ -142,7 +137,7 @@ impl Config {
         let mut root = Section::root(&document, &table);
         let (store, settings) = store::read(path, root.section("store"));
         let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        let vault = read_vault(path, root.section("vault"), !names.is_empty());
+        let vault = vault::read(path, root.section("vault"), !names.is_empty());
         let limits = read_limits(root.section("limits"));
         let allow_loopback = read_network(root.section("network"));
         let guard = Guard::new(allow_loopback.unwrap_or(false), &[]);
@@ -180,8 +175,9 @@ impl Config {
         if let Some(mib) = self.settings.cache_mib {
             builder = builder.cache_bytes(mib.saturating_mul(1024 * 1024));
         }
-        if let Some(source) = &self.vault {
-            builder = builder.vault_key(source.key().map_err(|why| Error::configuration(format!("vault: {why}")))?);
+        if let Some(keys) = &self.vault {
+            let (key, old) = keys.read()?;
+            builder = old.into_iter().fold(builder.vault_key(key), Builder::old_vault_key);
         }
         for (name, credential) in &self.credentials {
             builder = builder.credential(name, self.described(name, credential));
@@ -262,15 +258,6 @@ impl Config {
     }
 }
 
-impl KeySource {
-    fn key(&self) -> Result<VaultKey, crate::vault::KeyError> {
-        match self {
-            KeySource::File(path) => VaultKey::open(path),
-            KeySource::Environment(name) => VaultKey::from_env(name),
-        }
-    }
-}
-
 fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|cause| ConfigError::File {
         path: path.to_owned(),
@@ -301,20 +288,6 @@ fn read_each<T>(sections: Vec<(String, Section<'_>)>, read: impl Fn(Section<'_>)
 
 fn beside(file: &Path, path: &str) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from(path), |directory| directory.join(path))
-}
-
-fn read_vault(file: &Path, mut section: Section<'_>, needed: bool) -> Option<KeySource> {
-    let path = section.text("key_file").map(|path| KeySource::File(beside(file, &path)));
-    let variable = section.text("key_env").map(KeySource::Environment);
-    if section.holds("key_file") && section.holds("key_env") {
-        section.fault("key_env", "stands beside key_file; leave one of them out");
-    }
-    if needed && !section.holds("key_file") && !section.holds("key_env") {
-        let remedy = "a credential's tokens are sealed with a key: add [vault] and key_file = \"outlast.key\" (`outlast init` makes one), or key_env";
-        section.needed("key_file", None::<()>, remedy);
-    }
-    section.close();
-    path.or(variable)
 }
 
 fn read_limits(mut section: Section<'_>) -> Limits {

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod perform;
+mod sealed;
 
 use std::sync::Arc;
 

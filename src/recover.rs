@@ -100,7 +100,10 @@ pub(crate) fn recovered(
     let mut machines = machines(builder, store.as_ref(), &routing, identity, now, &mut clients, &mut quarantine)?;
     let mut turn = Turn::at(now);
     records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
-    let vault = builder.vault_key.as_ref().map(|key| Arc::new(Vault::new(key)));
+    let vault = builder.vault_key.as_ref().map(|key| {
+        let old = builder.old_vault_keys.iter();
+        Arc::new(old.fold(Vault::new(key), |vault, key| vault.and_opens_with(key)))
+    });
     if let Some(vault) = &vault {
         try_key(&mut machines, store.as_ref(), vault, &mut turn)?;
     }
@@ -108,7 +111,7 @@ pub(crate) fn recovered(
     let reading = Reading::new(machines.counts, machines.ids.last(), known, clock.clean, builder.slice);
     machines.reading = Some(reading);
     let durable = recover(&mut machines, store.as_ref(), clock.clean, turn)?;
-    let heart = Heart::new(machines, Arc::clone(store), vault.clone());
+    let heart = Heart::new(machines, Arc::clone(store), vault.clone()).in_slices(builder.slice);
     Ok(Recovered { heart, clients, vault, routing, durable })
 }
 

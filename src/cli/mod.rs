@@ -35,6 +35,7 @@ pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
 mod try_event;
+mod vault;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -72,6 +73,7 @@ const EXAMPLES: &str = "Examples:
   outlast list --state Failed              what was given up
   outlast why 01K8ZQ4C2R7N3D5F6G8H9JKMNP   what a delivery waits for
   outlast alerts                           what went wrong lately, and who must act
+  outlast vault check                      whether everything that is sealed opens, and with which key
   outlast doctor                           whether the store is whole, and what to do if not
 
 Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
@@ -95,6 +97,7 @@ enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Auth(auth::Args),
+    Vault(vault::Args),
     Linkedin(linkedin::Args),
     Choices(linkedin::ChoicesArgs),
     Doctor(doctor::Args),
@@ -155,6 +158,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Pause(args) => pause::pause(config, args).await,
         Command::Resume(args) => pause::resume(config, args).await,
         Command::Auth(args) => auth::run(config, args).await,
+        Command::Vault(args) => vault::run(config, args).await,
         Command::Export(args) => backup::export(config, &args),
         Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),

@@ -102,12 +102,29 @@ fn store() -> Value {
 }
 
 fn vault() -> Value {
+    let mut vault = keys("The key that tokens are sealed with: one of four places.");
+    let old = keys("Where an old key is.");
+    if let Some(members) = vault.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        let about = "Keys that tokens in the store may be sealed with, too, while the key is changed.";
+        members.insert("old_keys".into(), json!({"type": "array", "description": about, "items": old}));
+    }
+    vault
+}
+
+/// A table that says where a key is.
+fn keys(about: &str) -> Value {
+    const KINDS: [&str; 4] = ["key_file", "key_env", "key_command", "key_keyring"];
     let fields = [
-        Field::text("key_file").describe("The file with the key that tokens are sealed with."),
-        Field::text("key_env").describe("The environment variable with that key."),
+        Field::text("key_file").describe("The file with the key, which only its owner may read."),
+        Field::text("key_env").describe("The environment variable with the key."),
+        Field::text("key_command").describe("A program that writes the key, and its arguments.").multiple(),
+        Field::text("key_keyring").describe("The entry of the system's keyring with the key: \"service/account\"."),
     ];
-    let mut table = table("The key that tokens are sealed with. One of the two.", fields);
-    put(&mut table, "not", json!({"required": ["key_file", "key_env"]}));
+    let mut table = table(about, fields);
+    let pairs = KINDS.iter().enumerate().flat_map(|(place, one)| {
+        KINDS.iter().skip(place.saturating_add(1)).map(move |other| json!({"required": [one, other]}))
+    });
+    put(&mut table, "not", json!({"anyOf": pairs.collect::<Vec<_>>()}));
     table
 }
 
@@ -292,8 +309,8 @@ mod tests {
             let is_code =
                 |rest: &&str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key));
             let key = line.strip_prefix("# ").filter(is_code);
-            let both = key.is_some_and(|key| key.starts_with("key_env"));
-            writeln!(all, "{}", key.filter(|_| !both).unwrap_or(line)).unwrap();
+            let another = key.is_some_and(|key| key.starts_with("key_"));
+            writeln!(all, "{}", key.filter(|_| !another).unwrap_or(line)).unwrap();
         }
         assert!(all.contains("\nkeep_count = ") && all.contains("\n[[route]]"), "{all}");
         assert_eq!(wrong(&all), None);

@@ -56,7 +56,7 @@ fn faults(from: &str, to: &str) -> Vec<String> {
 fn a_sound_file_says_what_it_says() {
     let config = read(SOUND).unwrap();
     assert_eq!(config.store, Path::new("conf/data"), "paths count from the file's directory");
-    assert_eq!(config.vault, Some(KeySource::File("conf/outlast.key".into())));
+    assert_eq!(config.vault.as_ref().unwrap().key, KeySource::File("conf/outlast.key".into()));
     assert_eq!(config.settings.cache_mib, Some(64));
     assert_eq!(config.settings.retention, Retention::default());
     assert!(config.allow_loopback);

@@ -76,6 +76,7 @@ impl Heart {
                     let _ = reply.send(counts);
                 });
             }
+            Look::Vault { reply } => self.check_vault(reply, turn),
             Look::Figures { reply } => {
                 let store = Arc::clone(&self.store);
                 turn.acts.push(Act::Beside(Box::new(move || {

@@ -26,8 +26,8 @@ use crate::error::Error;
 use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
-use crate::vault::Vault;
-use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::vault::{Vault, VaultKey};
+use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Rekeyed, Scope, Summary, VaultView};
 
 pub(crate) mod acts;
 pub(crate) mod alerts;
@@ -53,6 +53,7 @@ mod pauses;
 pub(crate) mod reading;
 pub(crate) mod renewal;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod settings;
 mod shown;
 pub(crate) mod sleep;
@@ -74,6 +75,7 @@ pub(crate) enum Ask {
     Refresh { credential: String, reply: oneshot::Sender<Result<CredentialView, Error>> },
     Revoke { credential: String, reply: oneshot::Sender<Result<Parting, Error>> },
     Forget { credential: String, reply: oneshot::Sender<Result<(), Error>> },
+    Rekey { key: VaultKey, reply: oneshot::Sender<Result<Rekeyed, Error>> },
     Stop { grace: Span, reply: oneshot::Sender<Result<(), Error>> },
     Look(Look),
 }
@@ -115,6 +117,10 @@ pub(crate) enum Look {
     /// The last alerts, oldest first.
     Alerts {
         reply: oneshot::Sender<Result<Vec<Alert>, Error>>,
+    },
+    /// What is sealed, and with which keys.
+    Vault {
+        reply: oneshot::Sender<Result<VaultView, Error>>,
     },
     /// What a request to a destination carries now.
     Carries {

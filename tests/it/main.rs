@@ -21,6 +21,8 @@ mod circuits;
 mod cli;
 #[cfg(all(test, feature = "cli"))]
 mod cli_routes;
+#[cfg(all(test, feature = "cli"))]
+mod cli_vault;
 #[cfg(test)]
 mod credentials;
 #[cfg(all(test, feature = "cli"))]
@@ -61,6 +63,8 @@ mod site;
 mod storm;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vault;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
