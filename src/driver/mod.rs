@@ -57,6 +57,7 @@ pub(crate) mod sealed;
 pub(crate) mod settings;
 mod shown;
 pub(crate) mod sleep;
+mod trouble;
 pub(crate) mod turn;
 mod why;
 

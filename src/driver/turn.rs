@@ -1,8 +1,8 @@
 //! What happens, turned into inputs of the machines.
 
 use outlast_state::{
-    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Proof, Ruling,
-    Seen, Span, Time, Trouble, Verdict, Why, rule,
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Seen, Span,
+    Time, Trouble, Verdict, Why, rule,
 };
 use tracing::{debug, info};
 
@@ -10,6 +10,7 @@ use super::acts::Turn;
 use super::conversation::Showing;
 use super::machines::{Live, Machines, Name, standing};
 use super::sleep::BODIES;
+use super::trouble::trouble;
 use crate::admission::{Queue, Standing};
 use crate::destination::Memo;
 use crate::digest::{hex, sha256};
@@ -404,23 +405,4 @@ fn repeated(once: &str, known: OnceRecord, digest: [u8; 32]) -> Result<DeliveryI
              (SHA-256 {now}…); use another key for another body"
         ),
     ))
-}
-
-/// What the policy is asked about.
-fn trouble(verdict: Verdict, epoch: Epoch, seen: Seen, age: Span, now: Time) -> Trouble {
-    match verdict {
-        Verdict::TokenRefused if rule(epoch, seen, now) == Ruling::Dead => Trouble::CredentialDead,
-        Verdict::TokenRefused => {
-            let refusals = match seen.proof {
-                Proof::Never => 0,
-                // A refusal that an acceptance overtook is not counted in a row. It is one all the same: 0 would say that
-                // the token was never accepted, and an old one's age would make for the longest wait.
-                Proof::Accepted { refusals, .. } => refusals.max(1),
-            };
-            Trouble::TokenRefused { age, refusals }
-        }
-        Verdict::NotYet { .. } => Trouble::NotYet,
-        Verdict::Unknown => Trouble::Unknown,
-        Verdict::Busy { .. } | Verdict::Accepted { .. } | Verdict::Refused { .. } | Verdict::Split => Trouble::Busy,
-    }
 }

@@ -4,6 +4,7 @@
 //! when it all ends without a word. `outlast sim` makes worlds of it, and so do the project's own tests.
 
 mod inspecting;
+mod renewing;
 mod wire;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use crate::driver::acts::{Act, Renewal, Shipment, Turn};
+use crate::driver::acts::{Act, Shipment, Turn};
 use crate::driver::conversation::{Ended, Next, Talk, report};
 use crate::driver::heart::{Gathering, Heart};
 #[cfg(feature = "verify")]
@@ -20,7 +21,7 @@ use crate::driver::marks::Marks;
 use crate::driver::renewal::Asking;
 use crate::driver::{Ask, Heard, Look};
 use crate::exchange::{Answer, NoAnswer, Request};
-use crate::oauth::{Client, Profile};
+use crate::oauth::Client;
 use crate::recover::{self, Recovered};
 use crate::route::Event;
 use crate::routing::Routing;
@@ -30,6 +31,7 @@ use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Alert, Authorisation, Builder, Error, Parcel, http};
 
 pub use inspecting::Inspecting;
+pub use renewing::Renewing;
 pub use wire::{Outgoing, answered, steady_time, waking_time};
 
 /// One life of an engine, from the opening of its store to whatever ends it.
@@ -395,52 +397,4 @@ fn outgoing(talk: &Talk, request: &Request) -> Result<Outgoing, NoAnswer> {
         headers.push((name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned()));
     }
     Ok(Outgoing::new(request.method().as_str(), request.url(), headers, request.body()))
-}
-
-/// A token request.
-pub struct Renewing {
-    renewal: Renewal,
-    profile: Arc<Profile>,
-    asking: Option<Result<Asking, crate::driver::grants::RenewalEnding>>,
-}
-
-impl Renewing {
-    /// The request; `None` when there is nothing to ask with, which the engine was told.
-    pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
-        match self.asking.take()? {
-            Ok(asking) => {
-                let outgoing = Outgoing::form(&self.profile.token_url, asking.form());
-                self.asking = Some(Ok(asking));
-                Some(outgoing)
-            }
-            Err(ending) => {
-                self.ended(life, ending);
-                None
-            }
-        }
-    }
-
-    /// What became of it.
-    pub fn heard(mut self, life: &mut Life, answer: Result<Answer, NoAnswer>, now: Time) {
-        if let Some(Ok(asking)) = self.asking.take() {
-            let ending = asking.ended(&self.renewal, &self.profile, answer, now);
-            self.ended(life, ending);
-        }
-    }
-
-    /// The engine stops before the answer came.
-    pub fn give_up(self, life: &mut Life) {
-        self.ended(life, crate::driver::grants::RenewalEnding::GivenUp);
-    }
-
-    /// Whose token it asks for.
-    #[must_use]
-    pub fn credential(&self) -> &str {
-        &self.renewal.credential
-    }
-
-    fn ended(&self, life: &mut Life, ending: crate::driver::grants::RenewalEnding) {
-        let Renewal { credential, from, .. } = &self.renewal;
-        life.hear(Heard::Renewal { credential: credential.clone(), from: *from, ending });
-    }
 }
