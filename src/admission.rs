@@ -27,7 +27,7 @@ use self::release::{Lot, Space};
 use self::share::{Allowance, Chosen, Leave, open};
 
 /// What keeps a queue from admitting.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blocked {
     /// Nothing that may be admitted before this time.
     Until(Time),
