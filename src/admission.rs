@@ -195,7 +195,7 @@ impl Machines {
 
     /// The epoch of the token that is to serve next, when it is time for a canary of it (make before break).
     fn canary(&mut self, name: &str, now: Time) -> Option<Epoch> {
-        let young = self.settings.young(name);
+        let young = self.young(name);
         let keeper = self.credentials.get_mut(name)?;
         let credential = &keeper.record.credential;
         let (next, _) = credential.trial(young).filter(|(next, from)| *from <= now && !next.is_expired(now))?;
@@ -207,7 +207,7 @@ impl Machines {
 
     /// How many items one more request with this token may hold.
     fn room(&mut self, name: &str, token: Token, idle: bool, now: Time) -> Result<u32, Blocked> {
-        let young = self.settings.young(name);
+        let young = self.young(name);
         let Some(keeper) = self.credentials.get_mut(name) else { return Err(Blocked::ByEvent) };
         let gate = keeper.gate_of(&token, young);
         keeper.gate = Some(gate);
@@ -263,7 +263,7 @@ impl Machines {
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
-                let gate = keeper.gate_of(&token, self.settings.young(credential));
+                let gate = keeper.gate_of(&token, self.young(credential));
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,
                     Room::Open { requests: open, items } => {

@@ -1,5 +1,6 @@
 //! The engine, as its users hold it.
 
+mod details;
 mod perform;
 
 use std::sync::Arc;

@@ -52,8 +52,10 @@ pub use parcel::{LARGEST_BODY, Parcel};
 pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
-    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Scope, Summary,
+    Counts, CredentialDetails, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome,
+    Redrive, Scope, Summary,
 };
+pub use view::{IssuerView, LearnedView, NodeView, Percentiles, RenewalView, ScopesView, TokenView};
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.
 #[cfg(doctest)]

@@ -192,6 +192,7 @@ fn machines(
         turned: now,
         reading: None,
         memory: BTreeMap::new(),
+        learned: BTreeMap::new(),
         bonds: BTreeMap::new(),
         ended: Ended::new(0, now),
         watched: HashSet::new(),

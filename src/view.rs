@@ -4,6 +4,12 @@
 use outlast_state::{DeliveryId, Span};
 use serde::{Deserialize, Serialize};
 
+mod credential;
+
+pub use self::credential::{
+    CredentialDetails, IssuerView, LearnedView, NodeView, Percentiles, RenewalView, ScopesView, TokenView,
+};
+
 /// One delivery on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {

@@ -1,6 +1,7 @@
 //! `outlast auth`
 
 mod grant;
+mod show;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Auth {
     Import(Import),
+    Show(show::Show),
     /// List the credentials: state, token generation, how long they last
     List {
         /// As a JSON array
@@ -67,6 +69,7 @@ Examples:
 pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
     match args.command {
         Auth::Import(args) => import(config, &args).await,
+        Auth::Show(args) => show::run(config, args).await,
         Auth::List { json } => list(config, json).await,
     }
 }

@@ -149,7 +149,7 @@ impl Heart {
         let sealed_token = vault.seal_access(name, epoch, &grant.access).map_err(|error| sealing(&error))?;
         let kept = Grant { refresh: grant.refresh, refresh_expires: ends };
         let sealed_grant = vault.seal_grant(name, epoch, &kept).map_err(|error| sealing(&error))?;
-        Ok(Brought { issued, expires, ends, sealed_token, sealed_grant, token: grant.access })
+        Ok(Brought { issued, expires, ends, scopes: None, sealed_token, sealed_grant, token: grant.access })
     }
 }
 

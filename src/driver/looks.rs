@@ -90,6 +90,10 @@ impl Heart {
                 let views = names.filter_map(|name| self.machines.credential_view(name, turn.now)).collect();
                 turn.answer(|_| drop(reply.send(views)));
             }
+            Look::Credential { name, reply } => {
+                let result = self.machines.portrait(&name, turn.now);
+                turn.answer(|_| drop(reply.send(result)));
+            }
             Look::Pauses { reply } => {
                 let scopes = self.machines.pauses.keys().cloned().collect();
                 turn.answer(|_| drop(reply.send(scopes)));
@@ -175,7 +179,7 @@ impl Machines {
     }
 
     fn credential_sentence(&self, name: &str, keeper: &Keeper, now: Time) -> String {
-        let sentence = self.why_credential(name, now).join(" ");
+        let sentence = self.credential_stands(name, now).join(" ");
         let note = &keeper.record.note;
         match keeper.record.credential.wants() {
             _ if note.is_empty() => sentence,

@@ -24,7 +24,7 @@ use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
 use crate::vault::Vault;
-use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::view::{Counts, CredentialDetails, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 pub(crate) mod acts;
 pub(crate) mod answers;
@@ -32,17 +32,19 @@ pub(crate) mod attempt;
 pub(crate) mod bonds;
 pub(crate) mod conversation;
 mod counts;
+mod explained;
 pub(crate) mod grants;
 pub(crate) mod heart;
 pub(crate) mod ids;
 pub(crate) mod inspection;
+mod learning;
 mod looks;
-
 pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
 mod memory;
 mod pauses;
+mod portrait;
 pub(crate) mod reading;
 pub(crate) mod renewal;
 pub(crate) mod retention;
@@ -98,6 +100,10 @@ pub(crate) enum Look {
     },
     Credentials {
         reply: oneshot::Sender<Vec<CredentialView>>,
+    },
+    Credential {
+        name: String,
+        reply: oneshot::Sender<Result<CredentialDetails, Error>>,
     },
     Pauses {
         reply: oneshot::Sender<Vec<Scope>>,

@@ -121,6 +121,7 @@ fn keep(vault: &Vault, renewal: &Renewal, profile: &Profile, old: &Grant, minted
             issued: now,
             expires,
             ends,
+            scopes: minted.scope,
             sealed_token,
             sealed_grant,
             token: minted.access,

@@ -159,7 +159,8 @@ fn introspect(tokens: &Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, Ba
     if let Some(refused) = check_client(tokens, form)? {
         return Ok(refused);
     }
-    let known = tokens.access_named(form.get("token")?).and_then(|place| tokens.access.get(place));
+    let place = tokens.access_named(form.get("token")?);
+    let known = place.and_then(|place| tokens.access.get(place));
     let learnt = known.filter(|token| token.issued.saturating_add(mint.switches.introspection_delay_ms) <= mint.now);
     let Some((token, grant)) = learnt.and_then(|token| Some((token, tokens.grants.get(token.grant)?))) else {
         return Ok(Answer::json(200, json!({"active": false})));
@@ -178,7 +179,7 @@ fn introspect(tokens: &Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, Ba
             "authorized_at": whole_seconds(grant.consented),
             "created_at": whole_seconds(token.issued),
             "expires_at": whole_seconds(token.expires),
-            "scope": grant.scope,
+            "scope": place.map(|place| tokens.scope(place, mint)),
             "auth_type": "3L",
         }),
     ))
@@ -224,7 +225,7 @@ fn minted(tokens: &Tokens, mint: Mint<'_>, (access, refresh): (usize, usize), gr
     let mut body = json!({
         "access_token": tokens.access_secret(access),
         "expires_in": whole_seconds(token.expires.saturating_sub(mint.now)),
-        "scope": grant.scope,
+        "scope": tokens.scope(access, mint),
         "token_type": "Bearer",
     });
     if let (true, Some(members)) = (mint.switches.refresh_token_in_answer, body.as_object_mut()) {

@@ -239,7 +239,8 @@ impl Provider {
         let Some((_, grant)) = presented(&self.tokens, begun) else {
             return self.refusal(Standing::Unknown, begun.turn);
         };
-        let has = |scope: &str| grant.scope.split([',', ' ']).any(|held| held == scope);
+        let permitted = begun.access.map(|access| self.tokens.scope(access, mint)).unwrap_or_default();
+        let has = |scope: &str| permitted.split(',').any(|held| held == scope);
         if resource.is_some_and(|resource| !resource.scopes().iter().any(|scope| has(scope))) {
             let message = format!("Not enough permissions to access: {} {}", begun.head.method, begun.head.path);
             return Answer::service_error(403, 100, "ACCESS_DENIED", &message);

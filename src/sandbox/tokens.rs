@@ -245,6 +245,18 @@ impl Tokens {
         grant.is_some_and(|grant| !grant.revoked && now < grant.ends && grant.client_id == client_id)
     }
 
+    /// What a token permits: what its grant does, but for scopes that come late.
+    pub(super) fn scope(&self, access: usize, mint: Mint<'_>) -> String {
+        let token = self.access.get(access);
+        let Some((token, grant)) = token.and_then(|token| Some((token, self.grants.get(token.grant)?))) else {
+            return String::new();
+        };
+        let age = token.issued.saturating_sub(grant.consented);
+        let late = &mint.switches.late_scopes;
+        let has = |scope: &&str| late.get(*scope).is_none_or(|delay| age >= *delay);
+        grant.scope.split([',', ' ']).filter(has).collect::<Vec<_>>().join(",")
+    }
+
     pub(super) fn access_secret(&self, access: usize) -> &str {
         self.access.get(access).map_or("", |token| token.secret.expose())
     }

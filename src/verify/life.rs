@@ -23,7 +23,7 @@ use crate::routing::Routing;
 use crate::secret::Secret;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
-use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
+use crate::view::{CredentialDetails, CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
 
 mod inspecting;
@@ -168,6 +168,12 @@ impl Life {
     /// As [`Engine::why`](crate::Engine::why).
     pub fn why(&mut self, id: DeliveryId) -> Reply<Vec<String>> {
         self.ask(|reply| Ask::Look(Look::Why { id, reply }))
+    }
+
+    /// As [`Engine::credential`](crate::Engine::credential).
+    pub fn credential(&mut self, name: &str) -> Reply<CredentialDetails> {
+        let name = name.to_owned();
+        self.ask(|reply| Ask::Look(Look::Credential { name, reply }))
     }
 
     /// Nothing new leaves from here on; what is in the air has `grace`.

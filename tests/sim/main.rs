@@ -31,6 +31,7 @@ mod plan;
 mod points;
 mod retention;
 mod run;
+mod situations;
 mod world;
 
 use std::path::Path;

@@ -28,6 +28,7 @@ mod broken;
 mod credential;
 mod delivery;
 mod doubt;
+mod evidence;
 mod gate;
 mod gates;
 mod journal;
@@ -48,6 +49,9 @@ pub use delivery::{
     stop_is_heeded, total, waiting_is_left_by_admission, waiting_never_spends,
 };
 pub use doubt::{issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
+pub use evidence::{
+    any_clues, any_lesson, clues_are_bounded, learned_keeps_its_bounds, nothing_is_called_without_ground,
+};
 pub use gate::{GateEvent, gate_never_starves, gate_of_others, one_canary_while_young};
 pub use gates::{
     Blur, GATE_LAWS, GateFact, GateLaw, blurred, gate_counts_what_flies, gate_grows_by_acceptance,
