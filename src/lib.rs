@@ -11,7 +11,11 @@ pub mod doctor;
 pub mod exchange;
 pub mod guard;
 pub mod http;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod life;
 pub mod oauth;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod rehearsal;
 pub mod route;
 #[cfg(feature = "cli")]
 pub mod sample;
@@ -39,6 +43,7 @@ mod recover;
 mod routing;
 mod secret;
 mod span;
+mod table;
 mod unix;
 mod view;
 
@@ -53,7 +58,7 @@ pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
     Counts, CredentialDetails, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome,
-    Redrive, Scope, Summary,
+    Redrive, Revocation, Scope, Summary,
 };
 pub use view::{IssuerView, LearnedView, NodeView, Percentiles, RenewalView, ScopesView, TokenView};
 

@@ -162,7 +162,9 @@ fn for_scope(credential: &Credential, missing: &[String]) -> String {
         return "Nobody needs to act yet: if the next token lacks it, too, the grant does.".into();
     }
     let what = if missing.is_empty() { "the scope".to_owned() } else { missing.join(", ") };
-    format!("Whoever can consent must act: authorise it again with {what}.")
+    format!(
+        "Whoever can consent must act: authorise it again with {what}, or take out of the scopes what nothing needs."
+    )
 }
 
 fn never_accepted(credential: &Credential) -> &'static str {

@@ -94,9 +94,11 @@ fn grant_lost() -> (Place, CredentialDetails) {
     (place, details)
 }
 
-#[test]
-fn what_is_said_of_each_situation_is_what_the_page_holds() {
-    let situations: [(&str, &str, Finding, (Place, CredentialDetails)); 7] = [
+/// A title, what was done, what is found, and the place where it is so.
+type Situation = (&'static str, &'static str, Finding, (Place, CredentialDetails));
+
+fn situations() -> [Situation; 7] {
+    [
         (
             "Propagating",
             "The token was revoked, a new one was minted, and two of three nodes have not heard of it yet.",
@@ -136,9 +138,13 @@ fn what_is_said_of_each_situation_is_what_the_page_holds() {
             Finding::GrantLost,
             grant_lost(),
         ),
-    ];
+    ]
+}
+
+#[test]
+fn what_is_said_of_each_situation_is_what_the_page_holds() {
     let mut page = String::from(HEAD);
-    for (title, what, finding, (mut place, details)) in situations {
+    for (title, what, finding, (mut place, details)) in situations() {
         assert_eq!(details.finding, finding, "{details}");
         assert!(!details.to_string().contains("canary"), "S16 Silence");
         let waiting = place.submit();
