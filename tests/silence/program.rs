@@ -93,7 +93,7 @@ fn events(names: &str, count: usize) -> String {
     (0..count).map(|number| format!("{}\n", event(&format!("{names}-{number}"), ""))).collect()
 }
 
-fn place(api: &str, receiver: &str) -> Place {
+fn place(api: &str, crm: &str, hook: &str) -> Place {
     let place = Place { directory: tempfile::tempdir().unwrap(), said: Vec::new(), ran: Vec::new() };
     place.write(
         "outlast.toml",
@@ -120,14 +120,14 @@ api_base = "{api}/rest"
 presets = true
 [destination.crm]
 kind = "http"
-url = "{receiver}/people/{{{{userId}}}}"
+url = "{crm}/people/{{{{userId}}}}"
 method = "PUT"
 message = "/error"
 secret_headers = [{{ name = "x-api-key", value = "${{API_KEY}}" }}]
 body = {{ email = {{ "@path" = "$.traits.email" }} }}
 [destination.hook]
 kind = "webhook"
-url = "{receiver}/hook"
+url = "{hook}/hook"
 secrets = ["${{WEBHOOK_SECRET}}"]
 presets = true
 [[route]]
@@ -140,11 +140,13 @@ when = 'type = "track"'
     place
 }
 
-/// A provider that says whatever it was sent, wherever it says anything.
+/// A provider that says what it was sent, wherever it says anything.
 fn faults() -> Value {
-    let echo = json!({"message": format!("token {ACCESS} of {CLIENT} is no good"), "error": REFRESH,
-        "error_description": format!("{REFRESH} and {NEXT_ACCESS} are not tokens of {CLIENT}")});
-    let text = json!(format!("<html>{ACCESS} {NEXT_ACCESS} {REFRESH} {CLIENT}</html>"));
+    let echo = json!({"message": format!("token {ACCESS} is no good"), "error": ACCESS, "serviceErrorCode": 100});
+    let text = json!(format!("<html>{ACCESS}</html>"));
+    // The token endpoint was sent the client's secret and the refresh token.
+    let told = json!({"error": REFRESH, "error_description": format!("{REFRESH} is not a token of {CLIENT}"), "client": CLIENT});
+    let page = json!(format!("<html>{REFRESH} {CLIENT} {NEXT_ACCESS}</html>"));
     let status = |status: u16, body: &Value| json!({"status": {"status": status, "body": body}});
     let minted = json!({"access_token": NEXT_ACCESS, "refresh_token": NEXT_REFRESH, "expires_in": 5_184_000});
     let once = |path: &str, action: Value| json!({"when": {"path": path, "uses": 1}, "action": action});
@@ -153,10 +155,10 @@ fn faults() -> Value {
         once("/rest/*", status(200, &text)),
         once("/rest/*", status(429, &echo)),
         {"when": {"path": "/rest/*", "nth": 3}, "action": status(401, &echo)},
-        once("/oauth/*", status(500, &echo)),
-        once("/oauth/*", status(200, &text)),
+        once("/oauth/*", status(500, &told)),
+        once("/oauth/*", status(200, &page)),
         once("/oauth/*", status(200, &minted)),
-        {"when": {"path": "/oauth/*"}, "action": status(400, &json!({"error": "invalid_grant", "error_description": echo}))},
+        {"when": {"path": "/oauth/*"}, "action": status(400, &json!({"error": "invalid_grant", "error_description": told}))},
     ])
 }
 
@@ -279,10 +281,13 @@ fn after(place: &mut Place) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_that_the_program_writes_holds_a_secret() {
-    let (sandbox, receiver) = (provider().await, Receiver::start().await);
-    let echo = format!("{{\"error\": \"key {API_KEY} is wrong, whsec_{WEBHOOK} too\"}}");
-    receiver.answers(&[(400, &echo), (401, &echo), (500, &echo), (422, &echo), (503, &echo), (302, &echo)]);
-    let mut place = place(&format!("http://{}", sandbox.api_addr()), &receiver.address);
+    let (sandbox, crm, hook) = (provider().await, Receiver::start().await, Receiver::start().await);
+    let key = format!("{{\"error\": \"key {API_KEY} is wrong\"}}");
+    let signed = format!("{{\"error\": \"expected whsec_{WEBHOOK}\"}}");
+    for (receiver, echo) in [(&crm, &key), (&hook, &signed)] {
+        receiver.answers(&[(400, echo), (401, echo), (500, echo), (422, echo), (503, echo), (302, echo)]);
+    }
+    let mut place = place(&format!("http://{}", sandbox.api_addr()), &crm.address, &hook.address);
     assert!(place.command(&["vault", "new-key", "outlast.key"]).output().unwrap().status.success());
     tokio::task::block_in_place(|| {
         live(&mut place, &sandbox);
@@ -293,7 +298,8 @@ async fn nothing_that_the_program_writes_holds_a_secret() {
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("outlast::driver")).collect();
     let last = lines[lines.len().saturating_sub(20)..].join("\n");
     assert!(saw["token_calls"].as_u64() >= Some(3), "the run met its provider: {saw}\n{last}");
-    assert!(receiver.came().iter().any(|came| came.header("x-api-key") == API_KEY), "the API key was sent");
+    assert!(crm.came().iter().any(|came| came.header("x-api-key") == API_KEY), "the API key was sent");
+    assert!(!hook.came().is_empty(), "the hook was called");
 
     let scanner = Scanner::new(&canaries(&place));
     assert_eq!(scanner.files(place.path(), &KEYS), Vec::<String>::new(), "S16 Silence: the directory");
