@@ -12,7 +12,7 @@ use crate::destination::{Destination, Routes};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{Limits, Retention};
-use crate::oauth::Profile;
+use crate::oauth::{Client, GrantKind, Profile};
 use crate::route::{Event, Route};
 use crate::routing::{Routing, Trial};
 use crate::secret::Secret;
@@ -44,16 +44,30 @@ pub struct Builder {
 /// One OAuth grant as it is configured: the profile of its provider and the client that it was given to.
 pub struct OAuth {
     pub(crate) profile: Profile,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Secret,
+    pub(crate) client: Client,
     pub(crate) first_grant: Option<Authorisation>,
+    pub(crate) fixed: Option<Secret>,
 }
 
 impl OAuth {
     /// The grant that `profile`'s provider gave to this client.
     #[must_use]
     pub fn new(profile: Profile, client_id: impl Into<String>, client_secret: Secret) -> Self {
-        OAuth { profile, client_id: client_id.into(), client_secret, first_grant: None }
+        OAuth::of(profile, Client::new(client_id, client_secret))
+    }
+
+    /// The grant that `profile`'s provider gave to this client: a public one, or one that signs what it asks.
+    #[must_use]
+    pub fn of(profile: Profile, client: Client) -> Self {
+        OAuth { profile, client, first_grant: None, fixed: None }
+    }
+
+    /// A token or an API key that nothing renews. Where it is another than the one that the store holds, it is the
+    /// credential's next epoch.
+    #[must_use]
+    pub fn fixed(profile: Profile, token: Secret) -> Self {
+        let profile = Profile { grant: GrantKind::Static, ..profile };
+        OAuth { fixed: Some(token), ..OAuth::of(profile, Client::default()) }
     }
 
     /// LinkedIn's profile, and the client from the environment: `{prefix}_CLIENT_ID` and `{prefix}_CLIENT_SECRET`. Where

@@ -11,7 +11,11 @@ pub mod doctor;
 pub mod exchange;
 pub mod guard;
 pub mod http;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod life;
 pub mod oauth;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod rehearsal;
 pub mod route;
 #[cfg(feature = "cli")]
 pub mod sample;
@@ -39,6 +43,7 @@ mod recover;
 mod routing;
 mod secret;
 mod span;
+mod table;
 mod unix;
 mod view;
 
@@ -52,8 +57,8 @@ pub use parcel::{LARGEST_BODY, Parcel};
 pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
-    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Rekeyed, Scope,
-    SealedView, Summary, VaultView,
+    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Rekeyed,
+    Revocation, Scope, SealedView, Summary, VaultView,
 };
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.

@@ -20,11 +20,12 @@ use crate::route::Event;
 use crate::secret::Secret;
 use crate::vault::VaultKey;
 use crate::view::{
-    Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Rekeyed, Scope, Summary, VaultView,
+    Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Rekeyed, Revocation, Scope, Summary,
+    VaultView,
 };
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// A question. It has no `Debug`, because it may hold tokens and bodies.
 #[derive(Serialize, Deserialize)]
@@ -69,6 +70,12 @@ pub(crate) enum Request {
     Authorise {
         credential: String,
         grant: Grant,
+    },
+    Refresh {
+        credential: String,
+    },
+    Revoke {
+        credential: String,
     },
     Perform {
         destination: String,
@@ -234,6 +241,7 @@ answers! {
     Released: bool,
     Pauses: Vec<Scope>,
     Authorised: Box<CredentialView>,
+    Revoked: Box<Revocation>,
     Performed: Result<Value, Trouble>,
     Rekeyed: Rekeyed,
     Vault: VaultView,
@@ -261,6 +269,8 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Perform { destination, operation, inputs } => {
             engine.perform(&destination, &operation, &inputs).await?.into()
         }
+        Request::Refresh { credential } => Box::new(engine.refresh(&credential).await?).into(),
+        Request::Revoke { credential } => Box::new(engine.revoke(&credential).await?).into(),
         Request::Rekey { key } => {
             let key = VaultKey::from_text(&key).map_err(|why| Error::caller(format!("key: {why}")))?;
             engine.rekey(key).await?.into()

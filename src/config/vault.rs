@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::beside;
-use super::table::Section;
 use crate::error::Error;
+use crate::table::Section;
 use crate::vault::{KeyError, KeyringEntry, VaultKey};
 
 /// The keys of the vault, and what was read of them.
@@ -60,7 +60,8 @@ impl KeySource {
 
     /// The line of the configuration that says so.
     pub(crate) fn line(&self) -> String {
-        let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        // A text without control characters is written alike in JSON and in TOML.
+        let text = |text: &str| serde_json::Value::from(text).to_string();
         match self {
             KeySource::File(path) => format!("key_file = {}", text(&path.display().to_string())),
             KeySource::Environment(name) => format!("key_env = {}", text(name)),
@@ -197,7 +198,7 @@ mod tests {
     fn a_command_is_named_without_its_arguments_and_written_as_it_was() {
         let source = KeySource::Command(vec!["op".into(), "--token=canary".into(), "a \"b\"".into()]);
         assert_eq!(source.to_string(), "what the command op writes");
-        assert_eq!(source.line(), "key_command = [\"op\", \"--token=canary\", 'a \"b\"']");
+        assert_eq!(source.line(), r#"key_command = ["op", "--token=canary", "a \"b\""]"#);
         let (again, _) = sources(&format!("[vault]\n{}", source.line()));
         assert_eq!(again, source);
     }

@@ -195,7 +195,7 @@ impl Talk {
     /// The token that a request of it may carry, and who may see it.
     pub(crate) fn bearer(&self) -> Option<Bearer<'_>> {
         let (token, profile) = self.token.as_ref().zip(self.spoken_to.profile.as_ref())?;
-        Some(Bearer { token, audience: &profile.audience })
+        Some(Bearer { token, audience: &profile.audience, carrier: &profile.carrier })
     }
 
     /// Takes in what became of a request; the end, where that ends it.

@@ -8,6 +8,7 @@ use outlast_state::{
 use super::machines::Machines;
 use super::shown::reason_in_words;
 use crate::admission::Place;
+use crate::oauth::GrantKind;
 use crate::records::DeliveryRecord;
 
 impl Machines {
@@ -102,7 +103,10 @@ impl Machines {
                 vec![format!("Credential {name}: the token of epoch {past} is expired and is replaced.")]
             }
             Offer::Refreshing => vec![refreshing(name, &credential, now)],
-            Offer::Dead => dead(name, &credential, now),
+            Offer::Dead => {
+                let grant = self.settings.profiles.get(name).map(|profile| profile.grant);
+                dead(name, &credential, grant, now)
+            }
         };
         if keeper.record.slow_until > now {
             sentences.push(format!("The provider throttles it for another {}.", keeper.record.slow_until.since(now)));
@@ -240,20 +244,29 @@ fn refreshing(name: &str, credential: &Credential, now: Time) -> String {
     format!("Credential {name} is being refreshed because its token of epoch {epoch} {because}; {so_far}{next}.")
 }
 
-fn dead(name: &str, credential: &Credential, now: Time) -> Vec<String> {
+fn dead(name: &str, credential: &Credential, grant: Option<GrantKind>, now: Time) -> Vec<String> {
     let CredentialState::Dead { cause, since } = credential.state else { return Vec::new() };
     let why = match cause {
         Cause::NeverAuthorised => "was never authorised",
         Cause::Revoked => "has a grant that is expired or revoked",
+        Cause::NoRefreshToken if grant == Some(GrantKind::Static) => "has a configured token, which is refused",
         Cause::NoRefreshToken => "has no refresh token to get a new access token with",
-        Cause::Misconfigured => "is refused by the provider for its client id or secret; correct them",
+        Cause::Misconfigured => "is refused by the provider for what the client says of itself; correct it",
         Cause::GrantLost => "lost its grant in a crash between the provider's answer and our storing it",
         Cause::NeverAccepted => "got token after token, and none was ever accepted",
     };
-    vec![
-        format!("Credential {name} {why} (since {}).", now.since(since)),
-        format!("`outlast auth import {name}` releases what waits for it."),
-    ]
+    let then = match grant {
+        Some(GrantKind::Static) => {
+            "Another token in the configuration, and a start with it, releases what waits for it.".to_owned()
+        }
+        Some(GrantKind::ClientCredentials | GrantKind::JwtBearer) => {
+            format!("`outlast auth login {name}` asks for a token anew and releases what waits for it.")
+        }
+        Some(GrantKind::AuthorizationCode) | None => {
+            format!("`outlast auth login {name}`, or `outlast auth import {name}`, releases what waits for it.")
+        }
+    };
+    vec![format!("Credential {name} {why} (since {}).", now.since(since)), then]
 }
 
 /// An input in words, for the journal.

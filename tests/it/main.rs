@@ -29,14 +29,22 @@ mod demo;
 mod engine;
 #[cfg(test)]
 mod examples;
+#[cfg(all(test, feature = "cli"))]
+mod grants;
+#[cfg(all(test, feature = "cli"))]
+mod guide_credentials;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
 mod linkedin_refresh;
 #[cfg(test)]
 mod linkedin_vectors;
+#[cfg(all(test, feature = "cli"))]
+mod login;
 #[cfg(test)]
 mod order;
+#[cfg(all(test, feature = "cli"))]
+mod profiles;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
@@ -47,6 +55,8 @@ mod retention;
 mod routes;
 #[cfg(all(test, feature = "cli"))]
 mod site;
+#[cfg(all(test, feature = "cli"))]
+mod storm;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
