@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use outlast_state::{Policy, Standard, Time};
 
+use crate::alert::{Alert, Alerts};
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
 use crate::destination::{Destination, Routes};
+use crate::driver::bell::OnAlert;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{Limits, Retention};
@@ -35,6 +37,8 @@ pub struct Builder {
     pub(crate) allow_loopback: bool,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
+    pub(crate) alerts: Alerts,
+    pub(crate) on_alert: Option<OnAlert>,
     pub(crate) hold: bool,
     pub(crate) accept_time: bool,
     /// How many live deliveries are read at a time.
@@ -174,6 +178,8 @@ impl Builder {
             allow_loopback: false,
             limits: Limits::default(),
             retention: Retention::default(),
+            alerts: Alerts::default(),
+            on_alert: None,
             hold: false,
             accept_time: false,
             slice: crate::driver::reading::SLICE,
@@ -243,6 +249,19 @@ impl Builder {
     /// Sets for how long deliveries that have ended are kept.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// Sets which alerts there are, and the destination that they are delivered to.
+    pub fn alerts(mut self, alerts: Alerts) -> Self {
+        self.alerts = alerts;
+        self
+    }
+
+    /// Calls this with each alert, once it is stored, one after the other and beside the engine: it may take its time. A stop
+    /// waits for it, so it must return. Where it panics, the next alert is told all the same.
+    pub fn on_alert(mut self, on_alert: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
+        self.on_alert = Some(Arc::new(on_alert));
         self
     }
 

@@ -1,5 +1,6 @@
 //! The program's configuration file: read, checked, and turned into the description of an engine.
 
+mod alerts;
 mod credentials;
 mod destinations;
 mod means;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::alert::Alerts;
 use crate::builder::{Builder, OAuth};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -46,6 +48,7 @@ pub struct Config {
     pub(crate) settings: StoreSettings,
     pub(crate) vault: Option<VaultKeys>,
     pub(crate) limits: Limits,
+    pub(crate) alerts: Alerts,
     pub(crate) allow_loopback: bool,
     pub(crate) credentials: BTreeMap<String, Credential>,
     pub(crate) destinations: BTreeMap<String, Destination>,
@@ -142,6 +145,7 @@ impl Config {
         let credentials = read_each(root.named("credential"), |section| profiles.credential(section));
         let sections = root.named("destination");
         let tables: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
+        let alerts = alerts::read(root.section("alerts"), &tables);
         let mut destinations = read_each(sections, |section| destinations::read(section, &guard, &names));
         let written = routes::read(root.each("route"));
         let targets = destinations.iter();
@@ -157,7 +161,7 @@ impl Config {
         finish(&document)?;
         let allow_loopback = allow_loopback.unwrap_or(false);
         let file = path.to_owned();
-        Ok(Config { file, store, settings, vault, limits, allow_loopback, credentials, destinations })
+        Ok(Config { file, store, settings, vault, limits, alerts, allow_loopback, credentials, destinations })
     }
 
     /// Describes the engine.
@@ -167,7 +171,7 @@ impl Config {
     pub fn builder(&self) -> Result<Builder, Error> {
         let mut builder =
             Engine::builder(&self.store).store_kind(self.settings.kind).retention(self.settings.retention);
-        builder = builder.limits(self.limits).allow_loopback(self.allow_loopback);
+        builder = builder.limits(self.limits).alerts(self.alerts.clone()).allow_loopback(self.allow_loopback);
         if let Some(mib) = self.settings.cache_mib {
             builder = builder.cache_bytes(mib.saturating_mul(1024 * 1024));
         }
@@ -239,6 +243,7 @@ impl Config {
                 ));
             }
         }
+        warnings.extend(alerts::warning(&self.alerts, &self.destinations));
         if self.destinations.is_empty() {
             warnings.push("destination: there is none, so nothing can be sent; add [destination.NAME]".to_owned());
         }

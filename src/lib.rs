@@ -28,6 +28,7 @@ pub mod vault;
 pub mod verify;
 
 mod admission;
+mod alert;
 mod authorisation;
 mod builder;
 mod digest;
@@ -47,6 +48,7 @@ mod table;
 mod unix;
 mod view;
 
+pub use alert::{Alert, AlertKind, AlertSubject, Alerts, Severity, Warning, warnings};
 pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
 pub use engine::{Engine, Routed, Watch};

@@ -202,7 +202,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The value of a key that is a list of texts, with what they name of the environment.
+    /// The value of a key that is a list of texts.
     pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let (line, value) = self.find(key)?;
         let text = |item: &'a Spanned<DeValue<'a>>| match item.get_ref() {

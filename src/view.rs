@@ -41,6 +41,9 @@ pub struct Summary {
     pub in_doubt: bool,
     /// Whether it waits for a credential that only a human can revive.
     pub parked: bool,
+    /// Whether it waits because its destination fails: the circuit is open.
+    #[serde(default)]
+    pub cut_off: bool,
 }
 
 /// A delivery's id as text.
@@ -118,6 +121,17 @@ pub struct CredentialView {
     pub live: u64,
 }
 
+/// What came of ending a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// How it stands here: ended.
+    pub credential: CredentialView,
+    /// Whether its provider has confirmed that it ended there, too.
+    pub at_provider: bool,
+    /// What happened at the provider, or what did not, in a sentence.
+    pub detail: String,
+}
+
 /// A sealed record, and how it opens. Never what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedView {
@@ -155,17 +169,6 @@ pub struct Rekeyed {
     pub left: Vec<SealedView>,
 }
 
-/// What came of ending a credential.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revocation {
-    /// How it stands here: ended.
-    pub credential: CredentialView,
-    /// Whether its provider has confirmed that it ended there, too.
-    pub at_provider: bool,
-    /// What happened at the provider, or what did not, in a sentence.
-    pub detail: String,
-}
-
 /// How many deliveries stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -185,6 +188,9 @@ pub struct Counts {
     pub attempts: u64,
     /// Records that did not verify when the store was opened.
     pub damaged: u64,
+    /// Destinations whose circuit is open: they fail, and are asked now and then only.
+    #[serde(default)]
+    pub cut_off: u64,
 }
 
 impl Counts {

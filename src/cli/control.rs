@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Alert;
 use crate::authorisation::Authorisation;
 use crate::clock;
 use crate::destination::Trouble;
@@ -67,15 +68,16 @@ pub(crate) enum Request {
         scope: Scope,
     },
     Pauses,
-    Authorise {
-        credential: String,
-        grant: Grant,
-    },
+    Alerts,
     Refresh {
         credential: String,
     },
     Revoke {
         credential: String,
+    },
+    Authorise {
+        credential: String,
+        grant: Grant,
     },
     Perform {
         destination: String,
@@ -240,6 +242,7 @@ answers! {
     Held: u64,
     Released: bool,
     Pauses: Vec<Scope>,
+    Alerts: Vec<Alert>,
     Authorised: Box<CredentialView>,
     Revoked: Box<Revocation>,
     Performed: Result<Value, Trouble>,
@@ -266,6 +269,7 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Pause { scope } => engine.pause(scope).await?.into(),
         Request::Resume { scope } => engine.resume(scope).await?.into(),
         Request::Pauses => engine.pauses().await?.into(),
+        Request::Alerts => engine.alerts().await?.into(),
         Request::Perform { destination, operation, inputs } => {
             engine.perform(&destination, &operation, &inputs).await?.into()
         }

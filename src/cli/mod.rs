@@ -1,5 +1,6 @@
 //! The program: one file a command. Commands speak with a running engine over its control socket, or with the store.
 
+mod alerts;
 mod auth;
 mod backup;
 mod bench;
@@ -71,6 +72,7 @@ const EXAMPLES: &str = "Examples:
   outlast send events.jsonl --wait         accept events, wait until all have ended
   outlast list --state Failed              what was given up
   outlast why 01K8ZQ4C2R7N3D5F6G8H9JKMNP   what a delivery waits for
+  outlast alerts                           what went wrong lately, and who must act
   outlast vault check                      whether everything that is sealed opens, and with which key
   outlast doctor                           whether the store is whole, and what to do if not
 
@@ -87,6 +89,7 @@ enum Command {
     Send(send::Args),
     Serve(serve::Args),
     List(list::Args),
+    Alerts(alerts::Args),
     Show(show::Args),
     Why(why::Args),
     Cancel(cancel::Args),
@@ -147,6 +150,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Send(args) => send::run(config, args).await,
         Command::Serve(args) => serve::run(config, &args).await,
         Command::List(args) => list::run(config, args).await,
+        Command::Alerts(args) => alerts::run(config, args).await,
         Command::Show(args) => show::run(config, &args).await,
         Command::Why(args) => why::run(config, &args).await,
         Command::Cancel(args) => cancel::run(config, args).await,

@@ -7,6 +7,8 @@ mod credentials;
 
 use serde_json::{Map, Value, json};
 
+use super::alerts::EARLIEST;
+use crate::alert::Alerts;
 use crate::destination::{Kind, Needed, common};
 use crate::parcel::LARGEST_BODY;
 use crate::route::fields::{Field, Schema};
@@ -39,7 +41,8 @@ pub(crate) fn schema() -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "store": store(), "vault": vault(), "limits": limits(), "network": network(),
+            "store": store(), "vault": vault(), "limits": limits(), "alerts": alerts(),
+            "network": network(),
             "credential": named("OAuth grants, by their names.", "credential"),
             "profile": named("Providers of your own, by their names.", "profile"),
             "destination": named("APIs that events are delivered to, by their names.", "destination"),
@@ -157,6 +160,21 @@ fn limits() -> Value {
     spans(table("What the engine takes, and for how long it tries.", fields), &["time_to_live", "request_timeout"])
 }
 
+fn alerts() -> Value {
+    let fields = [
+        Field::text("to").describe("The destination that alerts are delivered to: one of the kind webhook or http."),
+        Field::boolean("failed").describe("Whether deliveries that are given up are told.").default(true),
+    ];
+    let mut table = table("What operators are told without asking. It is in the log in any case.", fields);
+    let day = json!({"type": "integer", "minimum": 1, "maximum": EARLIEST});
+    let about = "So many days before the end of a grant it is warned of.";
+    let days = json!({"type": "array", "items": day, "description": about, "default": Alerts::DAYS});
+    if let Some(properties) = table.pointer_mut("/properties") {
+        put(properties, "days", days);
+    }
+    table
+}
+
 fn network() -> Value {
     let about = "Requests to this machine itself, also over plain http: for `outlast sandbox` and for tests.";
     table("Where requests may go.", [Field::boolean("allow_loopback").describe(about).default(false)])
@@ -256,7 +274,7 @@ mod tests {
     #[test]
     fn every_key_that_the_reader_knows_is_in_the_schema_and_no_other() {
         assert_eq!(properties(""), known("zzzzzzzz = 1"));
-        for name in ["store", "vault", "limits", "network"] {
+        for name in ["store", "vault", "limits", "alerts", "network"] {
             assert_eq!(properties(&format!("/properties/{name}")), known(&format!("[{name}]\nzzzzzzzz = 1")), "{name}");
         }
         assert_eq!(properties("/$defs/credential"), known("[credential.a]\nzzzzzzzz = 1"));
@@ -325,6 +343,8 @@ mod tests {
         key_env = "KEY"
         [limits]
         time_to_live = "1h30m"
+        [alerts]
+        days = [30, 7]
         [credential.acme]
         profile = "generic"
         client_id = "${ID}"
@@ -380,6 +400,8 @@ mod tests {
             ("means = \"accepted\"", "means = \"fine\""),
             ("to = \"crm\"", ""),
             ("omit = [\"a\"]", "omit = [1]"),
+            ("days = [30, 7]", "days = [0]"),
+            ("days = [30, 7]", "dyas = [30]"),
         ] {
             assert!(SOUND.contains(from), "{from}");
             assert!(wrong(&SOUND.replacen(from, to, 1)).is_some(), "{from} -> {to}");

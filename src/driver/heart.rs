@@ -141,6 +141,7 @@ impl Heart {
         self.machines.admit(&mut turn);
         self.machines.renew(&mut turn);
         look_on(self.store.as_ref(), &mut self.machines, &mut turn)?;
+        self.machines.alert(&mut turn);
         Ok(self.machines.close(turn, false))
     }
 

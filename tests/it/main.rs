@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod admission;
+#[cfg(all(test, feature = "cli"))]
+mod alerts;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
@@ -13,6 +15,8 @@ mod bench;
 mod bench_command;
 #[cfg(test)]
 mod calls;
+#[cfg(all(test, feature = "cli"))]
+mod circuits;
 #[cfg(all(test, feature = "cli"))]
 mod cli;
 #[cfg(all(test, feature = "cli"))]
