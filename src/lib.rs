@@ -28,6 +28,7 @@ pub mod vault;
 pub mod verify;
 
 mod admission;
+mod alert;
 mod authorisation;
 mod builder;
 mod digest;
@@ -47,6 +48,7 @@ mod table;
 mod unix;
 mod view;
 
+pub use alert::{Alert, AlertKind, AlertSubject, Alerts, Severity, Warning, warnings};
 pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
 pub use engine::{Engine, Routed, Watch};
@@ -57,8 +59,8 @@ pub use parcel::{LARGEST_BODY, Parcel};
 pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
-    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Revocation,
-    Scope, Summary,
+    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Rekeyed,
+    Revocation, Scope, SealedView, Summary, VaultView,
 };
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.

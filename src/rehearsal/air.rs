@@ -15,6 +15,9 @@ const WAY_MS: u64 = 20;
 /// After this long without an answer, a request counts as lost. As in the engine's own client.
 const PATIENCE_MS: u64 = 30_000;
 
+/// There is a turn at least so often, as in the driver's own loop: a longer gap is a machine that slept.
+const LONGEST_SLEEP_MS: u64 = 30_000;
+
 /// Whoever waits for an answer.
 pub(super) enum Asker {
     Sending(Box<Sending>),
@@ -67,7 +70,8 @@ impl Stage {
         loop {
             let now = Time::from_millis(self.now);
             let mut step = self.life.turn(now);
-            self.wakes = self.wakes.min(step.wake.as_millis().max(self.now.saturating_add(1)));
+            let next = step.wake.as_millis().max(self.now.saturating_add(1));
+            self.wakes = self.wakes.min(next).min(self.now.saturating_add(LONGEST_SLEEP_MS));
             let writes = std::mem::take(&mut step.writes);
             if !writes.is_empty() {
                 durable = self.store.commit(writes).map_err(|why| why.to_string())?;
@@ -82,7 +86,7 @@ impl Stage {
     fn act(&mut self, step: &mut crate::life::Step, durable: Durable) {
         while let Some(deed) = self.life.next_deed(step, durable) {
             let asker = match deed {
-                Deed::Answered | Deed::Trusted => continue,
+                Deed::Answered | Deed::Told | Deed::Trusted => continue,
                 Deed::Send(sending) => Asker::Sending(sending),
                 Deed::Renew(renewing) => Asker::Renewing(renewing),
                 Deed::Inspect(inspecting) => Asker::Inspecting(inspecting),

@@ -5,6 +5,7 @@ use outlast_state::Span;
 use super::stage::{Begun, CONCURRENCY, SCOPE, Stage};
 use super::{Scene, propagation};
 use crate::oauth::{GrantKind, Profile, Rotation};
+use crate::span::written;
 
 /// Plays a scene: nothing where the profile has none.
 type Play = fn(&Profile, &'static str) -> Result<Option<Scene>, String>;
@@ -22,6 +23,8 @@ pub(super) const SCENES: [(&str, Play); 7] = [
 
 /// So many events at once.
 const EVENTS: u64 = 20;
+/// So many where each asks again and again while it waits.
+const FEW: u64 = 5;
 const MINUTE: Span = Span::from_secs(60);
 
 fn tables(profile: &Profile, name: &'static str) -> Result<Option<Scene>, String> {
@@ -104,7 +107,8 @@ fn lost_answer(profile: &Profile, name: &'static str) -> Result<Option<Scene>, S
 
 /// The token is used all its life; the next one comes while it serves.
 fn planned_refresh(profile: &Profile, name: &'static str) -> Result<Option<Scene>, String> {
-    let life = profile.access_life;
+    let (short, note) = shortened(profile);
+    let (profile, life) = (&short, short.access_life);
     let outlived = profile.grant_life.is_none_or(|whole| sum([life, profile.settle]) < whole);
     if !renews(profile) || profile.renew_at >= 100 || !outlived {
         return Ok(None);
@@ -119,7 +123,7 @@ fn planned_refresh(profile: &Profile, name: &'static str) -> Result<Option<Scene
     }
     let before = watch.refreshes(&stage);
     stage.play(patience(profile))?;
-    let scene = watch.all_delivered(&mut stage, name, EVENTS_IN_A_LIFE, None)?;
+    let scene = watch.all_delivered(&mut stage, name, EVENTS_IN_A_LIFE, note)?;
     if before == 0 {
         return Err(format!("renew_at: nothing was renewed after {} % of the token's life", profile.renew_at));
     }
@@ -145,11 +149,11 @@ fn one_after_the_other(profile: &Profile, name: &'static str) -> Result<Option<S
     let grace = if let Rotation::Rotates { grace } = profile.rotation { grace } else { Span::ZERO };
     for _ in 0..ROUNDS {
         stage.provider.revoke_access(None, stage.now).map_err(|why| why.to_string())?;
-        stage.submit(5)?;
+        stage.submit(FEW)?;
         stage.play(patience(profile))?;
         stage.wait(sum([profile.settle.times(2), grace, MINUTE]))?;
     }
-    let scene = watch.all_delivered(&mut stage, name, 5 * ROUNDS, None)?;
+    let scene = watch.all_delivered(&mut stage, name, FEW * ROUNDS, None)?;
     if scene.refreshes < ROUNDS {
         return Err(format!("{} tokens were minted, and {ROUNDS} had died", scene.refreshes));
     }
@@ -165,13 +169,23 @@ fn later_scope(profile: &Profile, name: &'static str) -> Result<Option<Scene>, S
     let mut stage = Stage::set(profile, &Begun { age: Span::ZERO, scope: without })?;
     let watch = Watch::begin(&stage);
     stage.provider.permit(stage.grant(), &scope(profile)).map_err(|why| why.to_string())?;
-    stage.submit(EVENTS)?;
+    stage.submit(FEW)?;
     stage.play(patience(profile))?;
-    let scene = watch.all_delivered(&mut stage, name, EVENTS, None)?;
+    let scene = watch.all_delivered(&mut stage, name, FEW, None)?;
     if scene.refreshes == 0 {
         return Err("lacks_scope: no other token was asked for".to_owned());
     }
     Ok(Some(scene))
+}
+
+/// A life of weeks is played as one of half a day: what matters is how it compares with the settle window.
+fn shortened(profile: &Profile) -> (Profile, Option<String>) {
+    let life = LONG_LIFE.max(profile.settle.times(20));
+    if profile.access_life <= life {
+        return (profile.clone(), None);
+    }
+    let note = format!("a life of {} is played as one of {}", written(profile.access_life), written(life));
+    (Profile { access_life: life, ..profile.clone() }, Some(note))
 }
 
 /// A stage whose token is old enough to be renewed, and known to be good.
@@ -179,9 +193,9 @@ fn proven(profile: &Profile) -> Result<Stage, String> {
     let age = profile.settle.times(2).min(profile.access_life.part(2));
     let mut stage = Stage::set(profile, &Begun { age, scope: scope(profile) })?;
     let watch = Watch::begin(&stage);
-    stage.submit(5)?;
+    stage.submit(FEW)?;
     stage.play(MINUTE)?;
-    watch.all_delivered(&mut stage, "before", 5, None)?;
+    watch.all_delivered(&mut stage, "before", FEW, None)?;
     // A token that was just accepted is not thrown away for a refusal that was on its way before.
     stage.wait(MINUTE)?;
     Ok(stage)
@@ -221,6 +235,7 @@ fn bounded(profile: &Profile, scene: &Scene) -> Result<(), String> {
 }
 
 const EVENTS_IN_A_LIFE: u64 = 40;
+const LONG_LIFE: Span = Span::from_secs(12 * 3600);
 const ROUNDS: u64 = 3;
 
 /// What the provider had counted when a scene began.

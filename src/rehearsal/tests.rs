@@ -59,6 +59,8 @@ fn odd_providers_deliver_too() {
     };
     let report = played(&odd);
     assert!(scene(&report, "a dead token").unwrap().refused > 0);
+    let own = Profile { grant: GrantKind::ClientCredentials, renew_at: 50, ..Profile::shipped("generic").unwrap() };
+    assert_eq!(scene(&played(&own), "a dead token").unwrap().refreshes, 1, "no human is needed");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod admission;
+#[cfg(all(test, feature = "cli"))]
+mod alerts;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
@@ -14,9 +16,13 @@ mod bench_command;
 #[cfg(test)]
 mod calls;
 #[cfg(all(test, feature = "cli"))]
+mod circuits;
+#[cfg(all(test, feature = "cli"))]
 mod cli;
 #[cfg(all(test, feature = "cli"))]
 mod cli_routes;
+#[cfg(all(test, feature = "cli"))]
+mod cli_vault;
 #[cfg(test)]
 mod credentials;
 #[cfg(all(test, feature = "cli"))]
@@ -41,6 +47,8 @@ mod linkedin_vectors;
 mod login;
 #[cfg(test)]
 mod order;
+#[cfg(all(test, feature = "cli"))]
+mod profiles;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
@@ -55,6 +63,8 @@ mod site;
 mod storm;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vault;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
