@@ -19,7 +19,7 @@ use crate::parcel::Parcel;
 use crate::route::Event;
 use crate::routing::Routing;
 use crate::store::StoreFigures;
-use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::view::{Counts, CredentialCalendar, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 /// A durable delivery engine over one store. Cheap to clone; all clones are the same engine.
 #[derive(Clone)]
@@ -207,6 +207,15 @@ impl Engine {
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn credentials(&self) -> Result<Vec<CredentialView>, Error> {
         self.ask(|reply| Ask::Look(Look::Credentials { reply })).await
+    }
+
+    /// What lies ahead of each credential: its ends, what is planned before them, who must act by when, and how many
+    /// deliveries are at risk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stopped`] when the engine has stopped.
+    pub async fn calendar(&self) -> Result<Vec<CredentialCalendar>, Error> {
+        self.ask(|reply| Ask::Look(Look::Calendar { reply })).await?
     }
 
     /// Stops a delivery. One that is in the air is `Done` if the destination has taken it, else `Failed`.

@@ -24,6 +24,7 @@ pub mod vault;
 pub mod verify;
 
 mod admission;
+mod alert;
 mod authorisation;
 mod builder;
 mod digest;
@@ -42,6 +43,7 @@ mod span;
 mod unix;
 mod view;
 
+pub use alert::{Warning, warnings};
 pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
 pub use engine::{Engine, Routed, Watch};
@@ -52,7 +54,8 @@ pub use parcel::{LARGEST_BODY, Parcel};
 pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
-    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Scope, Summary,
+    CalendarDay, Counts, CredentialCalendar, CredentialView, DayWarning, DeliveryName, Details, Done, Failed, Filter,
+    JournalLine, Occasion, Outcome, Redrive, Scope, ScopeDrift, Summary,
 };
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.

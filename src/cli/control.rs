@@ -18,10 +18,12 @@ use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::route::Event;
 use crate::secret::Secret;
-use crate::view::{Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::view::{
+    Counts, CredentialCalendar, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Scope, Summary,
+};
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// A question. It has no `Debug`, because it may hold tokens and bodies.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +38,7 @@ pub(crate) enum Request {
     Why { id: DeliveryName },
     Counts,
     Credentials,
+    Calendar,
     Cancel { ids: Vec<DeliveryName> },
     Redrive { ids: Vec<DeliveryName>, redrive: Redrive },
     Pause { scope: Scope },
@@ -191,6 +194,7 @@ answers! {
     Why: Vec<String>,
     Counts: Counts,
     Credentials: Vec<CredentialView>,
+    Calendar: Vec<CredentialCalendar>,
     Changed: Vec<Result<Summary, Fault>>,
     Held: u64,
     Released: bool,
@@ -213,6 +217,7 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Why { id } => engine.why(id.0).await?.into(),
         Request::Counts => engine.counts().await?.into(),
         Request::Credentials => engine.credentials().await?.into(),
+        Request::Calendar => engine.calendar().await?.into(),
         Request::Cancel { ids } => together(ids.iter().map(|id| engine.cancel(id.0))).await.into(),
         Request::Redrive { ids, redrive } => together(ids.iter().map(|id| engine.redrive(id.0, redrive))).await.into(),
         Request::Pause { scope } => engine.pause(scope).await?.into(),

@@ -90,6 +90,11 @@ impl Heart {
                 let views = names.filter_map(|name| self.machines.credential_view(name, turn.now)).collect();
                 turn.answer(|_| drop(reply.send(views)));
             }
+            Look::Calendar { reply } => {
+                let names = self.machines.credentials.keys();
+                let ahead = names.filter_map(|name| self.machines.calendar(name, turn.now)).collect();
+                turn.answer(|_| drop(reply.send(Ok(ahead))));
+            }
             Look::Pauses { reply } => {
                 let scopes = self.machines.pauses.keys().cloned().collect();
                 turn.answer(|_| drop(reply.send(scopes)));

@@ -24,12 +24,13 @@ use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
 use crate::vault::Vault;
-use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::view::{Counts, CredentialCalendar, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 pub(crate) mod acts;
 pub(crate) mod answers;
 pub(crate) mod attempt;
 pub(crate) mod bonds;
+mod calendar;
 pub(crate) mod conversation;
 mod counts;
 pub(crate) mod grants;
@@ -98,6 +99,9 @@ pub(crate) enum Look {
     },
     Credentials {
         reply: oneshot::Sender<Vec<CredentialView>>,
+    },
+    Calendar {
+        reply: oneshot::Sender<Result<Vec<CredentialCalendar>, Error>>,
     },
     Pauses {
         reply: oneshot::Sender<Vec<Scope>>,

@@ -7,7 +7,7 @@ use outlast_state::{Cause, Time};
 use tracing::{Instrument, info};
 
 use super::acts::Renewal;
-use super::grants::{Brought, RenewalEnding};
+use super::grants::{Brought, RenewalEnding, ends};
 use super::{Heard, World};
 use crate::exchange::{Answer, NoAnswer};
 use crate::http::WITHIN;
@@ -112,7 +112,7 @@ fn keep(vault: &Vault, renewal: &Renewal, profile: &Profile, old: &Grant, minted
         refresh: minted.refresh.or_else(|| old.refresh.clone()),
         refresh_expires: minted.refresh_expires_in.map_or(old.refresh_expires, |life| now.after(life)),
     };
-    let ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
+    let ends = ends(&grant, expires, profile.grant.mints());
     let sealed = vault
         .seal_access(name, epoch, &minted.access)
         .and_then(|token| Ok((token, vault.seal_grant(name, epoch, &grant)?)));

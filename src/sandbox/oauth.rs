@@ -125,7 +125,7 @@ fn refresh(tokens: &mut Tokens, mint: Mint<'_>, form: &Form, used: Option<usize>
             "Resource level throttle limit for calls to this resource is reached.",
         ));
     }
-    if !tokens.mints(used, form.get("client_id")?, mint.now) {
+    if !tokens.mints(used, form.get("client_id")?, mint) {
         return Ok(dead_refresh_token(mint));
     }
     let renewed = tokens.renew(used, mint);

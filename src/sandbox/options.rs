@@ -131,6 +131,8 @@ pub struct Switches {
     pub access_token_life_s: u64,
     /// Life of a grant from the consent; no refresh extends it.
     pub refresh_token_life_s: u64,
+    /// A grant whose refresh token is not used for so long is dead; none dies of that if absent.
+    pub refresh_idle_life_s: Option<u64>,
     /// Life of an authorisation code.
     pub code_life_s: u64,
     /// How long every API answer takes.
@@ -273,6 +275,7 @@ impl Default for Switches {
             refresh_token_in_answer: true,
             access_token_life_s: 60 * DAY_S,
             refresh_token_life_s: 365 * DAY_S,
+            refresh_idle_life_s: None,
             code_life_s: 1800,
             api_latency_ms: Span::default(),
             token_latency_ms: Span::default(),

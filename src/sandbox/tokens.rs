@@ -28,6 +28,8 @@ pub(super) struct Grant {
     pub(super) consented: u64,
     pub(super) ends: u64,
     pub(super) revoked: bool,
+    /// When its refresh token was last used, or came to be.
+    used: u64,
     /// Access tokens that no rule has revoked, so that replacing them costs what there is to replace.
     live: Vec<usize>,
 }
@@ -195,6 +197,7 @@ impl Tokens {
             consented: issued,
             ends,
             revoked: false,
+            used: mint.now,
             live: Vec::new(),
         });
         let refresh = self.add_refresh(grant, seed.refresh_token.clone(), mint);
@@ -206,6 +209,7 @@ impl Tokens {
     /// A new access token and what the switches do to the tokens before it; its place and the refresh token to hand out.
     pub(super) fn renew(&mut self, used: usize, mint: Mint<'_>) -> Option<(usize, usize)> {
         let grant = self.refresh.get(used)?.grant;
+        self.grants.get_mut(grant)?.used = mint.now;
         self.supersede(grant, mint);
         let expires =
             self.grants.get(grant)?.ends.min(mint.now.saturating_add(seconds(mint.switches.access_token_life_s)));
@@ -239,10 +243,11 @@ impl Tokens {
     }
 
     /// Whether this refresh token mints.
-    pub(super) fn mints(&self, refresh: usize, client_id: &str, now: u64) -> bool {
+    pub(super) fn mints(&self, refresh: usize, client_id: &str, mint: Mint<'_>) -> bool {
         let token = self.refresh.get(refresh).filter(|token| !token.dead);
-        let grant = token.and_then(|token| self.grants.get(token.grant));
-        grant.is_some_and(|grant| !grant.revoked && now < grant.ends && grant.client_id == client_id)
+        let Some(grant) = token.and_then(|token| self.grants.get(token.grant)) else { return false };
+        let idle = mint.switches.refresh_idle_life_s.map_or(u64::MAX, |life| grant.used.saturating_add(seconds(life)));
+        !grant.revoked && mint.now < grant.ends.min(idle) && grant.client_id == client_id
     }
 
     pub(super) fn access_secret(&self, access: usize) -> &str {

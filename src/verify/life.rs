@@ -26,6 +26,7 @@ use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
 
+mod ahead;
 mod inspecting;
 
 /// One life of an engine, from the opening of its store to whatever ends it.

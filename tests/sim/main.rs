@@ -32,6 +32,7 @@ mod points;
 mod retention;
 mod run;
 mod world;
+mod year;
 
 use std::path::Path;
 
