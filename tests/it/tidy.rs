@@ -14,8 +14,8 @@ const LONG_FILES: [(&str, &str); 0] = [];
 /// The modules of `src/`, from the ground up. A module may use those of its own layer and of the layers below it.
 const LAYERS: [&[&str]; 10] = [
     &[
-        "clock", "digest", "exchange", "guard", "js", "limits", "nearest", "route", "secret", "span", "taxonomy",
-        "unix", "view",
+        "alert", "clock", "digest", "exchange", "guard", "js", "limits", "nearest", "route", "secret", "span",
+        "taxonomy", "unix", "view",
     ],
     &["destination", "http", "store", "vault"],
     &["authorisation", "error", "oauth", "sample"],
