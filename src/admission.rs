@@ -18,11 +18,17 @@ mod agenda;
 mod batch;
 mod horizon;
 mod queue;
+mod release;
+mod share;
 
 pub(crate) use self::agenda::Agenda;
 pub(crate) use self::queue::{Place, Queue, Standing};
+pub(crate) use self::release::Mark;
+use self::release::{Lot, Space};
+use self::share::{Allowance, Chosen, Leave, open};
 
 /// What keeps a queue from admitting.
+#[derive(Clone, Copy)]
 enum Blocked {
     /// Nothing that may be admitted before this time.
     Until(Time),
@@ -32,6 +38,26 @@ enum Blocked {
     Idle(Option<Time>),
     /// What comes first is asleep.
     Asleep,
+}
+
+impl Blocked {
+    /// What keeps a queue of which one part is kept by this and the other one by that.
+    fn and(self, other: Blocked) -> Blocked {
+        let earlier = |a: Option<Time>, b: Option<Time>| a.into_iter().chain(b).min();
+        match (self, other) {
+            (Blocked::Asleep, _) | (_, Blocked::Asleep) => Blocked::Asleep,
+            (Blocked::Idle(a), Blocked::Idle(b)) => Blocked::Idle(earlier(a, b)),
+            (a, b) => earlier(a.at(), b.at()).map_or(Blocked::ByEvent, Blocked::Until),
+        }
+    }
+
+    fn at(&self) -> Option<Time> {
+        match *self {
+            Blocked::Until(at) => Some(at),
+            Blocked::Idle(at) => at,
+            Blocked::ByEvent | Blocked::Asleep => None,
+        }
+    }
 }
 
 /// Which queues admission looks at, and when.
@@ -157,7 +183,7 @@ impl Machines {
             return Err(Blocked::ByEvent);
         }
         let Some(outlet) = self.settings.outlets.get(name) else { return Err(Blocked::ByEvent) };
-        let (batch_size, concurrency) = (outlet.batching.items, outlet.concurrency);
+        let (batch_size, concurrency, rate) = (outlet.batching.items, outlet.concurrency, outlet.release);
         let credential = outlet.credential.clone();
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
         match queue.earliest() {
@@ -166,21 +192,23 @@ impl Machines {
             Some(_) if queue.in_flight >= concurrency => return Err(Blocked::ByEvent),
             Some(_) => {}
         }
-        let (epoch, items) = match credential.as_deref() {
-            None => (Epoch::NONE, batch_size),
+        let leave = match credential.as_deref() {
+            None => Leave { epoch: Epoch::NONE, items: batch_size, open: u32::MAX },
             Some(needed) => {
                 let token = self.token_of(needed, turn).ok_or(Blocked::ByEvent)?;
                 // What hangs elsewhere may fill the gate; a queue with nothing in the air may still send one (L4).
                 let idle = self.queues.get(name).is_some_and(|queue| queue.in_flight == 0);
                 self.held_up(needed, turn.now)?;
-                match self.canary(needed, turn.now) {
-                    Some(next) => (next, CANARY_ITEMS.min(batch_size)),
-                    None => (token.epoch, self.room(needed, token, idle, turn.now)?.min(batch_size)),
-                }
+                let leave = match self.canary(needed, turn.now) {
+                    Some(next) => Leave { epoch: next, items: CANARY_ITEMS, open: u32::MAX },
+                    None => self.room(needed, token, idle, turn.now)?,
+                };
+                Leave { items: leave.items.min(batch_size), ..leave }
             }
         };
-        let chosen = self.choose(name, epoch, items, turn.now)?;
-        self.ship(name, credential, epoch, &chosen, turn);
+        let space = Space { concurrency, open: leave.open, rate, now: turn.now };
+        let chosen = self.choose_in_turn(name, leave, space)?;
+        self.ship(name, credential, leave.epoch, &chosen, turn);
         Ok(())
     }
 
@@ -196,26 +224,32 @@ impl Machines {
 
     /// The epoch of the token that is to serve next, when it is time for a canary of it (make before break).
     fn canary(&mut self, name: &str, now: Time) -> Option<Epoch> {
+        let gate = self.trial(name, now)?;
+        self.credentials.get_mut(name)?.trial = Some(gate);
+        matches!(gate.room(now), Room::Open { .. }).then_some(gate.epoch())
+    }
+
+    /// The gate of the token that is to serve next, once it is tried.
+    fn trial(&self, name: &str, now: Time) -> Option<Gate> {
         let young = self.settings.young(name);
-        let keeper = self.credentials.get_mut(name)?;
+        let keeper = self.credentials.get(name)?;
         let credential = &keeper.record.credential;
         let (next, _) = credential.trial(young).filter(|(next, from)| *from <= now && !next.is_expired(now))?;
         let known = keeper.trial.filter(|gate| gate.epoch() == next.epoch);
-        let gate = known.unwrap_or_else(|| Gate::of(&next).young_until(young).paced(credential.terms.settle.part(8)));
-        keeper.trial = Some(gate);
-        matches!(gate.room(now), Room::Open { .. }).then_some(next.epoch)
+        Some(known.unwrap_or_else(|| Gate::of(&next).young_until(young).paced(credential.terms.settle.part(8))))
     }
 
-    /// How many items one more request with this token may hold.
-    fn room(&mut self, name: &str, token: Token, idle: bool, now: Time) -> Result<u32, Blocked> {
+    /// What one more request with this token may be.
+    fn room(&mut self, name: &str, token: Token, idle: bool, now: Time) -> Result<Leave, Blocked> {
         let young = self.settings.young(name);
         let Some(keeper) = self.credentials.get_mut(name) else { return Err(Blocked::ByEvent) };
         let gate = keeper.gate_of(&token, young);
         keeper.gate = Some(gate);
+        let epoch = token.epoch;
         match gate.room(now) {
-            Room::Open { items, .. } => Ok(items),
+            Room::Open { requests, items } => Ok(Leave { epoch, items, open: open(requests, items) }),
             Room::From(at) => Err(Blocked::Until(at)),
-            Room::Full if idle => Ok(u32::MAX),
+            Room::Full if idle => Ok(Leave { epoch, items: u32::MAX, open: 1 }),
             Room::Full => Err(Blocked::ByEvent),
         }
     }
@@ -234,11 +268,11 @@ impl Machines {
         let mut summoned = Vec::new();
         let mut woke = None;
         for name in self.attention.poked.iter().cycle().skip(begin).take(self.attention.poked.len()) {
-            let Some((queue, (epoch, room))) = self.queues.get(name).zip(self.allowance(name, now)) else { continue };
-            let left = most.saturating_sub(summoned.len()).min(share);
-            let first = queue.ready(epoch, now).take(room).filter(|(id, _)| !self.live.contains_key(id));
+            let Some((queue, allowance)) = self.queues.get(name).zip(self.allowance(name, now)) else { continue };
             let before = summoned.len();
-            summoned.extend(first.take(left).map(|(id, place)| (Arc::clone(name), id, place)));
+            let left = most.saturating_sub(before).min(share);
+            let woken = self.sleepers(queue, &allowance, left);
+            summoned.extend(woken.map(|(id, place)| (Arc::clone(name), id, place)));
             if summoned.len() > before {
                 woke = Some(Arc::clone(name));
             }
@@ -250,32 +284,41 @@ impl Machines {
         summoned
     }
 
-    /// With the token of which epoch a queue may send, and about how many deliveries at most: what admission tests, without
-    /// effect.
-    fn allowance(&self, name: &str, now: Time) -> Option<(Epoch, usize)> {
+    /// With what a queue may send, and about how many deliveries at most: what admission tests, without effect.
+    fn allowance(&self, name: &str, now: Time) -> Option<Allowance> {
         let outlet = self.settings.outlets.get(name)?;
         let queue = self.queues.get(name).filter(|queue| queue.earliest().is_some_and(|at| at <= now))?;
         let requests = outlet.concurrency.checked_sub(queue.in_flight).filter(|requests| *requests > 0)?;
         if self.is_destination_paused(name) {
             return None;
         }
-        let (epoch, requests, items) = match outlet.credential.as_deref() {
-            None => (Epoch::NONE, requests, outlet.batching.items),
+        let all = u32::MAX;
+        let (epoch, requests, items, open) = match outlet.credential.as_deref() {
+            None => (Epoch::NONE, requests, outlet.batching.items, all),
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
                 let gate = keeper.gate_of(&token, self.settings.young(credential));
+                let trial = self.trial(credential, now).filter(|gate| matches!(gate.room(now), Room::Open { .. }));
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,
-                    Room::Open { requests: open, items } => {
-                        (token.epoch, requests.min(open), items.min(outlet.batching.items))
+                    // A canary leaves first, also where the serving token's gate is shut: who is to carry it is awake.
+                    _ if let Some(next) = trial => (next.epoch(), 1, CANARY_ITEMS.min(outlet.batching.items), all),
+                    Room::Open { requests: more, items } => {
+                        let open = open(more, items);
+                        (token.epoch, requests.min(more), items.min(outlet.batching.items), open)
                     }
-                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, outlet.batching.items),
+                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, outlet.batching.items, 1),
                     Room::Full | Room::From(_) => return None,
                 }
             }
         };
-        Some((epoch, usize::try_from(requests.saturating_mul(items)).unwrap_or(usize::MAX)))
+        let deliveries = usize::try_from(requests.saturating_mul(items)).unwrap_or(usize::MAX);
+        Some(Allowance {
+            epoch,
+            deliveries,
+            space: Space { concurrency: outlet.concurrency, open, rate: outlet.release, now },
+        })
     }
 
     fn is_destination_paused(&self, name: &str) -> bool {
@@ -287,18 +330,21 @@ impl Machines {
     }
 
     /// Takes every permit and makes the request's act.
-    fn ship(&mut self, name: &Name, credential: Option<Name>, epoch: Epoch, chosen: &[DeliveryId], turn: &mut Turn) {
+    fn ship(&mut self, name: &Name, credential: Option<Name>, epoch: Epoch, chosen: &Chosen, turn: &mut Turn) {
+        let Chosen { ids: chosen, lot, space } = chosen;
         let batch = self.ids.batch();
         let (sent, by) = (turn.now, turn.now.after(self.settings.limits.request));
         let of = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
         let mut items = Vec::with_capacity(chosen.len());
         let mut bodies = Vec::with_capacity(chosen.len());
         let mut routes = Vec::with_capacity(chosen.len());
+        let mut accepted = Vec::with_capacity(chosen.len());
         for (index, id) in (0_u32..).zip(chosen) {
             let Some(live) = self.live.get_mut(id) else { continue };
             let attempt = live.record.delivery.attempt.next();
             let body = live.body.take();
             routes.push(live.record.route.clone());
+            accepted.push(live.record.accepted);
             self.bodies = self.bodies.saturating_sub(body.as_ref().map_or(0, Vec::len));
             self.deliver(*id, Input::Admitted { attempt, epoch, by, batch, index, of }, turn);
             debug!(delivery = %id, destination = &**name, attempt = attempt.count(), epoch = epoch.number(), "attempt");
@@ -307,6 +353,7 @@ impl Machines {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.in_flight = queue.in_flight.saturating_add(1);
+            queue.pace.leaves(*lot, batch, of, *space);
             self.in_flight = self.in_flight.saturating_add(1);
         }
         if let Some(keeper) = credential.as_deref().and_then(|name| self.credentials.get_mut(name)) {
@@ -317,9 +364,20 @@ impl Machines {
         }
         let (destination, memory) = (Arc::clone(name), self.memory.get(name).cloned());
         let settled = Vec::new();
-        let shipment =
-            Shipment { batch, destination, credential, epoch, items, bodies, routes, settled, memory, sent, by };
-        turn.acts.push(Act::Send(shipment));
+        turn.acts.push(Act::Send(Shipment {
+            batch,
+            destination,
+            credential,
+            epoch,
+            items,
+            bodies,
+            routes,
+            accepted,
+            settled,
+            memory,
+            sent,
+            by,
+        }));
     }
 }
 

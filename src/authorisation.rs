@@ -17,3 +17,10 @@ pub struct Authorisation {
     /// When the refresh token expires; `None` means that the provider does not say.
     pub refresh_expires: Option<Time>,
 }
+
+impl Authorisation {
+    /// A token of which nothing more is known, and that nothing renews.
+    pub(crate) fn fixed(token: Secret) -> Self {
+        Authorisation { access: token, refresh: None, issued: None, expires: None, refresh_expires: None }
+    }
+}

@@ -12,7 +12,7 @@ use crate::destination::{Destination, Routes};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{Limits, Retention};
-use crate::oauth::Profile;
+use crate::oauth::{Client, GrantKind, Profile};
 use crate::route::{Event, Route};
 use crate::routing::{Routing, Trial};
 use crate::secret::Secret;
@@ -43,16 +43,30 @@ pub struct Builder {
 /// One OAuth grant as it is configured: the profile of its provider and the client that it was given to.
 pub struct OAuth {
     pub(crate) profile: Profile,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Secret,
+    pub(crate) client: Client,
     pub(crate) first_grant: Option<Authorisation>,
+    pub(crate) fixed: Option<Secret>,
 }
 
 impl OAuth {
     /// The grant that `profile`'s provider gave to this client.
     #[must_use]
     pub fn new(profile: Profile, client_id: impl Into<String>, client_secret: Secret) -> Self {
-        OAuth { profile, client_id: client_id.into(), client_secret, first_grant: None }
+        OAuth::of(profile, Client::new(client_id, client_secret))
+    }
+
+    /// The grant that `profile`'s provider gave to this client: a public one, or one that signs what it asks.
+    #[must_use]
+    pub fn of(profile: Profile, client: Client) -> Self {
+        OAuth { profile, client, first_grant: None, fixed: None }
+    }
+
+    /// A token or an API key that nothing renews. Where it is another than the one that the store holds, it is the
+    /// credential's next epoch.
+    #[must_use]
+    pub fn fixed(profile: Profile, token: Secret) -> Self {
+        let profile = Profile { grant: GrantKind::Static, ..profile };
+        OAuth { fixed: Some(token), ..OAuth::of(profile, Client::default()) }
     }
 
     /// LinkedIn's profile, and the client from the environment: `{prefix}_CLIENT_ID` and `{prefix}_CLIENT_SECRET`. Where
@@ -95,13 +109,14 @@ pub struct Endpoint {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<String>,
     pub(crate) concurrency: u32,
+    pub(crate) release: Option<u32>,
     pub(crate) routes: Vec<Route>,
 }
 
 impl From<Arc<dyn Destination>> for Endpoint {
     /// The same of a destination that others hold, too.
     fn from(destination: Arc<dyn Destination>) -> Self {
-        Endpoint { destination, credential: None, concurrency: 64, routes: Vec::new() }
+        Endpoint { destination, credential: None, concurrency: 64, release: None, routes: Vec::new() }
     }
 }
 
@@ -130,6 +145,14 @@ impl Endpoint {
     #[must_use]
     pub fn concurrency(mut self, requests: u32) -> Self {
         self.concurrency = requests.max(1);
+        self
+    }
+
+    /// Of what waited while the credential was dead, so many deliveries leave in a second at most, at least 1: for a provider
+    /// whose quota is counted by the day. Newer ones are not bounded by it.
+    #[must_use]
+    pub fn release_per_second(mut self, deliveries: u32) -> Self {
+        self.release = Some(deliveries.max(1));
         self
     }
 }

@@ -1,22 +1,20 @@
 //! The program's configuration file: read, checked, and turned into the description of an engine.
 
+mod credentials;
 mod destinations;
+mod means;
 mod routes;
 mod schema;
 mod store;
-mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use outlast_state::Span;
 use toml::de::DeTable;
-use url::Url;
 
 use crate::builder::{Builder, OAuth};
 use crate::engine::Engine;
@@ -27,17 +25,17 @@ use crate::oauth::Profile;
 use crate::parcel::LARGEST_BODY;
 use crate::route::Route;
 use crate::route::subscription::Subscription;
-use crate::secret::Secret;
 use crate::store::StoreKind;
+pub use crate::table::Fault;
+use crate::table::{Document, Section};
 use crate::vault::VaultKey;
 
+pub(crate) use credentials::Credential;
+use credentials::Profiles;
 pub(crate) use destinations::Destination;
-use destinations::check_line;
 use routes::Target;
 pub(crate) use schema::schema;
 use store::StoreSettings;
-pub use table::Fault;
-use table::{Document, Section};
 
 /// A configuration that was read and found sound.
 pub struct Config {
@@ -65,15 +63,6 @@ pub(crate) struct Outline {
 pub(crate) enum KeySource {
     File(PathBuf),
     Environment(String),
-}
-
-/// A table `[credential.NAME]`.
-pub(crate) struct Credential {
-    pub(crate) profile: &'static str,
-    pub(crate) client_id: String,
-    client_secret: Secret,
-    token_url: Option<Url>,
-    settle: Option<Span>,
 }
 
 /// Why a configuration cannot be used: everything that is wrong with it.
@@ -110,8 +99,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-const PROFILES: [&str; 2] = ["linkedin", "generic"];
 
 impl Config {
     /// Reads and checks a configuration file. Values may name the environment as `${NAME}`; relative paths count from the
@@ -156,7 +143,8 @@ impl Config {
         let limits = read_limits(root.section("limits"));
         let allow_loopback = read_network(root.section("network"));
         let guard = Guard::new(allow_loopback.unwrap_or(false), &[]);
-        let credentials = read_each(root.named("credential"), |section| read_credential(section, &guard));
+        let profiles = Profiles::read(path, root.named("profile"), &guard, environment);
+        let credentials = read_each(root.named("credential"), |section| profiles.credential(section));
         let sections = root.named("destination");
         let tables: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
         let mut destinations = read_each(sections, |section| destinations::read(section, &guard, &names));
@@ -192,14 +180,30 @@ impl Config {
             builder = builder.vault_key(source.key().map_err(|why| Error::configuration(format!("vault: {why}")))?);
         }
         for (name, credential) in &self.credentials {
-            let secret = credential.client_secret.clone();
-            let profile = self.profile(name, credential);
-            builder = builder.credential(name, OAuth::new(profile, &credential.client_id, secret));
+            builder = builder.credential(name, self.described(name, credential));
         }
         Ok(self
             .destinations
             .iter()
             .fold(builder, |builder, (name, destination)| builder.destination(name, destination.endpoint())))
+    }
+
+    fn described(&self, name: &str, credential: &Credential) -> OAuth {
+        let fixed = credential.fixed.clone();
+        OAuth { fixed, ..OAuth::of(self.profile(name, credential), credential.client.clone()) }
+    }
+
+    /// One credential as an engine has it.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub(crate) fn oauth(&self, name: &str) -> Result<OAuth, Error> {
+        let credential = self.credentials.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.credentials.keys().map(String::as_str).collect();
+            let message = format!("credential: there is none named {name:?}; configured: {}", known.join(", "));
+            Error::new(crate::ErrorKind::Unknown, message)
+        })?;
+        Ok(self.described(name, credential))
     }
 
     /// Describes no more than the destinations and their routes: enough to try events.
@@ -249,12 +253,7 @@ impl Config {
     fn profile(&self, name: &str, credential: &Credential) -> Profile {
         let theirs = self.destinations.values().filter(|destination| destination.credential.as_deref() == Some(name));
         let audience = Audience::of(theirs.flat_map(|destination| &destination.addresses));
-        let profile = match (credential.profile, &credential.token_url) {
-            ("generic", Some(token_url)) => Profile::generic("generic", token_url.clone(), audience),
-            (_, Some(token_url)) => Profile { token_url: token_url.clone(), audience, ..Profile::linkedin() },
-            (_, None) => Profile { audience, ..Profile::linkedin() },
-        };
-        Profile { settle: credential.settle.unwrap_or(profile.settle), ..profile }
+        Profile { audience, ..credential.profile.clone() }
     }
 }
 
@@ -279,21 +278,15 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 }
 
 fn document<'a>(path: &Path, text: &'a str, environment: &'a dyn Fn(&str) -> Option<String>) -> Document<'a> {
-    Document { name: path.display().to_string(), text, environment, faults: RefCell::default() }
+    Document::new(path.display().to_string(), text, environment)
 }
 
 fn parse<'a>(document: &Document<'a>) -> Result<DeTable<'a>, ConfigError> {
-    DeTable::parse(document.text).map(toml::Spanned::into_inner).map_err(|why| {
-        let line = document.line(why.span().map_or(0, |span| span.start));
-        let message = format!("not TOML: {}", why.message());
-        ConfigError::Faults(vec![Fault { file: document.name.clone(), line, key: String::new(), message }])
-    })
+    document.parse().map_err(ConfigError::Faults)
 }
 
 fn finish(document: &Document<'_>) -> Result<(), ConfigError> {
-    let mut faults = document.faults.take();
-    faults.sort_by_key(|fault| fault.line);
-    faults.dedup();
+    let faults = document.faults();
     if faults.is_empty() { Ok(()) } else { Err(ConfigError::Faults(faults)) }
 }
 
@@ -342,28 +335,4 @@ fn read_network(mut section: Section<'_>) -> Option<bool> {
     let allow = section.flag("allow_loopback");
     section.close();
     allow
-}
-
-fn read_credential(mut section: Section<'_>, guard: &Guard) -> Option<Credential> {
-    let profile = section.one_of("profile", &PROFILES);
-    let profile = section.needed("profile", profile, "write profile = \"linkedin\"");
-    let client_id = section.text("client_id");
-    let client_secret = section.text("client_secret");
-    let token_url = section.url("token_url");
-    let settle = section.span("settle");
-    let client_id = section.needed("client_id", client_id, "write the client's id, or \"${NAME}\" for the environment");
-    let client_secret = section.needed(
-        "client_secret",
-        client_secret,
-        "write client_secret = \"${NAME}\" and set NAME in the environment",
-    );
-    if profile == Some("generic") {
-        section.needed("token_url", token_url.as_ref(), "the generic profile does not know where tokens are renewed");
-    }
-    if let Some(url) = &token_url {
-        check_line(&section, "token_url", url, guard);
-    }
-    section.close();
-    let client_secret = Secret::new(client_secret?);
-    Some(Credential { profile: profile?, client_id: client_id?, client_secret, token_url, settle })
 }

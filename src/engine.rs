@@ -1,5 +1,6 @@
 //! The engine, as its users hold it.
 
+mod credentials;
 mod perform;
 
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::authorisation::Authorisation;
 use crate::builder::Builder;
 use crate::driver::acts::News;
 use crate::driver::answers::{LARGEST_SUBMISSION, weight as weight_of};
@@ -19,7 +19,7 @@ use crate::parcel::Parcel;
 use crate::route::Event;
 use crate::routing::Routing;
 use crate::store::StoreFigures;
-use crate::view::{Counts, CredentialCalendar, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::view::{Counts, Details, Filter, Outcome, Redrive, Scope, Summary};
 
 /// A durable delivery engine over one store. Cheap to clone; all clones are the same engine.
 #[derive(Clone)]
@@ -201,23 +201,6 @@ impl Engine {
         self.ask(|reply| Ask::Look(Look::Figures { reply })).await
     }
 
-    /// The credentials and how they stand.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Stopped`] when the engine has stopped.
-    pub async fn credentials(&self) -> Result<Vec<CredentialView>, Error> {
-        self.ask(|reply| Ask::Look(Look::Credentials { reply })).await
-    }
-
-    /// What lies ahead of each credential: its ends, what is planned before them, who must act by when, and how many
-    /// deliveries are at risk.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Stopped`] when the engine has stopped.
-    pub async fn calendar(&self) -> Result<Vec<CredentialCalendar>, Error> {
-        self.ask(|reply| Ask::Look(Look::Calendar { reply })).await?
-    }
-
     /// Stops a delivery. One that is in the air is `Done` if the destination has taken it, else `Failed`.
     ///
     /// # Errors
@@ -257,15 +240,6 @@ impl Engine {
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn pauses(&self) -> Result<Vec<Scope>, Error> {
         self.ask(|reply| Ask::Look(Look::Pauses { reply })).await
-    }
-
-    /// Gives a credential a grant. It is on disk, sealed, when this returns.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unknown`] when there is no such credential; [`ErrorKind::Caller`] when the token is expired or not a token.
-    pub async fn authorise(&self, credential: &str, grant: Authorisation) -> Result<CredentialView, Error> {
-        let credential = credential.to_owned();
-        self.ask(|reply| Ask::Authorise { credential, grant, reply }).await?
     }
 
     /// Stops the engine: no new requests leave, those in the air have `grace` to be answered, and the store is closed.

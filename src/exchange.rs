@@ -10,8 +10,14 @@ use url::Url;
 
 use crate::secret::Secret;
 
+mod carrier;
+mod form;
+mod place;
 mod rule;
 
+pub use carrier::Carrier;
+pub use form::Form;
+pub(crate) use place::put;
 pub use rule::Rule;
 
 /// How a request asks.
@@ -97,7 +103,8 @@ impl Request {
         self.header("content-type", kind)
     }
 
-    /// Asks the engine to write `authorization: Bearer …` with the token of the epoch that the delivery was admitted with.
+    /// Asks the engine to write the token of the epoch that the delivery was admitted with, where its credential's profile
+    /// carries it: as `authorization: Bearer …`, or in a header of the provider's own.
     #[must_use]
     pub fn bearer(mut self) -> Self {
         self.bearer = true;

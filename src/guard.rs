@@ -150,7 +150,6 @@ impl Denied {
 
 impl Denied {
     /// As it is told about a configuration file, where an address is allowed by a key, or not at all.
-    #[cfg(feature = "cli")]
     pub(crate) fn in_a_file(&self) -> String {
         let host = &self.host;
         match self.rule {
@@ -189,6 +188,11 @@ impl Audience {
     #[must_use]
     pub fn of<'a>(addresses: impl IntoIterator<Item = &'a Url>) -> Self {
         Audience(addresses.into_iter().map(Url::origin).collect())
+    }
+
+    /// The origins, as they are written.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(Origin::ascii_serialization)
     }
 
     /// Whether a request to `url` may carry the token.

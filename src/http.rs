@@ -18,10 +18,11 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, Head
 use reqwest::{Client, ClientBuilder, redirect};
 use rustls::crypto::{CryptoProvider, ring};
 use tokio::sync::OnceCell;
-use url::{Url, form_urlencoded};
+use url::Url;
+use zeroize::Zeroizing;
 
 use crate::Secret;
-use crate::exchange::{Answer, FRAMING, Method, NoAnswer, Request};
+use crate::exchange::{Answer, Carrier, FRAMING, Form, Method, NoAnswer, Request, unfit_header_name};
 use crate::guard::{Audience, Denied, Guard, is_localhost, is_private_line};
 
 /// How long a request may take, answer included, unless its sender says otherwise.
@@ -61,6 +62,8 @@ pub struct Bearer<'a> {
     pub token: &'a Secret,
     /// The origins that it was issued for.
     pub audience: &'a Audience,
+    /// Where it stands.
+    pub carrier: &'a Carrier,
 }
 
 /// The network. One for each engine: it holds the connections.
@@ -113,7 +116,8 @@ impl Http {
         self.guard.url(url).map_err(|denied| forbidden(denied.to_string()))?;
         let mut headers = checked(request.headers())?;
         if request.wants_bearer() {
-            headers.insert(AUTHORIZATION, authorization(url, bearer)?);
+            let (name, value) = authorization(url, bearer)?;
+            headers.insert(name, value);
         }
         let method = match request.method() {
             Method::Get => reqwest::Method::GET,
@@ -125,14 +129,14 @@ impl Http {
         self.exchange(method, url, headers, request.body().to_vec(), within, now).await
     }
 
-    /// Posts a form of secrets to a token endpoint, as [`Http::send`] would. No part of it is ever printed.
+    /// Posts a form to an OAuth endpoint, as [`Http::send`] would. No part of it is ever printed.
     ///
     /// # Errors
     /// There is no answer, and whether the request may have arrived.
     pub async fn post_form(
         &self,
         url: &Url,
-        form: &[(&str, Secret)],
+        form: &Form,
         within: Span,
         now: impl Fn() -> Time + Send,
     ) -> Result<Answer, NoAnswer> {
@@ -140,8 +144,11 @@ impl Http {
         private_line(url)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        self.exchange(reqwest::Method::POST, url, headers, encoded(form), within, now).await
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+        if let Some(client) = form.authorization() {
+            headers.insert(AUTHORIZATION, sensitive(client.reveal(), "the client's id or secret")?);
+        }
+        self.exchange(reqwest::Method::POST, url, headers, form.encoded(), within, now).await
     }
 
     async fn exchange(
@@ -224,14 +231,6 @@ fn trusting_nobody() -> Result<rustls::ClientConfig, HttpError> {
     Ok(settings.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
-pub(crate) fn encoded(form: &[(&str, Secret)]) -> Vec<u8> {
-    let mut body = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in form {
-        body.append_pair(name, value.reveal());
-    }
-    body.finish().into_bytes()
-}
-
 /// The request's headers, each checked: a line break in a value would be a header of its own.
 fn checked(headers: &[(Cow<'static, str>, String)]) -> Result<HeaderMap, NoAnswer> {
     let mut map = HeaderMap::with_capacity(headers.len().saturating_add(1));
@@ -250,8 +249,9 @@ fn checked(headers: &[(Cow<'static, str>, String)]) -> Result<HeaderMap, NoAnswe
     Ok(map)
 }
 
-pub(crate) fn authorization(url: &Url, bearer: Option<Bearer<'_>>) -> Result<HeaderValue, NoAnswer> {
-    let Some(Bearer { token, audience }) = bearer else {
+/// The header that carries the token.
+pub(crate) fn authorization(url: &Url, bearer: Option<Bearer<'_>>) -> Result<(HeaderName, HeaderValue), NoAnswer> {
+    let Some(Bearer { token, audience, carrier }) = bearer else {
         return Err(forbidden("the request needs a token and has none; give its destination a credential"));
     };
     if !audience.admits(url) {
@@ -261,8 +261,24 @@ pub(crate) fn authorization(url: &Url, bearer: Option<Bearer<'_>>) -> Result<Hea
         )));
     }
     private_line(url)?;
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
-        .map_err(|_| forbidden("the token holds a character that HTTP forbids; authorise the credential again"))?;
+    let (name, prefix) = carrier.header();
+    if let Some(why) = unfit_header_name(name) {
+        let name = name.escape_default();
+        return Err(forbidden(format!(
+            "`{name}`, which is to carry the token, {why}; correct the credential's header"
+        )));
+    }
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| forbidden("the name of the header that is to carry the token is no header's"))?;
+    let text = Zeroizing::new(format!("{prefix}{}", token.reveal()));
+    Ok((name, sensitive(&text, "the token")?))
+}
+
+/// A header's value that nobody is shown.
+fn sensitive(text: &str, what: &str) -> Result<HeaderValue, NoAnswer> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        forbidden(format!("{what} holds a character that HTTP forbids; authorise the credential again"))
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -11,7 +11,11 @@ pub mod doctor;
 pub mod exchange;
 pub mod guard;
 pub mod http;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod life;
 pub mod oauth;
+#[cfg(any(feature = "cli", feature = "verify"))]
+pub mod rehearsal;
 pub mod route;
 #[cfg(feature = "cli")]
 pub mod sample;
@@ -40,6 +44,7 @@ mod recover;
 mod routing;
 mod secret;
 mod span;
+mod table;
 mod unix;
 mod view;
 
@@ -55,7 +60,7 @@ pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
     CalendarDay, Counts, CredentialCalendar, CredentialView, DayWarning, DeliveryName, Details, Done, Failed, Filter,
-    JournalLine, Occasion, Outcome, Redrive, Scope, ScopeDrift, Summary,
+    JournalLine, Occasion, Outcome, Redrive, Revocation, Scope, ScopeDrift, Summary,
 };
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.

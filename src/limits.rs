@@ -56,3 +56,17 @@ impl Default for Limits {
         }
     }
 }
+
+/// The longest idempotency key, lane or destination name, in bytes.
+const LONGEST_NAME: usize = 256;
+
+/// What is wrong with `text` as a name, if anything is.
+pub(crate) fn unfit_name(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return Some("is empty; leave it out or give it a value".to_owned());
+    }
+    if text.len() > LONGEST_NAME {
+        return Some(format!("has {} bytes, and at most {LONGEST_NAME} are taken", text.len()));
+    }
+    text.chars().any(char::is_control).then(|| "holds a control character (such as a line break); remove it".to_owned())
+}

@@ -5,13 +5,11 @@ use serde::Serialize;
 
 use crate::digest::{hex, sha256};
 use crate::error::Error;
+use crate::limits;
 use crate::taxonomy;
 
 /// The largest body that any engine takes: 256 KiB. [`Limits::body`](crate::Limits::body) is lower.
 pub const LARGEST_BODY: usize = 256 * 1024;
-
-/// The longest idempotency key, lane or destination name, in bytes.
-const LONGEST_NAME: usize = 256;
 
 /// One thing to deliver: where to, the body, and optionally an idempotency key, a lane and a deadline. Immutable once it is
 /// accepted.
@@ -113,21 +111,11 @@ impl Parcel {
 
 /// Whether `text` may name something.
 pub(crate) fn name(field: &str, text: &str) -> Result<(), Error> {
-    unfit_name(text).map_or(Ok(()), |why| Err(Error::caller(format!("{field}: {why}")).coded(taxonomy::PARCEL_INVALID)))
+    limits::unfit_name(text)
+        .map_or(Ok(()), |why| Err(Error::caller(format!("{field}: {why}")).coded(taxonomy::PARCEL_INVALID)))
 }
 
 /// A name that stands for one which is not fit to be stored.
 pub(crate) fn digest_name(text: &str) -> String {
     format!("sha256:{}", hex(&sha256(text.as_bytes())))
-}
-
-/// What is wrong with `text` as a name, if anything is.
-pub(crate) fn unfit_name(text: &str) -> Option<String> {
-    if text.is_empty() {
-        return Some("is empty; leave it out or give it a value".to_owned());
-    }
-    if text.len() > LONGEST_NAME {
-        return Some(format!("has {} bytes, and at most {LONGEST_NAME} are taken", text.len()));
-    }
-    text.chars().any(char::is_control).then(|| "holds a control character (such as a line break); remove it".to_owned())
 }

@@ -31,6 +31,7 @@ use crate::oauth::{Client, Profile};
 use crate::parcel;
 use crate::records::{self, CredentialRecord, IdentityRecord};
 use crate::routing::Routing;
+use crate::secret::Secret;
 use crate::store::keys::Meta;
 use crate::store::{DiskOptions, DiskStore, Durable, Key, Store};
 use crate::vault::Vault;
@@ -53,12 +54,17 @@ pub(crate) async fn open(mut builder: Builder) -> Result<Engine, Error> {
     if let Some(leap) = clock.refused_leap() {
         warn!(leap = %leap, "the wall clock is far ahead of the store's last time and is not followed; pass --accept-time if it is right");
     }
-    let mut first_grants = first_grants(&mut builder);
+    let (mut first_grants, fixed) = (first_grants(&mut builder), fixed(&mut builder));
     let recovered = recovered(&mut builder, &store, random()?, clock.now())?;
     // What was known of a credential in doubt is kept until a human decides.
     let credentials = &recovered.heart.machines.credentials;
     first_grants.retain(|(name, _)| credentials.get(name).is_some_and(|keeper| !keeper.quarantined));
+    let changed = changed(&recovered, store.as_ref(), fixed)?;
     let engine = start(&builder, store, clock, recovered)?;
+    for (name, token) in changed {
+        info!(credential = name, "the configured token is another than the stored one, and replaces it");
+        engine.authorise(&name, Authorisation::fixed(token)).await?;
+    }
     for (name, grant) in first_grants {
         let known = engine.credentials().await?;
         if known.iter().any(|view| view.name == name && view.epoch == 0) {
@@ -163,6 +169,32 @@ fn first_grants(builder: &mut Builder) -> Vec<(String, Authorisation)> {
     taken.filter_map(|(name, oauth)| Some((name.clone(), oauth.first_grant.take()?))).collect()
 }
 
+/// The tokens that stand in the configuration.
+fn fixed(builder: &mut Builder) -> Vec<(String, Secret)> {
+    let taken = builder.credentials.iter_mut();
+    taken.filter_map(|(name, oauth)| Some((name.clone(), oauth.fixed.take()?))).collect()
+}
+
+/// Those of them that are not the newest that the store holds. One that died there and is the same stays dead.
+fn changed(
+    recovered: &Recovered,
+    store: &dyn Store,
+    fixed: Vec<(String, Secret)>,
+) -> Result<Vec<(String, Secret)>, Error> {
+    let mut changed = Vec::new();
+    for (name, token) in fixed {
+        let keeper = recovered.heart.machines.credentials.get(&name);
+        let epoch = keeper.map_or(Epoch::NONE, |keeper| keeper.record.credential.epoch);
+        let sealed = store.get(&Key::Token(name.clone(), epoch))?;
+        let stored = sealed.zip(recovered.vault.as_ref());
+        let stored = stored.and_then(|(sealed, vault)| vault.open_access(&name, epoch, &sealed).ok());
+        if stored.is_none_or(|stored| stored.reveal() != token.reveal()) {
+            changed.push((name, token));
+        }
+    }
+    Ok(changed)
+}
+
 fn machines(
     builder: &mut Builder,
     store: &dyn Store,
@@ -209,8 +241,8 @@ fn machines(
 /// What does not change while the engine runs.
 fn settings(builder: &mut Builder, routing: &Routing, clients: &mut HashMap<String, Client>) -> Settings {
     let mut profiles = BTreeMap::new();
-    for (name, OAuth { profile, client_id, client_secret, .. }) in std::mem::take(&mut builder.credentials) {
-        clients.insert(name.clone(), Client { id: client_id, secret: client_secret });
+    for (name, OAuth { profile, client, .. }) in std::mem::take(&mut builder.credentials) {
+        clients.insert(name.clone(), client);
         profiles.insert(name, Arc::new(profile));
     }
     let endpoints = std::mem::take(&mut builder.destinations).into_iter();
@@ -220,12 +252,16 @@ fn settings(builder: &mut Builder, routing: &Routing, clients: &mut HashMap<Stri
         if let Some(credential) = &endpoint.credential {
             needed_by.entry(credential.clone()).or_default().push(Name::clone(&name));
         }
+        let profile = endpoint.credential.as_ref().and_then(|name| profiles.get(name));
+        let dated = endpoint.destination.is_dated();
         let outlet = Outlet {
+            event_age: profile.filter(|_| dated).and_then(|profile| profile.event_age),
             batching: batching(endpoint.destination.as_ref()),
             routes: routing.routes(&name),
             destination: endpoint.destination,
             credential: endpoint.credential.map(Name::from),
             concurrency: endpoint.concurrency,
+            release: endpoint.release,
         };
         (name, outlet)
     });

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::destination::{Conversation, Destination, Routes, Turn};
 use crate::exchange::Request;
+use crate::limits;
 use crate::parcel::{self, Parcel};
 use crate::route::{Event, Misfit, Route};
 
@@ -144,7 +145,7 @@ fn parcel_of(name: &str, destination: &dyn Destination, routes: &Routes, route: 
 
 /// A destination's name for a lane or a batch key, as one that can be stored: the empty one stays.
 fn fit(name: String) -> String {
-    if name.is_empty() || parcel::unfit_name(&name).is_none() { name } else { parcel::digest_name(&name) }
+    if name.is_empty() || limits::unfit_name(&name).is_none() { name } else { parcel::digest_name(&name) }
 }
 
 fn fate(destination: &dyn Destination, routes: &Routes, route: &Route, event: &Event, now: Time) -> Fate {

@@ -30,6 +30,20 @@ pub(crate) fn span(text: &str) -> Result<Span, NotReadable> {
     Ok(Span::from_millis(total))
 }
 
+/// Writes a length of time as [`span`] reads it, with as few units as there are parts.
+pub(crate) fn written(span: Span) -> String {
+    let mut rest = span.as_millis();
+    let mut text = String::new();
+    for (unit, millis) in UNITS.iter().rev() {
+        let count = rest.checked_div(*millis).unwrap_or(0);
+        rest = rest.saturating_sub(count.saturating_mul(*millis));
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|letter| !belongs(letter)).unwrap_or(text.len()))
 }
@@ -52,6 +66,23 @@ impl std::error::Error for NotReadable {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for (millis, text) in [
+            (0, "0s"),
+            (1, "1ms"),
+            (90_000, "1m30s"),
+            (3_600_000, "1h"),
+            (5_184_000_000, "60d"),
+            (90_061_001, "1d1h1m1s1ms"),
+        ] {
+            assert_eq!(written(Span::from_millis(millis)), text);
+            assert_eq!(span(text), Ok(Span::from_millis(millis)));
+        }
+        let longest = Span::from_millis(u64::MAX);
+        assert_eq!(span(&written(longest)), Ok(longest));
+    }
 
     #[test]
     fn lengths_of_time() {

@@ -122,6 +122,17 @@ pub struct CredentialView {
     pub live: u64,
 }
 
+/// What came of ending a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// How it stands here: ended.
+    pub credential: CredentialView,
+    /// Whether its provider has confirmed that it ended there, too.
+    pub at_provider: bool,
+    /// What happened at the provider, or what did not, in a sentence.
+    pub detail: String,
+}
+
 /// How many deliveries stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

@@ -111,6 +111,22 @@ impl Agenda {
         self.leaves.values().flatten().map(read)
     }
 
+    /// The entries from the number `at` on, in order.
+    pub(crate) fn from(&self, at: u64) -> impl Iterator<Item = (u64, DeliveryId)> {
+        let from = [at, 0, 0];
+        let first = self.leaves.range(..from).next_back().map(|(_, leaf)| leaf.range(below(leaf, from)..));
+        let others = self.leaves.range(from..).flat_map(|(_, leaf)| leaf);
+        first.into_iter().flatten().chain(others).map(read)
+    }
+
+    /// How many entries have a number below `at`. It looks at each leaf.
+    pub(crate) fn below(&self, at: u64) -> usize {
+        let from = [at, 0, 0];
+        let mut leaves = self.leaves.range(..from).map(|(_, leaf)| leaf);
+        let last = leaves.next_back().map_or(0, |leaf| below(leaf, from));
+        leaves.map(VecDeque::len).fold(last, usize::saturating_add)
+    }
+
     /// The smallest number beyond `at`.
     pub(crate) fn next_beyond(&self, at: u64) -> Option<u64> {
         let from = [at.checked_add(1)?, 0, 0];
@@ -121,6 +137,11 @@ impl Agenda {
         let beyond = || self.leaves.range(from..).next().and_then(|(_, leaf)| leaf.front());
         within.or_else(beyond).map(|entry| read(entry).0)
     }
+}
+
+/// How many of a leaf's entries lie before one.
+fn below(leaf: &VecDeque<Entry>, entry: Entry) -> usize {
+    leaf.partition_point(|other| *other < entry)
 }
 
 fn entry(at: u64, id: DeliveryId) -> Entry {
@@ -190,6 +211,8 @@ mod tests {
                 for at in [0, 1, 2, 3, u64::MAX] {
                     let next = set.iter().map(|(number, _)| *number).find(|number| *number > at);
                     prop_assert_eq!(agenda.next_beyond(at), next);
+                    prop_assert_eq!(agenda.below(at), set.iter().filter(|(number, _)| *number < at).count());
+                    prop_assert!(agenda.from(at).eq(set.iter().copied().filter(|(number, _)| *number >= at)));
                 }
             }
             prop_assert!(agenda.iter().eq(set));

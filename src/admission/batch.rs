@@ -2,7 +2,7 @@
 
 use outlast_state::{Batch, DeliveryId, Epoch, Span, Time};
 
-use super::{Blocked, Place};
+use super::{Blocked, Lot, Place};
 use crate::driver::bonds::{self, Again};
 use crate::driver::machines::{Live, Machines};
 
@@ -39,10 +39,16 @@ struct Groups<'a> {
 }
 
 impl Machines {
-    /// The deliveries of the next request: at most `items` with one batch key, and each of them in a batch no larger than it
+    /// The deliveries of a lot for the next request: at most `items` with one batch key, and each of them in a batch no larger than it
     /// may share; or a batch that may have arrived, as it was. Only heads of lanes are in the queue, so two parcels of one lane
     /// never share a request (S11). None overtakes one that is asleep.
-    pub(super) fn choose(&self, name: &str, epoch: Epoch, items: u32, now: Time) -> Result<Vec<DeliveryId>, Blocked> {
+    pub(super) fn choose(
+        &self,
+        name: &str,
+        lot: Lot,
+        (epoch, items): (Epoch, u32),
+        now: Time,
+    ) -> Result<Vec<DeliveryId>, Blocked> {
         let (Some(queue), Some(outlet)) = (self.queues.get(name), self.settings.outlets.get(name)) else {
             return Err(Blocked::ByEvent);
         };
@@ -55,7 +61,7 @@ impl Machines {
             cut: false,
         };
         let most = items.saturating_mul(LOOKED).max(LOOKED_AT_LEAST);
-        for ((id, place), looked) in queue.ready(epoch, now).zip(0_u32..) {
+        for ((id, place), looked) in queue.ready(lot, epoch, now).zip(0_u32..) {
             let Some(live) = self.live.get(&id) else {
                 if groups.in_order.is_empty() && groups.wakes.is_none() {
                     return Err(Blocked::Asleep);

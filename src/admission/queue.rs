@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outlast_state::{DeliveryId, Epoch, Time, Want};
+use outlast_state::{Batch, DeliveryId, Epoch, Time, Want};
 
 use super::agenda::Agenda;
 use super::horizon::Horizon;
+use super::release::{Lot, Mark, Pace};
 use crate::records::DeliveryRecord;
 
 /// The live deliveries of one destination that may be admitted, in the order in which they may.
@@ -21,6 +22,10 @@ pub(crate) struct Queue {
     held: BTreeSet<String>,
     /// Lanes that only a doubt keeps, and until when.
     resting: BTreeSet<(Time, String)>,
+    /// When its credential came back from the dead: what stood in it then is the backlog.
+    mark: Mark,
+    /// Whose turn it is, the backlog's or what came since.
+    pub(super) pace: Pace,
     /// Requests in the air.
     pub(crate) in_flight: u32,
     /// Deliveries that have not ended.
@@ -253,19 +258,44 @@ impl Queue {
     }
 
     fn stand(&mut self, id: DeliveryId, place: Option<Place>) {
-        match place {
-            Some(Place::Due(at)) => self.due.insert(at.as_millis(), id),
-            Some(Place::Token(past)) => self.tokens.insert(past.number().into(), id),
-            None => false,
+        let Some(place) = place else { return };
+        let new = match place {
+            Place::Due(at) => self.due.insert(at.as_millis(), id),
+            Place::Token(past) => self.tokens.insert(past.number().into(), id),
         };
+        if new && self.mark.lot(place) == Lot::Backlog {
+            self.pace.waiting = self.pace.waiting.saturating_add(1);
+        }
     }
 
     fn leave(&mut self, id: DeliveryId, place: Option<Place>) {
-        match place {
-            Some(Place::Due(at)) => self.due.remove(at.as_millis(), id),
-            Some(Place::Token(past)) => self.tokens.remove(past.number().into(), id),
-            None => false,
+        let Some(place) = place else { return };
+        let there = match place {
+            Place::Due(at) => self.due.remove(at.as_millis(), id),
+            Place::Token(past) => self.tokens.remove(past.number().into(), id),
         };
+        if there && self.mark.lot(place) == Lot::Backlog {
+            self.pace.waiting = self.pace.waiting.saturating_sub(1);
+        }
+    }
+
+    /// Its credential came back: what stands in it is the backlog. Says how many that are.
+    pub(crate) fn release(&mut self, mark: Mark) -> usize {
+        let (due, tokens) = (self.due.below(mark.since.as_millis()), self.tokens.below(mark.epoch.number().into()));
+        self.mark = mark;
+        self.pace.waiting = due.saturating_add(tokens);
+        self.pace.waiting
+    }
+
+    /// How many of the backlog stand in it, where a delivery that stands there belongs to it.
+    pub(crate) fn backlog_around(&self, place: Place) -> Option<usize> {
+        (self.mark.lot(place) == Lot::Backlog).then_some(self.pace.waiting)
+    }
+
+    /// A request ended.
+    pub(crate) fn landed(&mut self, batch: Batch) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.pace.lands(batch);
     }
 
     /// Where a delivery of it stands: of a lane only the head does.
@@ -290,13 +320,18 @@ impl Queue {
         (head < id).then_some(head)
     }
 
-    /// Those that may be admitted with the token of `serving` at `now`, the ones that waited for a token first, each with
-    /// its place.
-    pub(super) fn ready(&self, serving: Epoch, now: Time) -> impl Iterator<Item = (DeliveryId, Place)> {
-        let (serving, now) = (u64::from(serving.number()), now.as_millis());
-        let released = self.tokens.iter().take_while(move |(past, _)| *past < serving);
-        let due = self.due.iter().take_while(move |(at, _)| *at <= now);
-        let released = released.map(|(past, id)| (id, Place::Token(epoch(past))));
+    /// Those of a lot that may be admitted with the token of `serving` at `now`, the ones that waited for a token first,
+    /// each with its place.
+    pub(super) fn ready(&self, lot: Lot, serving: Epoch, now: Time) -> impl Iterator<Item = (DeliveryId, Place)> {
+        let (serving, now) = (u64::from(serving.number()), now.as_millis().saturating_add(1));
+        let (epoch, since) = (u64::from(self.mark.epoch.number()), self.mark.since.as_millis());
+        let (tokens, due) = match lot {
+            Lot::Backlog => ((0, epoch.min(serving)), (0, since.min(now))),
+            Lot::Live => ((epoch, serving), (since, now)),
+        };
+        let tokens = self.tokens.from(tokens.0).take_while(move |(past, _)| *past < tokens.1);
+        let released = tokens.map(|(past, id)| (id, Place::Token(epoch_of(past))));
+        let due = self.due.from(due.0).take_while(move |(at, _)| *at < due.1);
         released.chain(due.map(|(at, id)| (id, Place::Due(Time::from_millis(at)))))
     }
 
@@ -320,12 +355,13 @@ impl Queue {
         self.due.next_beyond(now.as_millis()).map(Time::from_millis)
     }
 
-    /// How many deliveries stand in it.
-    pub(crate) fn length(&self) -> usize {
-        self.due.len().saturating_add(self.tokens.len())
+    /// How many deliveries stand in the part of it that one at `place` belongs to.
+    pub(crate) fn length_around(&self, place: Place) -> usize {
+        let all = self.due.len().saturating_add(self.tokens.len());
+        self.backlog_around(place).unwrap_or_else(|| all.saturating_sub(self.pace.waiting))
     }
 }
 
-fn epoch(number: u64) -> Epoch {
+fn epoch_of(number: u64) -> Epoch {
     Epoch::from_number(u32::try_from(number).unwrap_or(u32::MAX))
 }

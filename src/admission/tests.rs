@@ -19,7 +19,7 @@ fn ended(number: u128) -> Standing<'static> {
 }
 
 fn ready(queue: &Queue, now: u64) -> Vec<DeliveryId> {
-    queue.ready(Epoch::NONE, at(now)).map(|(id, _)| id).collect()
+    [Lot::Backlog, Lot::Live].iter().flat_map(|lot| queue.ready(*lot, Epoch::NONE, at(now))).map(|(id, _)| id).collect()
 }
 
 #[test]

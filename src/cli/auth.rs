@@ -3,6 +3,10 @@
 mod calendar;
 mod grant;
 mod ical;
+mod login;
+mod page;
+mod redirect;
+mod renew;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +15,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::control::Request;
+use super::control::{Grant, Request};
 use super::failure::Failure;
 use super::print;
 use super::session::{Purpose, Session};
@@ -27,7 +31,10 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Auth {
+    Login(login::Login),
     Import(Import),
+    Refresh(renew::Refresh),
+    Revoke(renew::Revoke),
     /// List the credentials: state, how long they last, what is planned, who depends on them
     List {
         /// As a JSON array, with what lies ahead of each
@@ -53,15 +60,16 @@ struct Import {
     json: bool,
 }
 
-const ENV_HELP: &str = "Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES, PREFIX_REFRESH_EXPIRES";
+const ENV_HELP: &str = "Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES or PREFIX_EXPIRES_IN, PREFIX_REFRESH_EXPIRES or PREFIX_REFRESH_EXPIRES_IN";
 
-const IMPORT_HELP: &str = r#"The grant is a JSON object, such as a token endpoint answers:
-  {"access_token": "…", "expires_in": 5184000, "refresh_token": "…", "issued": "-30d"}
+const IMPORT_HELP: &str = r#"The grant is a JSON object, as a token endpoint answers it:
+  {"access_token": "…", "expires_in": 5184000, "refresh_token": "…", "token_type": "Bearer", "scope": "…"}
 
 issued, expires and refresh_expires are moments: RFC 3339 ("2026-03-01T12:00:00Z"), or counted from now ("-30d", "+12h").
 issued_s and issued_ms hold seconds and milliseconds since 1970, and so on.
+expires_at is a moment, or seconds since 1970.
 expires_in and refresh_expires_in (or refresh_token_expires_in) are seconds after issued.
-Without issued, the token counts as minted now.
+Without issued, the token counts as minted now. Members that mean nothing here are left out, and named.
 
 Examples:
   outlast auth import acme --file tokens.json
@@ -70,7 +78,10 @@ Examples:
 
 pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
     match args.command {
+        Auth::Login(args) => login::run(config, &args).await,
         Auth::Import(args) => import(config, &args).await,
+        Auth::Refresh(args) => renew::refresh(config, &args).await,
+        Auth::Revoke(args) => renew::revoke(config, &args).await,
         Auth::List { json } => list(config, json).await,
         Auth::Calendar(args) => calendar::run(config, &args).await,
     }
@@ -80,20 +91,34 @@ async fn import(config: &Path, args: &Import) -> Result<(), Failure> {
     let now = clock::wall();
     let grant = match &args.env {
         Some(prefix) => grant::from_environment(prefix, &|name| std::env::var(name).ok(), now)?,
-        None => grant::from_json(&read(&args.file)?, now)?,
+        None => {
+            let (grant, ignored) = grant::from_json(&read(&args.file)?, now)?;
+            if !ignored.is_empty() {
+                print::note(&format!("left out, since it means nothing here: {}", ignored.join(", ")));
+            }
+            grant
+        }
     };
-    let mut session = Session::open(config, Purpose::Look).await?;
-    let request = Request::Authorise { credential: args.name.clone(), grant };
-    let authorised = session.ask::<Box<CredentialView>>(request).await;
-    session.close().await?;
-    let credential = authorised?;
+    let credential = deliver(config, &args.name, grant).await?;
     if args.json {
         return print::json(&credential);
     }
-    print::line(&format!(
-        "{} is {}, epoch {}: {}",
-        credential.name, credential.state, credential.epoch, credential.detail
-    ))
+    standing(&credential)
+}
+
+/// Gives a grant to the engine that runs, or to the store.
+async fn deliver(config: &Path, name: &str, grant: Grant) -> Result<CredentialView, Failure> {
+    let mut session = Session::open(config, Purpose::Look).await?;
+    let request = Request::Authorise { credential: name.to_owned(), grant };
+    let authorised = session.ask::<Box<CredentialView>>(request).await;
+    session.close().await?;
+    Ok(*authorised?)
+}
+
+/// How a credential stands, in a line.
+fn standing(credential: &CredentialView) -> Result<(), Failure> {
+    let CredentialView { name, state, epoch, detail, .. } = credential;
+    print::line(&format!("{name} is {state}, epoch {epoch}: {detail}"))
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {

@@ -103,7 +103,13 @@ fn found(config: &Config) -> String {
         KeySource::Environment(name) => format!("vault          key in the environment variable {name}"),
     }));
     for (name, credential) in &config.credentials {
-        lines.push(format!("credential     {name}: profile {}, client {}", credential.profile, credential.client_id));
+        let (profile, client) = (&credential.profile.name, &credential.client);
+        let with = match (client.id.as_str(), &client.assertion) {
+            (_, Some(assertion)) => format!("an assertion signed with {}", assertion.algorithm()),
+            ("", None) => "a configured token".to_owned(),
+            (id, None) => format!("client {id}"),
+        };
+        lines.push(format!("credential     {name}: profile {profile}, {with}"));
     }
     for (name, destination) in &config.destinations {
         let (kind, place) = (destination.kind.name, destination.place());

@@ -19,7 +19,8 @@ use crate::parcel::Parcel;
 use crate::route::Event;
 use crate::secret::Secret;
 use crate::view::{
-    Counts, CredentialCalendar, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Scope, Summary,
+    Counts, CredentialCalendar, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Revocation, Scope,
+    Summary,
 };
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
@@ -45,6 +46,8 @@ pub(crate) enum Request {
     Resume { scope: Scope },
     Pauses,
     Authorise { credential: String, grant: Grant },
+    Refresh { credential: String },
+    Revoke { credential: String },
     Perform { destination: String, operation: String, inputs: Value },
 }
 
@@ -200,6 +203,7 @@ answers! {
     Released: bool,
     Pauses: Vec<Scope>,
     Authorised: Box<CredentialView>,
+    Revoked: Box<Revocation>,
     Performed: Result<Value, Trouble>,
 }
 
@@ -226,6 +230,8 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Perform { destination, operation, inputs } => {
             engine.perform(&destination, &operation, &inputs).await?.into()
         }
+        Request::Refresh { credential } => Box::new(engine.refresh(&credential).await?).into(),
+        Request::Revoke { credential } => Box::new(engine.revoke(&credential).await?).into(),
         Request::Authorise { credential, grant } => Box::new(engine.authorise(&credential, grant.into()).await?).into(),
     })
 }

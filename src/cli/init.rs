@@ -44,7 +44,7 @@ pub(crate) fn run(config: &Path, _: &Args) -> Result<(), Failure> {
   1. set the client: export LINKEDIN_CLIENT_ID=… LINKEDIN_CLIENT_SECRET=…
   2. set conversion_rule in [destination.conversions]
   3. outlast check
-  4. outlast auth import acme --file tokens.json
+  4. outlast auth login acme (or, with tokens that exist: outlast auth import acme --file tokens.json)
   5. outlast serve, and in another terminal: outlast send events.jsonl --wait",
     )
 }

@@ -17,8 +17,10 @@ mod log;
 mod pause;
 mod plot;
 mod print;
+mod profile;
 mod progress;
 mod redrive;
+mod rule;
 mod sandbox;
 mod schema;
 mod select;
@@ -27,6 +29,7 @@ mod serve;
 mod session;
 mod show;
 mod signals;
+mod sim;
 pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
@@ -58,9 +61,10 @@ const LOG_HELP: &str = "How log lines on stderr are written; RUST_LOG says which
 const EXAMPLES: &str = "Examples:
   outlast demo                             watch it survive a dead token and a crash
   outlast bench --quick                    what it costs on this machine, in under a minute
+  outlast sim storm                        what rules for refused tokens do, in simulated time
   outlast init                             write outlast.toml and a key file
   outlast check                            verify the configuration
-  outlast auth import acme --file t.json   give a credential its tokens
+  outlast auth login acme                  give a credential its grant, by way of a browser
   outlast try event.json                   what would become of an event
   outlast serve                            deliver what is accepted
   outlast send events.jsonl --wait         accept events, wait until all have ended
@@ -74,6 +78,7 @@ Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
 enum Command {
     Demo(demo::Args),
     Bench(bench::Args),
+    Sim(sim::Args),
     Init(init::Args),
     Check(check::Args),
     Try(try_event::Args),
@@ -92,6 +97,7 @@ enum Command {
     Doctor(doctor::Args),
     Export(backup::ExportArgs),
     Import(backup::ImportArgs),
+    Profile(profile::Args),
     Sandbox(sandbox::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -129,6 +135,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Sim(args) => sim::run(args).await,
         Command::Init(args) => init::run(config, &args),
         Command::Check(args) => check::run(config, &args).await,
         Command::Linkedin(args) => linkedin::run(config, args).await,
@@ -147,6 +154,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Export(args) => backup::export(config, &args),
         Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),
+        Command::Profile(args) => profile::run(&args),
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

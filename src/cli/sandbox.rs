@@ -17,6 +17,7 @@ use crate::sandbox::{Options, Sandbox, Span, Visibility};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   outlast sandbox --propagation 2..8s --seed 7 --audit audit.jsonl
+  outlast sandbox --profile hubspot
   outlast sandbox --listen 127.0.0.1:9000 --control-listen 127.0.0.1:9001 --options options.json
 
 Then, with the control address:
@@ -44,6 +45,12 @@ pub(crate) struct Args {
     /// Where the control interface listens [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     control_listen: Option<SocketAddr>,
+    /// Whose provider it is: a profile that ships, or a file in TOML [default: LinkedIn's]
+    #[arg(long, value_name = "NAME", conflicts_with = "options")]
+    profile: Option<String>,
+    /// Know this application before it has a grant
+    #[arg(long, value_name = "ID:SECRET", value_parser = client)]
+    client: Vec<(String, String)>,
     /// Options, grants, switches and fault rules as JSON; arguments win over it
     #[arg(long, value_name = "FILE")]
     options: Option<PathBuf>,
@@ -60,20 +67,29 @@ struct Ready {
     api: String,
     control: String,
     pid: u32,
+    /// Where tokens are asked for, where a profile says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_url: Option<String>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let json = args.json;
+    let options = options(args)?;
+    let token_path = options.profile.as_ref().map(|profile| {
+        if profile.lacks_token_url() { "/oauth/v2/accessToken".to_owned() } else { profile.token_url.path().to_owned() }
+    });
     let wall = Arc::new(|| clock::wall().as_millis());
-    let sandbox = Sandbox::start(options(args)?, wall).await.map_err(|why| Failure::usage(why.to_string()))?;
+    let sandbox = Sandbox::start(options, wall).await.map_err(|why| Failure::usage(why.to_string()))?;
     let address = |address: SocketAddr| format!("http://{address}");
-    let ready =
-        Ready { api: address(sandbox.api_addr()), control: address(sandbox.control_addr()), pid: std::process::id() };
+    let token_url = token_path.map(|path| format!("{}{path}", address(sandbox.api_addr())));
+    let (api, control) = (address(sandbox.api_addr()), address(sandbox.control_addr()));
+    let ready = Ready { api, control, pid: std::process::id(), token_url };
     let told = if json {
         print::line(&serde_json::to_string(&ready).map_err(|why| Failure::new(why.to_string()))?)
     } else {
-        print::line(&format!("ready: api {}, control {}, pid {}", ready.api, ready.control, ready.pid))
+        let tokens = ready.token_url.as_ref().map_or_else(String::new, |url| format!(", token_url {url}"));
+        print::line(&format!("ready: api {}, control {}, pid {}{tokens}", ready.api, ready.control, ready.pid))
     };
     // It runs whether or not somebody reads this.
     drop(told);
@@ -84,7 +100,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn options(args: Args) -> Result<Options, Failure> {
-    let mut options = args.options.as_deref().map_or_else(|| Ok(Options::default()), read)?;
+    let mut options = match &args.profile {
+        Some(name) => Options::playing(super::profile::found(name)?.1.map_err(Failure::usage)?),
+        None => args.options.as_deref().map_or_else(|| Ok(Options::default()), read)?,
+    };
     if let Some(nodes) = args.nodes {
         options.switches.nodes = (1..=nodes).map(|number| format!("n{number}")).collect();
     }
@@ -94,6 +113,7 @@ fn options(args: Args) -> Result<Options, Failure> {
     let switches = &mut options.switches;
     switches.segment_ready_delay_ms = args.segment_ready.unwrap_or(switches.segment_ready_delay_ms);
     switches.finder_delay_ms = args.segment_found.unwrap_or(switches.finder_delay_ms);
+    options.clients.extend(args.client.into_iter().map(|(id, secret)| (id, secret.into())));
     options.seed = args.seed.unwrap_or(options.seed);
     options.api_listen = args.listen.unwrap_or(options.api_listen);
     options.control_listen = args.control_listen.unwrap_or(options.control_listen);
@@ -110,6 +130,11 @@ fn read(path: &Path) -> Result<Options, Failure> {
     };
     let options: serde_json::Value = serde_json::from_str(&text).map_err(|why| wrong(&why))?;
     Options::from_json(&options).map_err(|why| wrong(&why))
+}
+
+fn client(written: &str) -> Result<(String, String), String> {
+    let (id, secret) = written.split_once(':').filter(|(id, _)| !id.is_empty()).ok_or("write it as ID:SECRET")?;
+    Ok((id.to_owned(), secret.to_owned()))
 }
 
 fn milliseconds(written: &str) -> Result<u64, String> {
@@ -151,6 +176,9 @@ mod tests {
             (switches.segment_ready_delay_ms, switches.finder_delay_ms, switches.nodes.len()),
             (30_000, 1500, 2)
         );
+        let clients = read(&["--client", "app:hush:1", "--client", "public:"]).clients;
+        let clients: Vec<(&str, &str)> = clients.iter().map(|(id, secret)| (id.as_str(), secret.expose())).collect();
+        assert_eq!(clients, [("app", "hush:1"), ("public", "")]);
         assert_eq!(read(&[]).switches, crate::sandbox::Switches::default());
         let wrong = <Line as clap::Parser>::try_parse_from(["outlast", "--segment-ready", "soon"]);
         assert!(wrong.err().is_some_and(|why| why.to_string().contains("soon")));
@@ -165,6 +193,16 @@ mod tests {
         let switches = read(&["--segment-found", "1s", "--options", file.to_str().expect("a path")]).switches;
         assert_eq!((switches.segment_ready_delay_ms, switches.finder_delay_ms), (7, 1000));
         assert_eq!(switches.ad_accounts.first().map(|account| account.id), Some(9));
+    }
+
+    #[test]
+    fn a_profile_sets_how_tokens_live_and_rotate() {
+        let options = read(&["--profile", "generic-rotating", "--nodes", "2"]);
+        assert_eq!(options.switches.access_token_life_s, 3600);
+        assert_eq!(options.switches.rotate_refresh, crate::sandbox::RotateRefresh::NewOldDeadAfter(30_000));
+        assert_eq!(options.profile.map(|profile| profile.name).as_deref(), Some("generic-rotating"));
+        let twice = ["outlast", "--profile", "google", "--options", "o.json"];
+        assert!(<Line as clap::Parser>::try_parse_from(twice).is_err());
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::table::{Section, suggestion};
 use crate::builder::Endpoint;
 use crate::destination::{Destination as Speaker, Kind, Needed, common};
-use crate::guard::{Guard, is_private_line};
+use crate::guard::Guard;
 use crate::route::fields::Field;
 use crate::route::{Action, Route};
+use crate::table::{Section, suggestion};
 
 /// A table `[destination.NAME]`, with its routes.
 pub(crate) struct Destination {
@@ -19,6 +19,7 @@ pub(crate) struct Destination {
     pub(crate) speaker: Arc<dyn Speaker>,
     pub(crate) addresses: Vec<Url>,
     pub(crate) concurrency: Option<u32>,
+    pub(crate) release: Option<u32>,
     pub(crate) actions: Vec<Action>,
     pub(crate) routes: Vec<Route>,
     /// Whether it has a conversion rule to set, and none is.
@@ -32,8 +33,11 @@ impl Destination {
         if let Some(name) = &self.credential {
             endpoint = endpoint.credential(name);
         }
-        match self.concurrency {
-            Some(most) => endpoint.concurrency(most),
+        if let Some(most) = self.concurrency {
+            endpoint = endpoint.concurrency(most);
+        }
+        match self.release {
+            Some(most) => endpoint.release_per_second(most),
             None => endpoint,
         }
     }
@@ -51,6 +55,7 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
     let kind = section.needed("kind", kind, "write the kind of destination, such as kind = \"linkedin-conversions\"");
     let credential = section.text("credential");
     let concurrency = section.count("concurrency", 1..=1024).and_then(|count| u32::try_from(count).ok());
+    let release = section.count("release_per_second", 1..=100_000).and_then(|count| u32::try_from(count).ok());
     let presets = section.flag("presets").unwrap_or(false);
     let (section, mut given) = section.rest();
     let kind = kind.and_then(Kind::named)?;
@@ -88,7 +93,7 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
     let routes = if presets { of_actions(&section, &actions) } else { Vec::new() };
     let given = |key: &str| section.holds(key) && ADDRESSES.contains(&key);
     for (key, url) in built.addresses.iter().filter(|(key, _)| !given(key)) {
-        check_line(&section, key, url, guard);
+        section.check_line(key, url, guard);
     }
     let addresses = built.addresses.into_iter().map(|(_, url)| url).collect();
     Some(Destination {
@@ -97,6 +102,7 @@ pub(super) fn read(mut section: Section<'_>, guard: &Guard, credentials: &[Strin
         speaker: built.destination,
         addresses,
         concurrency,
+        release,
         actions,
         routes,
         lacks_rule: kind.settings().field("conversion_rule").is_some() && settings.text("conversion_rule").is_none(),
@@ -128,7 +134,7 @@ fn addresses_can_be_used(section: &Section<'_>, given: &Map<String, Value>, guar
         let Some(text) = given.get(key).and_then(Value::as_str) else { continue };
         match Url::parse(text.trim()) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {
-                sound &= check_line(section, key, &url, guard);
+                sound &= section.check_line(key, &url, guard);
             }
             Ok(_) => {
                 section.fault(key, format!("`{text}` is not an address that begins with https://"));
@@ -179,13 +185,4 @@ fn of_actions(section: &Section<'_>, actions: &[Action]) -> Vec<Route> {
         preset.map_err(tell).ok()
     });
     presets.collect()
-}
-
-/// A token or an event goes to this address: it must be one that may be connected to, over a line that is private.
-pub(super) fn check_line(section: &Section<'_>, key: &'static str, url: &Url, guard: &Guard) -> bool {
-    if !is_private_line(url) {
-        section.fault(key, "would send a secret over plain http; write https://");
-        return false;
-    }
-    guard.url(url).map_err(|denied| section.fault(key, denied.in_a_file())).is_ok()
 }

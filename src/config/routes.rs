@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::table::{Section, suggestion};
 use crate::route::{Action, Draft, Route};
+use crate::table::{Section, suggestion};
 
 /// A table `[[route]]`, read as far as it does not depend on others.
 pub(super) struct Written<'a> {

@@ -3,9 +3,10 @@
 //! The tables of destinations are made of the schemas that the reader checks them by. The other tables are written down
 //! here, and a test holds their keys against those that the reader asks for.
 
+mod credentials;
+
 use serde_json::{Map, Value, json};
 
-use super::PROFILES;
 use crate::destination::{Kind, Needed, common};
 use crate::parcel::LARGEST_BODY;
 use crate::route::fields::{Field, Schema};
@@ -28,7 +29,8 @@ pub(crate) fn schema() -> Value {
     let mut definitions: Map<String, Value> =
         Kind::ALL.iter().map(|kind| (definition(kind.name), destination(*kind))).collect();
     definitions.insert("destination".into(), json!({"type": "object", "required": ["kind"], "oneOf": kinds}));
-    definitions.insert("credential".into(), credential());
+    definitions.insert("credential".into(), credentials::credential());
+    definitions.insert("profile".into(), credentials::profile());
     definitions.insert("route".into(), route());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -39,6 +41,7 @@ pub(crate) fn schema() -> Value {
         "properties": {
             "store": store(), "vault": vault(), "limits": limits(), "network": network(),
             "credential": named("OAuth grants, by their names.", "credential"),
+            "profile": named("Providers of your own, by their names.", "profile"),
             "destination": named("APIs that events are delivered to, by their names.", "destination"),
             "route": {"type": "array", "description": "Which events go where, and as what.", "items": {"$ref": "#/$defs/route"}},
         },
@@ -142,20 +145,6 @@ fn network() -> Value {
     table("Where requests may go.", [Field::boolean("allow_loopback").describe(about).default(false)])
 }
 
-fn credential() -> Value {
-    let fields = [
-        Field::text("profile").describe("The provider's rules.").choices(PROFILES).required(),
-        Field::text("client_id").describe("The client's id.").required(),
-        Field::text("client_secret").describe("The client's secret: \"${NAME}\".").secret().required(),
-        Field::text("token_url").describe("Where tokens are renewed. The profile `generic` needs it."),
-        Field::text("settle").describe("For how long nodes that have not heard of a new token may refuse it."),
-    ];
-    let mut table = spans(table("One OAuth grant.", fields), &["settle"]);
-    put(&mut table, "if", json!({"properties": {"profile": {"const": "generic"}}, "required": ["profile"]}));
-    put(&mut table, "then", json!({"required": ["token_url"]}));
-    table
-}
-
 fn route() -> Value {
     let fields = [
         Field::text("to").describe("The destination.").required(),
@@ -254,6 +243,11 @@ mod tests {
             assert_eq!(properties(&format!("/properties/{name}")), known(&format!("[{name}]\nzzzzzzzz = 1")), "{name}");
         }
         assert_eq!(properties("/$defs/credential"), known("[credential.a]\nzzzzzzzz = 1"));
+        assert_eq!(properties("/$defs/profile"), known("[profile.a]\nzzzzzzzz = 1"));
+        let token = "/$defs/profile/properties/token";
+        assert_eq!(properties(token), known("[profile.a.token]\nzzzzzzzz = 1"));
+        let row = "[[profile.a.refuses]]\nstatus = \"401\"\nzzzzzzzz = 1";
+        assert_eq!(properties("/$defs/profile/properties/refuses/items"), known(row));
         let hook =
             "[destination.b]\nkind = \"http\"\nurl = \"https://example.com\"\n[[route]]\nto = \"b\"\nzzzzzzzz = 1";
         assert_eq!(properties("/$defs/route"), known(hook));
@@ -295,7 +289,7 @@ mod tests {
     fn what_the_documents_show_fits() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let pages = root.join("docs/destinations").read_dir().unwrap().map(|entry| entry.unwrap().path());
-        let files = pages.chain(["README.md", "docs/ROUTES.md"].map(|file| root.join(file)));
+        let files = pages.chain(["README.md", "docs/ROUTES.md", "docs/PROFILES.md"].map(|file| root.join(file)));
         let mut shown = vec![include_str!("../../examples/crm/outlast.toml").to_owned()];
         for file in files {
             let text = std::fs::read_to_string(&file).unwrap();
@@ -319,6 +313,14 @@ mod tests {
         client_id = "${ID}"
         client_secret = "${SECRET}"
         token_url = "https://example.com/token"
+        [profile.mine]
+        extends = "hubspot"
+        settle = "5s"
+        renew_at = 70
+        rotation = "rotates"
+        idle_life = "none"
+        refuses = [{ status = "401" }, { status = 403, pointer = "/code", values = ["dead"] }]
+        token = { access_token = "/key" }
         [destination.ads]
         kind = "linkedin-conversions"
         credential = "acme"
@@ -346,7 +348,11 @@ mod tests {
             ("key_env = \"KEY\"", "key_env = \"KEY\"\nkey_file = \"k\""),
             ("\"1h30m\"", "\"1 h\""),
             ("time_to_live", "time_to_life"),
-            ("\"generic\"", "\"genric\""),
+            ("settle = \"5s\"", "settle = 5"),
+            ("\"rotates\"", "\"rotats\""),
+            ("renew_at = 70", "renew_at = 0"),
+            ("status = \"401\"", "state = \"401\""),
+            ("idle_life = \"none\"", "idle_life = \"never\""),
             ("token_url = \"https://example.com/token\"", ""),
             ("\"linkedin-conversions\"", "\"linkedin\""),
             ("credential = \"acme\"", ""),

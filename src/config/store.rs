@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use outlast_state::Span;
 
 use super::beside;
-use super::table::Section;
 use crate::limits::Retention;
 use crate::store::StoreKind;
+use crate::table::Section;
 
 /// What is said of the store, beside where it is.
 pub(crate) struct StoreSettings {

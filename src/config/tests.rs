@@ -1,3 +1,6 @@
+use outlast_state::Span;
+use url::Url;
+
 use super::*;
 use crate::limits::Retention;
 
@@ -61,7 +64,7 @@ fn a_sound_file_says_what_it_says() {
         Limits { live: 1000, time_to_live: Span::from_secs(600), request: Span::from_millis(500), ..Limits::default() };
     assert_eq!(config.limits, expected);
     let credential = config.credentials.get("acme").unwrap();
-    assert_eq!((credential.profile, credential.client_id.as_str()), ("linkedin", "value of LI_ID"));
+    assert_eq!((credential.profile.name.as_str(), credential.client.id.as_str()), ("linkedin", "value of LI_ID"));
     let profile = config.profile("acme", credential);
     assert_eq!(profile.settle, Span::from_secs(30));
     assert_eq!(profile.token_url.port(), Some(9));
@@ -272,7 +275,78 @@ fn an_address_that_is_refused_comes_with_one_remedy() {
 fn known_keys_are_listed_once() {
     let faults = faults("[store]", "[zzz]\n[store]");
     assert!(
-        faults[0].ends_with("known are store, credential, vault, limits, network, destination, route"),
+        faults[0].ends_with("known are store, credential, vault, limits, network, profile, destination, route"),
         "{faults:?}"
     );
+}
+
+/// The sound file with this profile, and this in the credential.
+fn with_profile(profile: &str, credential: &str) -> Result<Config, ConfigError> {
+    let sound = SOUND.replace("profile = \"linkedin\"", credential);
+    read(&format!("{sound}\n{profile}"))
+}
+
+#[test]
+fn a_profile_of_the_files_own_comes_before_one_that_ships() {
+    let own = "[profile.linkedin]\nextends = \"hubspot\"\nyoung = \"7s\"";
+    let config = with_profile(own, "profile = \"linkedin\"\nscopes = [\"a\", \"b\"]").unwrap();
+    let profile = &config.credentials.get("acme").unwrap().profile;
+    assert_eq!((profile.name.as_str(), profile.young), ("linkedin", Span::from_secs(7)));
+    assert_eq!(profile.access_life, Span::from_secs(1800), "the rest is HubSpot's");
+    assert_eq!((profile.settle, profile.scopes.len()), (Span::from_secs(30), 2), "the credential has the last word");
+    assert_eq!(profile.token_url.port(), Some(9));
+}
+
+#[test]
+fn a_profile_may_be_a_file_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("outlast.toml");
+    std::fs::write(folder.path().join("mine.toml"), "name = \"mine\"\nsettle = \"5s\"").unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "name = \"bad\"\nsetle = \"5s\"\nrenew_at = 0").unwrap();
+    let read = |name: &str| {
+        let text =
+            SOUND.replace("profile = \"linkedin\"", &format!("profile = \"{name}\"")).replace("settle = \"30s\"\n", "");
+        Config::read(&file, &text, &environment)
+    };
+    let config = read("mine.toml").unwrap();
+    let profile = &config.credentials.get("acme").unwrap().profile;
+    assert_eq!((profile.name.as_str(), profile.settle), ("mine", Span::from_secs(5)));
+    let told = read("bad.toml").err().unwrap().to_string();
+    let bad = folder.path().join("bad.toml").display().to_string();
+    for fault in [format!("{bad}:2: setle: unknown key; did you mean settle?"), format!("{bad}:3: renew_at: must be")] {
+        assert!(told.contains(&format!(":18: credential.acme.profile: {fault}")), "{told}");
+    }
+    assert!(read("absent.toml").err().unwrap().to_string().contains("absent.toml cannot be read"));
+}
+
+#[test]
+fn what_is_wrong_with_a_profile_is_told_once_and_where_it_stands() {
+    let bad = "[profile.mine]\nsettle = \"2h\"";
+    let told = with_profile(bad, "profile = \"mine\"").err().unwrap().to_string();
+    assert_eq!(
+        told,
+        "conf/outlast.toml:32: profile.mine.settle: 2h is not shorter than access_life (1h): no token would live to settle"
+    );
+    let told = with_profile("[profile.mine]", "profile = \"mien\"").err().unwrap().to_string();
+    assert_eq!(told, "conf/outlast.toml:18: credential.acme.profile: `mien` is not known; did you mean mine?");
+    let told = read(&SOUND.replace("settle = \"30s\"", "settle = \"90d\"")).err().unwrap().to_string();
+    assert_eq!(
+        told,
+        "conf/outlast.toml:22: credential.acme.settle: 90d is not shorter than access_life (60d): no token would live to settle"
+    );
+}
+
+#[test]
+fn a_profile_without_a_token_url_needs_the_credentials() {
+    let text = SOUND.replace("token_url = \"http://127.0.0.1:9/oauth/v2/accessToken\"\n", "");
+    assert!(read(&text).is_ok(), "LinkedIn's is known");
+    for name in ["generic", "generic-rotating", "github-app"] {
+        let told = read(&text.replace("\"linkedin\"", &format!("\"{name}\""))).err().unwrap().to_string();
+        assert_eq!(
+            told,
+            format!(
+                "conf/outlast.toml:17: credential.acme.token_url: is missing; the profile {name} does not know where tokens are asked for"
+            )
+        );
+    }
 }

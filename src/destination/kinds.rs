@@ -181,6 +181,11 @@ pub fn common() -> Schema {
             .default(64)
             .minimum(1)
             .maximum(1024),
+        Field::integer("release_per_second")
+            .label("Release per second")
+            .describe("Of what waited while the credential was dead, how many deliveries leave in a second, at most.")
+            .minimum(1)
+            .maximum(100_000),
         Field::boolean("presets")
             .label("Presets")
             .describe("Whether each of its actions has a route of its own: the action's subscription and mapping.")

@@ -57,6 +57,13 @@ pub trait Destination: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether its items are events that its API no longer takes when they are older than the profile of its credential says
+    /// ([`Profile::event_age`](crate::oauth::Profile::event_age)). Then one that waited for longer fails with that reason, and
+    /// nothing is asked. It says no where a time means nothing: somebody joins an audience whenever that is told.
+    fn is_dated(&self) -> bool {
+        true
+    }
+
     /// How many items share a request, and how long one waits for others.
     fn batching(&self) -> Batching {
         Batching::ALONE

@@ -71,6 +71,8 @@ pub(crate) struct Shipment {
     pub(crate) bodies: Vec<Option<Vec<u8>>>,
     /// The routes that they came by.
     pub(crate) routes: Vec<Option<String>>,
+    /// When each was accepted.
+    pub(crate) accepted: Vec<Time>,
     /// What was concluded of some of them before anything was asked.
     pub(crate) settled: Vec<Option<Conclusion>>,
     /// What its destination keeps in mind.

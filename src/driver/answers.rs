@@ -51,6 +51,18 @@ impl Heart {
                 let result = self.authorise(&credential, grant, turn);
                 turn.answer(|_| drop(reply.send(result)));
             }
+            Ask::Refresh { credential, reply } => {
+                let result = self.refresh(&credential, turn);
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::Revoke { credential, reply } => {
+                let result = self.revoke(&credential, turn);
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Ask::Forget { credential, reply } => {
+                let result = self.forget(&credential, turn);
+                turn.answer(|_| drop(reply.send(result)));
+            }
             Ask::Stop { grace, reply } => self.begin_stop(grace, Some(reply), turn.now),
             Ask::Look(look) => self.look(look, turn),
         }

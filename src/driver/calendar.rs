@@ -113,22 +113,22 @@ fn outlook(name: &str, profile: &Profile, credential: &Credential) -> String {
     };
     match (ended, stops(credential)) {
         (Some(Cause::Misconfigured), at) => format!(
-            "Its provider refuses the client. Its last token {}; correct the client's id and secret before.",
+            "Its provider refuses the client. Its last token {}; correct what the configuration says of the client before.",
             until(at)
         ),
         (Some(_), at) => format!(
-            "Its grant has ended. Its last token {}; authorise it again before: `outlast auth import {name}`.",
+            "Its grant has ended. Its last token {}; authorise it again before: `outlast auth login {name}`, or `outlast auth import {name}`.",
             until(at)
         ),
         (None, _) if profile.grant.mints() => {
             "It needs no human: a new token is asked for whenever one is needed.".to_owned()
         }
         (None, Some(at)) if profile.grant == GrantKind::Static => format!(
-            "Its token ends at {}, and nothing renews it. Put a new one in its place before: `outlast auth import {name}`.",
+            "Its token ends at {}, and nothing renews it. Put another one into the configuration before, and start the engine with it.",
             moment(at)
         ),
         (None, Some(at)) => format!(
-            "Its grant ends at {}, whatever is refreshed. Authorise it again before: `outlast auth import {name}`.",
+            "Its grant ends at {}, whatever is refreshed. Authorise it again before: `outlast auth login {name}`, or `outlast auth import {name}`.",
             moment(at)
         ),
         (None, None) => match credential.idle_end() {

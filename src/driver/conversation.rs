@@ -4,12 +4,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Epoch, Evidence, Load, Span, Time, Verdict};
+use outlast_state::{DeliveryId, Epoch, Evidence, Load, Span, Time, Verdict, Why};
 use tracing::{debug, error};
 
 use super::acts::{Known, Shipment};
 use super::machines::LONGEST_WAIT;
-use super::settings::SpokenTo;
+use super::settings::{SpokenTo, outdated};
 use super::turn::{Ending, Report, Told};
 use crate::destination::{
     Conclusion, Conversation, Destination, Item, LONGEST_CONVERSATION, Memo, Memory, Prepared, Turn,
@@ -21,7 +21,8 @@ use crate::records;
 use crate::secret::Secret;
 use crate::store::{Key, Store};
 use crate::taxonomy::{
-    DESTINATION_BUG, OUTCOME_UNKNOWN, RECORD_DAMAGED, REQUEST_FORBIDDEN, REQUEST_NOT_SENT, TOKEN_REFUSED, TOKEN_SEALED,
+    DESTINATION_BUG, EVENT_TOO_OLD, OUTCOME_UNKNOWN, RECORD_DAMAGED, REQUEST_FORBIDDEN, REQUEST_NOT_SENT,
+    TOKEN_REFUSED, TOKEN_SEALED,
 };
 use crate::vault::Vault;
 
@@ -118,7 +119,8 @@ impl Talk {
             match body {
                 Ok(Ok(body)) => {
                     let route = shipment.routes.get(number).and_then(Option::as_deref);
-                    match held(&spoken_to, *id, route, body, shipment.sent) {
+                    let accepted = shipment.accepted.get(number).copied();
+                    match held(&spoken_to, (*id, accepted), route, body, shipment.sent) {
                         Ok(held) => {
                             parcels.push(held);
                             shipment.settled.push(None);
@@ -193,7 +195,7 @@ impl Talk {
     /// The token that a request of it may carry, and who may see it.
     pub(crate) fn bearer(&self) -> Option<Bearer<'_>> {
         let (token, profile) = self.token.as_ref().zip(self.spoken_to.profile.as_ref())?;
-        Some(Bearer { token, audience: &profile.audience })
+        Some(Bearer { token, audience: &profile.audience, carrier: &profile.carrier })
     }
 
     /// Takes in what became of a request; the end, where that ends it.
@@ -231,11 +233,16 @@ impl Talk {
 /// A parcel, as its destination sees it; or what must be said of it before anything is asked.
 fn held(
     spoken_to: &SpokenTo,
-    id: DeliveryId,
+    (id, accepted): (DeliveryId, Option<Time>),
     route: Option<&str>,
     body: Vec<u8>,
     began: Time,
 ) -> Result<Held, Conclusion> {
+    if let Some((accepted, most)) = accepted.and_then(|at| Some((at, outdated(spoken_to.event_age, at, began)?))) {
+        let age = began.since(accepted);
+        let detail = format!("the provider takes events of at most {most}, and this one was accepted {age} ago.");
+        return Err(Conclusion::new(Verdict::Refused { why: Why::Invalid }, detail).code(EVENT_TOO_OLD));
+    }
     let prepared = spoken_to.routes.prepare(route, &body)?;
     let held = Held { id, body, prepared };
     let check = || spoken_to.destination.check(&held.item(), began);

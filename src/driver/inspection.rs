@@ -10,9 +10,9 @@ use url::Url;
 use super::acts::Inspection;
 use super::conversation::token_of;
 use super::{Heard, World};
+use crate::exchange::Form;
 use crate::http::WITHIN;
 use crate::oauth::{self, Client, Profile};
-use crate::secret::Secret;
 use crate::store::Store;
 use crate::vault::Vault;
 
@@ -51,9 +51,9 @@ pub(crate) fn question(
     clients: &HashMap<String, Client>,
     profile: &Profile,
     inspection: &Inspection,
-) -> Result<(Url, Vec<(&'static str, Secret)>), String> {
+) -> Result<(Url, Form), String> {
     let url = profile.introspect_url.clone().ok_or("its profile names no introspection endpoint")?;
     let client = clients.get(&inspection.credential).ok_or("no client is configured for it")?;
     let token = token_of(store, vault, &inspection.credential, inspection.epoch)?;
-    Ok((url, oauth::inspect_form(client, &token)))
+    Ok((url, oauth::inspect_form(profile, client, &token)))
 }

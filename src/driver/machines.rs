@@ -18,7 +18,7 @@ use super::reading::Reading;
 use super::retention::Ended;
 use super::settings::Settings;
 use super::shown::{outcome, summary};
-use crate::admission::{Agenda, Attention, Place, Queue, Standing};
+use crate::admission::{Agenda, Attention, Mark, Place, Queue, Standing};
 use crate::records::{self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord};
 use crate::store::Key;
 use crate::store::keys::Meta;
@@ -212,6 +212,9 @@ impl Machines {
         turn.dirty_credentials.insert(name.to_owned());
         self.schedule_renewal(name);
         self.poke_blocked(name);
+        if let Some(mark) = Mark::between(&before, &after, turn.now) {
+            self.release(name, mark);
+        }
         if before.state.name() == after.state.name() && before.epoch == after.epoch {
             debug!(credential = name, epoch = after.epoch.number(), state = after.state.name(), "credential changed");
         } else {

@@ -15,6 +15,7 @@ use self::acts::{Act, News, Turn};
 use self::grants::RenewalEnding;
 use self::heart::{Gathering, Heart};
 use self::machines::Name;
+use self::operator::Parting;
 use self::settings::SpokenTo;
 use self::turn::Report;
 use crate::authorisation::Authorisation;
@@ -43,6 +44,7 @@ pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
 mod memory;
+mod operator;
 mod pauses;
 pub(crate) mod reading;
 pub(crate) mod renewal;
@@ -65,6 +67,9 @@ pub(crate) enum Ask {
     Pause { scope: Scope, reply: oneshot::Sender<Result<u64, Error>> },
     Resume { scope: Scope, reply: oneshot::Sender<Result<bool, Error>> },
     Authorise { credential: String, grant: Authorisation, reply: oneshot::Sender<Result<CredentialView, Error>> },
+    Refresh { credential: String, reply: oneshot::Sender<Result<CredentialView, Error>> },
+    Revoke { credential: String, reply: oneshot::Sender<Result<Parting, Error>> },
+    Forget { credential: String, reply: oneshot::Sender<Result<(), Error>> },
     Stop { grace: Span, reply: oneshot::Sender<Result<(), Error>> },
     Look(Look),
 }

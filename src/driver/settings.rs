@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use outlast_state::{Policy, Span, Terms, YOUNG};
+use outlast_state::{Policy, Span, Terms, Time, YOUNG};
 
 use super::acts::Shipment;
 use super::machines::Name;
@@ -31,10 +31,14 @@ pub(crate) struct Outlet {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) credential: Option<Name>,
     pub(crate) concurrency: u32,
+    /// So many deliveries a second of what waited behind a dead credential, at most.
+    pub(crate) release: Option<u32>,
     /// Asked once: the driver never calls the host's code where a panic would be its own.
     pub(crate) batching: Batching,
     /// What its bodies become.
     pub(crate) routes: Arc<Routes>,
+    /// How old an event may be for its provider to take it; `None` where that does not matter.
+    pub(crate) event_age: Option<Span>,
 }
 
 /// Whom a request speaks to: its destination, and the provider of its credential.
@@ -43,6 +47,19 @@ pub(crate) struct SpokenTo {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) profile: Option<Arc<Profile>>,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) event_age: Option<Span>,
+}
+
+impl Outlet {
+    /// Whether its provider takes nothing as old any more as what was accepted at that time; how old that may be.
+    pub(crate) fn outdated(&self, accepted: Time, now: Time) -> Option<Span> {
+        outdated(self.event_age, accepted, now)
+    }
+}
+
+/// What was accepted by the engine happened before, so it is at least as old as that.
+pub(crate) fn outdated(event_age: Option<Span>, accepted: Time, now: Time) -> Option<Span> {
+    event_age.filter(|age| accepted.after(*age) < now)
 }
 
 impl Settings {
@@ -56,7 +73,7 @@ impl Settings {
         let outlet = self.outlets.get(destination)?;
         let profile = credential.and_then(|name| self.profiles.get(name)).cloned();
         let (destination, routes) = (Arc::clone(&outlet.destination), Arc::clone(&outlet.routes));
-        Some(SpokenTo { destination, profile, routes })
+        Some(SpokenTo { destination, profile, routes, event_age: outlet.event_age })
     }
 
     /// The numbers that the rules use of each credential's profile.

@@ -69,15 +69,19 @@ fn code(record: &DeliveryRecord) -> Option<String> {
 
 fn detail(record: &DeliveryRecord) -> Option<String> {
     match record.delivery.state {
-        State::Failed { reason, .. } => Some(reason_in_words(reason, &record.note)),
+        State::Failed { reason, .. } => Some(reason_in_words(reason, record)),
         _ => Some(record.note.clone()).filter(|note| !note.is_empty()),
     }
 }
 
 /// Why a delivery failed, and who acts next.
-pub(super) fn reason_in_words(reason: Reason, note: &str) -> String {
+pub(super) fn reason_in_words(reason: Reason, record: &DeliveryRecord) -> String {
+    let note = record.note.as_str();
     let said = if note.is_empty() { String::new() } else { format!("; the last answer: {note}") };
     match reason {
+        Reason::Refused { why: Why::Invalid } if record.code == taxonomy::EVENT_TOO_OLD => {
+            format!("older than its provider takes, so it was not sent: {note}")
+        }
         Reason::Refused { why: Why::Invalid } => format!("invalid, so it was not sent: {note}"),
         Reason::Refused { why: Why::Rejected { status } } => format!("rejected with status {status}: {note}"),
         Reason::Exhausted => {
@@ -103,7 +107,7 @@ pub(super) fn outcome(record: &DeliveryRecord) -> Result<Outcome, Error> {
             attempts,
             at_ms: at.as_millis(),
             code: code(record).unwrap_or_default(),
-            reason: reason_in_words(reason, &record.note),
+            reason: reason_in_words(reason, record),
             in_doubt,
         })),
         State::Pending { .. }

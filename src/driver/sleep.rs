@@ -57,7 +57,9 @@ impl Machines {
 
     fn is_near(&self, record: &DeliveryRecord) -> bool {
         let (destination, lane) = (record.destination.as_str(), record.lane.as_deref());
-        self.queues.get(destination).is_some_and(|queue| queue.length() <= NEAR)
+        let place = Place::of(record.delivery.wants());
+        let length = self.queues.get(destination).zip(place).map(|(queue, place)| queue.length_around(place));
+        length.is_some_and(|length| length <= NEAR)
             && !self.is_parked(destination)
             && self.is_paused(destination, lane).is_none()
     }

@@ -185,7 +185,7 @@ impl Machines {
     /// A request ended.
     pub(crate) fn reported(&mut self, report: Report, turn: &mut Turn) {
         if let Some(queue) = self.queues.get_mut(&report.destination) {
-            queue.in_flight = queue.in_flight.saturating_sub(1);
+            queue.landed(report.batch);
             self.in_flight = self.in_flight.saturating_sub(1);
             self.poke(&report.destination);
         }

@@ -7,6 +7,8 @@ use outlast_state::{
 
 use super::machines::Machines;
 use super::shown::reason_in_words;
+use crate::admission::Place;
+use crate::oauth::GrantKind;
 use crate::records::DeliveryRecord;
 
 impl Machines {
@@ -55,6 +57,20 @@ impl Machines {
             sentences.push(format!("Delivery {head} is before it in its lane and has not ended."));
         }
         let busy = queue.map_or(0, |queue| queue.in_flight);
+        if let Some(most) = outlet.outdated(record.accepted, now) {
+            sentences.push(format!(
+                "Its provider takes events of at most {most}: it fails with that reason when its turn comes, without a request."
+            ));
+        }
+        if let Some((queue, name)) = queue.zip(outlet.credential.as_deref())
+            && !self.is_parked(destination)
+            && let Some(waiting) = Place::of(record.delivery.wants()).and_then(|place| queue.backlog_around(place))
+        {
+            sentences.push(format!(
+                "It waited while credential {name} was dead. The {waiting} that did leave in order, one request in four \
+                 while newer work is due, and half of the slots otherwise."
+            ));
+        }
         if busy >= outlet.concurrency {
             sentences.push(format!("All {busy} requests that may be in the air for {destination} are."));
         }
@@ -87,7 +103,10 @@ impl Machines {
                 vec![format!("Credential {name}: the token of epoch {past} is expired and is replaced.")]
             }
             Offer::Refreshing => vec![refreshing(name, &credential, now)],
-            Offer::Dead => dead(name, &credential, now),
+            Offer::Dead => {
+                let grant = self.settings.profiles.get(name).map(|profile| profile.grant);
+                dead(name, &credential, grant, now)
+            }
         };
         if keeper.record.slow_until > now {
             sentences.push(format!("The provider throttles it for another {}.", keeper.record.slow_until.since(now)));
@@ -129,7 +148,7 @@ fn stands(record: &DeliveryRecord, now: Time) -> Vec<String> {
         }
         State::Done { at, .. } => vec![format!("Delivered {} ago, at attempt {attempts}.", now.since(at))],
         State::Failed { at, reason, in_doubt } => {
-            let reason = reason_in_words(reason, &record.note);
+            let reason = reason_in_words(reason, record);
             let failed = format!("Failed {} ago: {}.", now.since(at), reason.trim_end_matches('.'));
             let doubt = in_doubt.then(|| "The destination may have it all the same.".to_owned());
             std::iter::once(failed).chain(doubt).collect()
@@ -225,20 +244,29 @@ fn refreshing(name: &str, credential: &Credential, now: Time) -> String {
     format!("Credential {name} is being refreshed because its token of epoch {epoch} {because}; {so_far}{next}.")
 }
 
-fn dead(name: &str, credential: &Credential, now: Time) -> Vec<String> {
+fn dead(name: &str, credential: &Credential, grant: Option<GrantKind>, now: Time) -> Vec<String> {
     let CredentialState::Dead { cause, since } = credential.state else { return Vec::new() };
     let why = match cause {
         Cause::NeverAuthorised => "was never authorised",
         Cause::Revoked => "has a grant that is expired or revoked",
+        Cause::NoRefreshToken if grant == Some(GrantKind::Static) => "has a configured token, which is refused",
         Cause::NoRefreshToken => "has no refresh token to get a new access token with",
-        Cause::Misconfigured => "is refused by the provider for its client id or secret; correct them",
+        Cause::Misconfigured => "is refused by the provider for what the client says of itself; correct it",
         Cause::GrantLost => "lost its grant in a crash between the provider's answer and our storing it",
         Cause::NeverAccepted => "got token after token, and none was ever accepted",
     };
-    vec![
-        format!("Credential {name} {why} (since {}).", now.since(since)),
-        format!("`outlast auth import {name}` releases what waits for it."),
-    ]
+    let then = match grant {
+        Some(GrantKind::Static) => {
+            "Another token in the configuration, and a start with it, releases what waits for it.".to_owned()
+        }
+        Some(GrantKind::ClientCredentials | GrantKind::JwtBearer) => {
+            format!("`outlast auth login {name}` asks for a token anew and releases what waits for it.")
+        }
+        Some(GrantKind::AuthorizationCode) | None => {
+            format!("`outlast auth login {name}`, or `outlast auth import {name}`, releases what waits for it.")
+        }
+    };
+    vec![format!("Credential {name} {why} (since {}).", now.since(since)), then]
 }
 
 /// An input in words, for the journal.

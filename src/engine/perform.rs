@@ -49,7 +49,7 @@ impl Engine {
         let token = token.transpose().map_err(Error::configuration)?;
         let bearer = || {
             let (token, profile) = token.as_ref().zip(profile.as_ref())?;
-            Some(Bearer { token, audience: &profile.audience })
+            Some(Bearer { token, audience: &profile.audience, carrier: &profile.carrier })
         };
         let mut so_far = Vec::new();
         loop {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::Answer;
+use super::{Answer, put};
 
 /// A row of an answer table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,39 @@ impl Rule {
     pub fn holding(self, pointer: &str, values: &[&str]) -> Self {
         let values = values.iter().map(ToString::to_string).collect();
         Rule { pointer: Some(pointer.to_owned()), values, ..self }
+    }
+
+    /// The row as people write it: `status` is one such as `409` or two such as `400-499`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to write.
+    pub(crate) fn written(status: &str, pointer: Option<String>, values: Vec<String>) -> Result<Self, String> {
+        let (first, last) = status.split_once('-').unwrap_or((status, status));
+        let number = |part: &str| part.trim().parse::<u16>().ok().filter(|status| (100..=599).contains(status));
+        let range = number(first).zip(number(last)).filter(|(first, last)| first <= last);
+        let (first, last) = range.ok_or_else(|| {
+            format!("status `{status}` is not one; write a status such as 409, or two such as 400-499")
+        })?;
+        if pointer.is_none() != values.is_empty() {
+            return Err("`pointer` and `values` belong together; write both, or leave both out".to_owned());
+        }
+        Ok(Rule { status: first..=last, pointer, values })
+    }
+
+    /// Its statuses, as [`Rule::written`] reads them.
+    pub(crate) fn statuses(&self) -> String {
+        let (first, last) = (self.status.start(), self.status.end());
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    }
+
+    /// An answer that it is about: its status, and its body where that matters.
+    pub(crate) fn example(&self) -> (u16, Option<Value>) {
+        let body = self.pointer.as_ref().zip(self.values.first()).map(|(pointer, value)| {
+            let mut body = Value::Null;
+            put(&mut body, pointer, Value::String(value.clone()));
+            body
+        });
+        (*self.status.start(), body)
     }
 
     /// Whether it is about this answer.
@@ -59,6 +92,19 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec(), received: Time::ZERO }
+    }
+
+    #[test]
+    fn a_row_is_about_its_own_example() {
+        for rule in [
+            Rule::status(401..=401),
+            Rule::status(200..=299).holding("/error/details/0/reason", &["dead", "gone"]),
+            Rule::status(403..=403).holding("/code", &["100"]),
+        ] {
+            let (status, body) = rule.example();
+            assert!(rule.fits(status, body.as_ref()), "{rule:?}");
+            assert_eq!(Rule::written(&rule.statuses(), rule.pointer.clone(), rule.values.clone()), Ok(rule));
+        }
     }
 
     #[test]

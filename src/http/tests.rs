@@ -39,7 +39,7 @@ async fn a_request_arrives_as_it_was_made_with_the_token() {
     let body = serde_json::json!({"a": 1});
     let request = Request::new(Method::Post, server.url("/p?q=1")).header("x-mine", "yes").json(&body).bearer();
     let (token, audience) = (Secret::new("tok-1"), Audience::of([&server.url("/")]));
-    let bearer = Bearer { token: &token, audience: &audience };
+    let bearer = Bearer { token: &token, audience: &audience, carrier: &Carrier::Bearer };
     let answer = local().send(&request, Some(bearer), LONG, now).await.unwrap();
 
     assert_eq!((answer.status, answer.body.as_slice(), answer.received), (201, b"ok".as_slice(), now()));
@@ -64,7 +64,7 @@ async fn a_request_that_asks_for_no_token_gets_none_and_connections_are_kept() {
     let (token, audience) = (Secret::new("tok-1"), Audience::of([&server.url("/")]));
     let http = local();
     for _ in 0..3 {
-        let bearer = Bearer { token: &token, audience: &audience };
+        let bearer = Bearer { token: &token, audience: &audience, carrier: &Carrier::Bearer };
         http.send(&get(server.url("/")), Some(bearer), LONG, now).await.unwrap();
     }
     assert!(server.seen().iter().all(|request| !request.contains("authorization")));
@@ -77,17 +77,17 @@ async fn a_token_goes_to_its_audience_only_and_otherwise_nothing_is_sent() {
     let token = Secret::new("tok-1");
     let elsewhere = Audience::of([&Url::parse("https://api.linkedin.com").unwrap()]);
     let request = get(server.url("/?q=canary")).bearer();
-    let bearer = Bearer { token: &token, audience: &elsewhere };
+    let bearer = Bearer { token: &token, audience: &elsewhere, carrier: &Carrier::Bearer };
     let (kind, why) = cause(local().send(&request, Some(bearer), LONG, now).await);
     assert_eq!(kind, "forbidden");
     assert!(!why.contains("tok-1") && !why.contains("canary"), "{why}");
     assert_eq!(cause(local().send(&request, None, LONG, now).await).0, "forbidden");
 
     let open = Url::parse("http://api.example.com/").unwrap();
-    let bearer = Bearer { token: &token, audience: &Audience::of([&open]) };
+    let bearer = Bearer { token: &token, audience: &Audience::of([&open]), carrier: &Carrier::Bearer };
     let (kind, why) = cause(local().send(&get(open.clone()).bearer(), Some(bearer), LONG, now).await);
     assert!(kind == "forbidden" && why.contains("use https"), "{why}");
-    let (kind, why) = cause(local().post_form(&open, &[("token", token)], LONG, now).await);
+    let (kind, why) = cause(local().post_form(&open, &Form::default().field("token", &token), LONG, now).await);
     assert!(kind == "forbidden" && why.contains("use https"), "{why}");
     assert_eq!(server.connections(), 0);
 }
@@ -167,7 +167,7 @@ async fn header_values_that_http_forbids_are_refused() {
         assert_eq!(cause(local().send(&request, None, LONG, now).await).0, "forbidden", "{name}");
     }
     let (token, audience) = (Secret::new("canary\r\nx: y"), Audience::of([&server.url("/")]));
-    let bearer = Bearer { token: &token, audience: &audience };
+    let bearer = Bearer { token: &token, audience: &audience, carrier: &Carrier::Bearer };
     let (kind, why) = cause(local().send(&get(server.url("/")).bearer(), Some(bearer), LONG, now).await);
     assert!(kind == "forbidden" && !why.contains("canary"), "{why}");
     assert_eq!(server.connections(), 0);
@@ -207,7 +207,7 @@ async fn localhost_is_never_asked_of_a_resolver() {
 async fn a_form_is_encoded_and_asks_for_json() {
     let server = Server::start(OK).await;
     let (token, grant) = (Secret::new("a b&c=d+ü"), Secret::new("refresh_token"));
-    let form = [("refresh_token", token), ("grant_type", grant)];
+    let form = Form::default().field("refresh_token", &token).field("grant_type", &grant);
     local().post_form(&server.url("/token"), &form, LONG, now).await.unwrap();
     let seen = server.seen().remove(0);
     assert!(seen.starts_with("POST /token HTTP/1.1\r\n"), "{seen}");
@@ -217,11 +217,46 @@ async fn a_form_is_encoded_and_asks_for_json() {
 }
 
 #[tokio::test]
+async fn a_client_may_prove_itself_in_the_header() {
+    let server = Server::start(OK).await;
+    let form = Form::grant("client_credentials").basic("me", &Secret::new("hush"));
+    local().post_form(&server.url("/token"), &form, LONG, now).await.unwrap();
+    let seen = server.seen().remove(0);
+    assert!(seen.contains("authorization: Basic bWU6aHVzaA==\r\n"), "{seen}");
+    assert!(seen.ends_with("\r\n\r\ngrant_type=client_credentials"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_token_stands_where_its_carrier_says_and_replaces_what_stood_there() {
+    let server = Server::start(OK).await;
+    let (token, url) = (Secret::new("key-1"), server.url("/"));
+    let audience = Audience::of([&url]);
+    for (name, prefix, line) in
+        [("x-api-key", "", "x-api-key: key-1"), ("authorization", "Token ", "authorization: Token key-1")]
+    {
+        let carrier = Carrier::Header { name: name.into(), prefix: prefix.into() };
+        let bearer = Bearer { token: &token, audience: &audience, carrier: &carrier };
+        let request = get(url.clone()).header(name, "the destination's own").bearer();
+        local().send(&request, Some(bearer), LONG, now).await.unwrap();
+        let seen = server.seen().pop().unwrap();
+        assert!(seen.contains(&format!("{line}\r\n")) && !seen.contains("own"), "{seen}");
+        assert!(name == "authorization" || !seen.contains("authorization"), "{seen}");
+    }
+    for name in ["host", "content-length", "X-Key", "a b", "", "x\r\ny"] {
+        let carrier = Carrier::Header { name: name.into(), prefix: String::new() };
+        let bearer = Bearer { token: &token, audience: &audience, carrier: &carrier };
+        let (kind, why) = cause(local().send(&get(url.clone()).bearer(), Some(bearer), LONG, now).await);
+        assert!(kind == "forbidden" && why.contains("correct the credential"), "{name}: {why}");
+    }
+    assert_eq!(server.connections(), 2, "nothing else was sent");
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_speak_tls_gets_no_request() {
     let server = Server::start(OK).await;
     let url = Url::parse(&format!("https://{}/?q=canary", server.address)).unwrap();
     let (token, audience) = (Secret::new("tok-1"), Audience::of([&url]));
-    let bearer = Bearer { token: &token, audience: &audience };
+    let bearer = Bearer { token: &token, audience: &audience, carrier: &Carrier::Bearer };
     // The server waits for the end of a head, which a greeting never has; the connect time-out ends it.
     let options = HttpOptions { allow_loopback: true, connect_within: SHORT, ..HttpOptions::default() };
     let (kind, why) = cause(Http::new(options).unwrap().send(&get(url).bearer(), Some(bearer), LONG, now).await);
@@ -323,7 +358,7 @@ async fn with_a_certificate_that_is_trusted() {
         let (address, serving) = tls_server();
         let url = Url::parse(&format!("https://{host}:{}/p", address.port())).unwrap();
         let (token, audience) = (Secret::new("tok-1"), Audience::of([&url]));
-        let bearer = Bearer { token: &token, audience: &audience };
+        let bearer = Bearer { token: &token, audience: &audience, carrier: &Carrier::Bearer };
         let answer = http.send(&get(url).bearer(), Some(bearer), LONG, now).await.unwrap();
         assert_eq!((answer.status, answer.body.as_slice()), (200, b"ok".as_slice()));
         let seen = serving.join().unwrap().unwrap();
@@ -342,5 +377,5 @@ fn what_is_in_flight_may_move_between_threads() {
     let (http, url) = (local(), Url::parse("http://127.0.0.1:1/").unwrap());
     let request = get(url.clone());
     assert_send(&http.send(&request, None, LONG, now));
-    assert_send(&http.post_form(&url, &[], LONG, now));
+    assert_send(&http.post_form(&url, &Form::default(), LONG, now));
 }

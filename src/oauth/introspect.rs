@@ -4,20 +4,7 @@ use outlast_state::Standing;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::Client;
 use crate::exchange::{Answer, NoAnswer};
-use crate::secret::Secret;
-
-/// The form that asks about an access token. The client authenticates in it, as `LinkedIn` and RFC 7662's example of a
-/// protected endpoint have it.
-pub(crate) fn inspect_form(client: &Client, token: &Secret) -> Vec<(&'static str, Secret)> {
-    vec![
-        ("token", token.clone()),
-        ("token_type_hint", Secret::new("access_token")),
-        ("client_id", Secret::new(client.id.as_str())),
-        ("client_secret", client.secret.clone()),
-    ]
-}
 
 /// What the issuer's answer means, with a note for people. Only `"active": false` of a success says that a token is dead:
 /// `LinkedIn` adds in `status` whether it expired or was revoked. Nothing else is quoted, since a body may hold a token.

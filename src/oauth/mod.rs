@@ -1,11 +1,23 @@
-//! How tokens are come by. Providers are data ([`Profile`]); the grant is one request and a table of its answers.
+//! How tokens are come by. Providers are data ([`Profile`]); a grant is one request and a table of its answers.
 
+mod assertion;
+mod client;
+#[cfg(feature = "login")]
+mod consent;
 mod introspect;
+mod mint;
 mod profile;
 mod refresh;
+mod request;
 
-pub use crate::exchange::Rule;
-pub(crate) use introspect::{inspect_form, standing};
-pub use profile::{AssertionIn, Carrier, ClientAuth, Evidence, GrantKind, Profile, Rotation, TokenShape};
-pub(crate) use refresh::refresh_form;
-pub use refresh::{Client, Minted, Outcome, read, refresh};
+pub use crate::exchange::{Carrier, Rule};
+pub use crate::table::Fault;
+pub use assertion::{Assertion, AssertionError};
+pub use client::Client;
+#[cfg(feature = "login")]
+pub use consent::{Code, Consent, NoCode, NoConsent};
+pub(crate) use introspect::standing;
+pub use mint::mint;
+pub use profile::{AssertionIn, ClientAuth, Evidence, GrantKind, Profile, ProfileError, Rotation, TokenShape};
+pub use refresh::{Asked, Minted, Outcome, read, refresh};
+pub(crate) use request::{inspect_form, mint_form, refresh_form, revoke_form};

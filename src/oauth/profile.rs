@@ -1,12 +1,24 @@
 //! Providers as data: where their endpoints are, what their answers say about a token, how long things last.
+//!
+//! A profile is a file in TOML ([the format](https://github.com/outlast-rs/outlast/blob/main/docs/PROFILES.md)). Those that ship
+//! are such files, too.
 
-use std::ops::RangeInclusive;
+mod defaults;
+mod file;
+mod kinds;
+mod shipped;
+#[cfg(test)]
+mod tests;
+mod written;
 
 use outlast_state::Span;
 use url::Url;
 
-use crate::exchange::{Answer, Rule};
+use crate::exchange::{Answer, Carrier, Rule};
 use crate::guard::Audience;
+
+pub use file::ProfileError;
+pub use kinds::{AssertionIn, ClientAuth, Evidence, GrantKind, Rotation, TokenShape};
 
 /// One OAuth provider and its API. Every field may be overridden: `Profile { settle, ..Profile::linkedin() }`.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +33,8 @@ pub struct Profile {
     pub token_shape: TokenShape,
     /// Where a human is sent to consent (RFC 6749, section 3.1), if the provider has such a page.
     pub authorize_url: Option<Url>,
+    /// Whether a consent is bound to who asked for it by PKCE (RFC 7636). Off only for a provider that refuses it.
+    pub pkce: bool,
     /// Where tokens are inspected (RFC 7662), if the provider offers it.
     pub introspect_url: Option<Url>,
     /// Where tokens are revoked (RFC 7009), if the provider offers it.
@@ -68,179 +82,27 @@ pub struct Profile {
     pub node_header: Option<String>,
 }
 
-/// How a token is come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantKind {
-    /// A human consents, and a refresh token renews (RFC 6749, sections 4.1 and 6).
-    AuthorizationCode,
-    /// The client asks for itself (RFC 6749, section 4.4). No human is needed.
-    ClientCredentials,
-    /// The client signs an assertion (RFC 7523). No human is needed.
-    JwtBearer,
-    /// A token or an API key that somebody wrote down. Nothing renews it.
-    Static,
-}
-
-impl GrantKind {
-    /// Whether a new token can be had without a human, also after the last one has died.
-    #[must_use]
-    pub fn mints(self) -> bool {
-        matches!(self, GrantKind::ClientCredentials | GrantKind::JwtBearer)
-    }
-}
-
-/// How the client proves to the token endpoint who it is (RFC 6749, section 2.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// `client_id` and `client_secret` in the form.
-    Form,
-    /// Both in the header `authorization: Basic …`.
-    Basic,
-}
-
-/// How a token endpoint differs from RFC 6749, as far as it can be told as data. The default is no difference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenShape {
-    /// Where a signed assertion stands in the request.
-    pub assertion: AssertionIn,
-    /// The pointer (RFC 6901) to the access token in an answer.
-    pub access_token: String,
-    /// The pointer to its life in seconds.
-    pub expires_in: String,
-    /// The pointer to the moment of its end (RFC 3339), for providers that tell it so.
-    pub expires_at: Option<String>,
-    /// Answers that end the grant, beside those that say `invalid_grant`.
-    pub ends_grant: Vec<Rule>,
-    /// Answers that blame the client or the request, beside those with an error code of RFC 6749.
-    pub misconfigured: Vec<Rule>,
-}
-
-impl Default for TokenShape {
-    fn default() -> Self {
-        TokenShape {
-            assertion: AssertionIn::Form,
-            access_token: "/access_token".to_owned(),
-            expires_in: "/expires_in".to_owned(),
-            expires_at: None,
-            ends_grant: Vec::new(),
-            misconfigured: Vec::new(),
-        }
-    }
-}
-
-/// Where a signed assertion stands in a token request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AssertionIn {
-    /// `grant_type` and `assertion` in a form (RFC 7523, section 2.1).
-    Form,
-    /// In the header `authorization: Bearer …` of a request with an empty JSON object as its body.
-    Bearer,
-}
-
-/// Where in a request the token stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// `authorization: Bearer TOKEN` (RFC 6750, section 2.1).
-    Bearer,
-    /// A header of the provider's own.
-    Header {
-        /// Its name, in lower case.
-        name: String,
-        /// What stands before the token, with its blank; often nothing.
-        prefix: String,
-    },
-}
-
-/// What a refresh does to the refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// It stays the same.
-    Kept,
-    /// A new one may come with an answer, and the old one is not known to die.
-    MayChange,
-    /// Each refresh brings a new one, and the old one dies after the grace.
-    Rotates {
-        /// How long the old one may be used again, for an answer that was lost.
-        grace: Span,
-    },
-}
-
-/// What an answer says about the token that was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// The provider did not take it, for whatever reason.
-    Refuses,
-    /// The provider took it, and says that it does not permit what was asked.
-    LacksScope,
-    /// The provider took it.
-    Proves,
-    /// Neither: a time-out, a throttle, a failure before or beside authentication.
-    Nothing,
-}
-
 impl Profile {
-    /// `LinkedIn`'s marketing APIs.
-    ///
-    /// Documented by the provider: endpoints, 60 days for an access token, 365 days from consent for the grant, events of
-    /// at most 90 days, introspection. Reported by users: new tokens are refused for seconds to ten minutes, hence the
-    /// settle window; any 401 may be such a refusal, and its body cannot tell. Not documented: whether a refresh changes
-    /// the refresh token, how long event ids are remembered (so no window is claimed), the revocation endpoint (so none
-    /// is named).
+    /// `LinkedIn`'s marketing APIs: the shipped profile `linkedin`, whose file says where each fact comes from.
     ///
     /// # Panics
-    /// Never: its addresses are constants.
+    /// Never: its file is a part of this library.
     #[must_use]
     pub fn linkedin() -> Self {
-        let api = constant("https://api.linkedin.com/rest");
-        Profile {
-            authorize_url: Some(constant("https://www.linkedin.com/oauth/v2/authorization")),
-            introspect_url: Some(constant("https://www.linkedin.com/oauth/v2/introspectToken")),
-            settle: Span::from_secs(10 * MINUTE),
-            access_life: Span::from_secs(60 * DAY),
-            grant_life: Some(Span::from_secs(365 * DAY)),
-            event_age: Some(Span::from_secs(90 * DAY)),
-            node_header: Some("x-li-fabric".to_owned()),
-            ..Profile::generic(
-                "linkedin",
-                constant("https://www.linkedin.com/oauth/v2/accessToken"),
-                Audience::of([&api]),
-            )
-        }
+        Profile::shipped("linkedin").expect("it ships, and a test reads all that do")
     }
 
     /// A provider that does what RFC 6749 and RFC 6750 say: a refused token is a 401, a refresh may bring a new refresh
     /// token, nothing else is promised. A token without `expires_in` is taken to live for an hour.
     #[must_use]
     pub fn generic(name: &str, token_url: Url, audience: Audience) -> Self {
-        Profile {
-            name: name.to_owned(),
-            grant: GrantKind::AuthorizationCode,
-            token_url,
-            token_shape: TokenShape::default(),
-            authorize_url: None,
-            introspect_url: None,
-            revoke_url: None,
-            client_auth: ClientAuth::Form,
-            scopes: Vec::new(),
-            scope_separator: ' ',
-            audience,
-            carrier: Carrier::Bearer,
-            settle: Span::from_secs(MINUTE),
-            young: Span::from_secs(MINUTE),
-            renew_at: 80,
-            refuses: vec![Rule::status(401..=401)],
-            proves: PAST_AUTHENTICATION.iter().cloned().map(Rule::status).collect(),
-            lacks_scope: Vec::new(),
-            scope_delay: Span::from_secs(5 * MINUTE),
-            rotation: Rotation::MayChange,
-            access_life: Span::from_secs(60 * MINUTE),
-            grant_life: None,
-            idle_life: None,
-            quiet: Span::from_secs(30),
-            dedupe: None,
-            event_age: None,
-            node_header: None,
-        }
+        Profile { token_url, audience, ..Profile::bare(name) }
+    }
+
+    /// Whether it does not say where tokens are asked for, as `generic` does not: a credential must.
+    #[must_use]
+    pub fn lacks_token_url(&self) -> bool {
+        self.token_url.as_str() == defaults::NOWHERE
     }
 
     /// Whether the answer refuses the token.
@@ -268,86 +130,86 @@ impl Profile {
             Evidence::Nothing
         }
     }
-}
 
-fn constant(address: &str) -> Url {
-    Url::parse(address).expect("the address is a constant that a test reads")
-}
-
-/// Answers that an API gives only to those whom it knows: success, and complaints about the content. A 403 is left out
-/// because permissions are cached apart from tokens; 408, 423, 426, 429 and 5xx because they come from in front of the API.
-const PAST_AUTHENTICATION: [RangeInclusive<u16>; 6] =
-    [200..=299, 400..=400, 404..=404, 409..=409, 413..=413, 422..=422];
-
-const MINUTE: u64 = 60;
-const DAY: u64 = 24 * 60 * MINUTE;
-
-#[cfg(test)]
-mod tests {
-    use outlast_state::Time;
-
-    use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec(), received: Time::ZERO }
-    }
-
-    #[test]
-    fn linkedin_reads_each_status() {
-        let profile = Profile::linkedin();
-        for status in 100..=599 {
-            let expected = match status {
-                401 => Evidence::Refuses,
-                200..=299 | 400 | 404 | 409 | 413 | 422 => Evidence::Proves,
-                _ => Evidence::Nothing,
-            };
-            assert_eq!(profile.evidence(&answer(status, "")), expected, "{status}");
+    /// What cannot be of it: the key of its file at fault, and what is wrong.
+    pub(crate) fn conflict(&self) -> Option<(&'static str, String)> {
+        let shown = crate::span::written;
+        let (settle, life) = (self.settle, self.access_life);
+        if settle >= life {
+            let (settle, life) = (shown(settle), shown(life));
+            return Some((
+                "settle",
+                format!("{settle} is not shorter than access_life ({life}): no token would live to settle"),
+            ));
         }
-    }
-
-    #[test]
-    fn linkedins_401_refuses_whatever_its_body_says() {
-        let profile = Profile::linkedin();
-        for body in [
-            r#"{"status":401,"serviceErrorCode":65601,"code":"REVOKED_ACCESS_TOKEN","message":"…"}"#,
-            r#"{"serviceErrorCode":"65602"}"#,
-            r#"{"status":401}"#,
-            "<html>",
-            "",
-        ] {
-            assert!(profile.refuses_token(&answer(401, body)), "{body}");
+        if self.grant_life.is_some_and(|whole| whole < life) {
+            return Some(("grant_life", format!("is shorter than access_life ({})", shown(life))));
         }
+        if let Some(idle) = self.idle_life.filter(|idle| *idle <= settle) {
+            let (idle, settle) = (shown(idle), shown(settle));
+            return Some((
+                "idle_life",
+                format!("{idle} is not longer than settle ({settle}): no refresh could come in time"),
+            ));
+        }
+        if self.refuses.is_empty() {
+            let remedy = "names no answer, so a dead token would never be noticed; write [{ status = \"401\" }]";
+            return Some(("refuses", remedy.to_owned()));
+        }
+        let success = |rule: &Rule| rule.pointer.is_none() && rule.status.contains(&200);
+        if self.refuses.iter().any(success) {
+            return Some(("refuses", "takes every success for a refusal; name a value in the body, too".to_owned()));
+        }
+        None
     }
 
-    #[test]
-    fn what_refuses_does_not_prove() {
-        let said = Rule::status(200..=200).holding("/error", &["token_expired"]);
-        let profile = Profile { refuses: vec![said], ..Profile::linkedin() };
-        assert_eq!(profile.evidence(&answer(200, r#"{"error":"token_expired"}"#)), Evidence::Refuses);
-        assert!(!profile.proves_token(&answer(200, r#"{"error":"token_expired"}"#)));
-        assert_eq!(profile.evidence(&answer(200, r#"{"error":"other"}"#)), Evidence::Proves);
-        assert_eq!(profile.evidence(&answer(401, "")), Evidence::Nothing);
+    /// The rows of its tables that are never reached: an earlier table takes every answer that they are about.
+    pub(crate) fn unreached(&self) -> Vec<String> {
+        let tables = [
+            ("refuses", &self.refuses, Evidence::Refuses),
+            ("lacks_scope", &self.lacks_scope, Evidence::LacksScope),
+            ("proves", &self.proves, Evidence::Proves),
+        ];
+        let mut unreached = Vec::new();
+        for (key, rows, expected) in tables {
+            for (number, row) in (1_usize..).zip(rows) {
+                let (status, body) = row.example();
+                let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+                let answer = Answer { status, headers: Vec::new(), body, received: outlast_state::Time::ZERO };
+                let said = self.evidence(&answer);
+                if said != expected {
+                    unreached
+                        .push(format!("{key}[{number}]: another table takes its answer {status} before ({said:?})"));
+                }
+            }
+        }
+        unreached
     }
 
-    #[test]
-    fn linkedins_constants_are_the_documented_ones() {
-        let profile = Profile::linkedin();
-        assert_eq!(profile.token_url.as_str(), "https://www.linkedin.com/oauth/v2/accessToken");
-        assert!(profile.audience.admits(&constant("https://api.linkedin.com/rest/conversionEvents")));
-        assert!(!profile.audience.admits(&profile.token_url));
-        assert_eq!(profile.settle, Span::from_secs(600));
-        assert_eq!(profile.access_life, Span::from_secs(5_184_000));
-        assert_eq!(profile.grant_life, Some(Span::from_secs(31_536_000)));
-        assert_eq!(profile.event_age, Some(Span::from_millis(90 * 86_400_000)));
-        assert_eq!(profile.quiet, Span::from_secs(30));
-    }
-
-    #[test]
-    fn a_profile_is_overridden_field_by_field() {
-        let sandbox = constant("http://127.0.0.1:9000/oauth/v2/accessToken");
-        let (token_url, audience) = (sandbox.clone(), Audience::of([&sandbox]));
-        let profile = Profile { token_url, audience, settle: Span::from_secs(5), ..Profile::linkedin() };
-        assert!(profile.audience.admits(&constant("http://127.0.0.1:9000/rest/conversionEvents")));
-        assert_eq!(profile.evidence(&answer(401, "")), Evidence::Refuses);
+    /// What can work, but is hardly meant.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.unreached();
+        if !self.refuses.iter().any(|rule| rule.status.contains(&401)) {
+            warnings.push(
+                "refuses: a 401 is not among them, and HTTP has that status for a token that is refused".to_owned(),
+            );
+        }
+        let shown = crate::span::written;
+        let left = self.access_life.as_millis().saturating_mul(100_u64.saturating_sub(self.renew_at.into())) / 100;
+        if self.renew_at < 100 && left < self.settle.as_millis() {
+            let left = shown(Span::from_millis(left));
+            let settle = shown(self.settle);
+            warnings.push(format!(
+                "renew_at: a planned refresh leaves the old token {left}, less than settle ({settle}), so it may end before the new one is taken everywhere; a lower renew_at helps"
+            ));
+        }
+        if !self.proves.iter().any(|rule| rule.status.contains(&200) || rule.status.contains(&201)) {
+            warnings.push("proves: no success proves a token, so a good one is never known to be good".to_owned());
+        }
+        if self.grant == GrantKind::AuthorizationCode && self.authorize_url.is_none() {
+            warnings.push("authorize_url: there is none, so `outlast auth login` cannot ask for consent".to_owned());
+        }
+        warnings
     }
 }

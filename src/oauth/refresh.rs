@@ -1,25 +1,30 @@
-//! The refresh grant (RFC 6749, section 6): one form, and a table of what its answers mean.
+//! Token requests (RFC 6749) and a table of what their answers mean.
 //!
 //! There are four outcomes, and the table leans to one side: only an answer that says so in the provider's own words ends
-//! a grant or blames the configuration. Everything else may be repeated with the same refresh token. What the provider
+//! a grant or blames the configuration. Everything else may be repeated with what was sent. What the provider
 //! writes is never quoted, since a body can hold a token; only its error code is, if it looks like one.
 
 use outlast_state::{Span, Time};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::Profile;
+use super::request::refresh_form;
+use super::{Client, Profile, TokenShape};
 use crate::Secret;
 use crate::exchange::{Answer, NoAnswer};
 use crate::http::{Http, WITHIN};
 
-/// The application, as the provider knows it.
-#[derive(Clone)]
-pub struct Client {
-    /// `client_id`.
-    pub id: String,
-    /// `client_secret`.
-    pub secret: Secret,
+/// What a token was asked for with: that decides whom a refusal is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A refresh token.
+    Refresh,
+    /// The code of a consent that was just given.
+    Code,
+    /// The client itself (client credentials).
+    Client,
+    /// A signed assertion (JWT bearer).
+    Assertion,
 }
 
 /// What a token request came to.
@@ -59,16 +64,6 @@ pub struct Minted {
     pub scope: Option<String>,
 }
 
-/// The form that asks for a new access token.
-pub(crate) fn refresh_form(client: &Client, refresh_token: &Secret) -> Vec<(&'static str, Secret)> {
-    vec![
-        ("grant_type", Secret::new("refresh_token")),
-        ("refresh_token", refresh_token.clone()),
-        ("client_id", Secret::new(client.id.as_str())),
-        ("client_secret", client.secret.clone()),
-    ]
-}
-
 /// Asks the provider for a new access token. The caller has stored that it would.
 pub async fn refresh(
     http: &Http,
@@ -77,72 +72,111 @@ pub async fn refresh(
     refresh_token: &Secret,
     now: impl Fn() -> Time + Send,
 ) -> Outcome {
-    let form = refresh_form(client, refresh_token);
-    read(http.post_form(&profile.token_url, &form, WITHIN, now).await)
+    let form = refresh_form(profile, client, refresh_token);
+    read(Asked::Refresh, &profile.token_shape, http.post_form(&profile.token_url, &form, WITHIN, now).await)
 }
 
-/// What the token endpoint's answer means.
+/// What the token endpoint's answer means, where the provider shapes it so.
 #[must_use]
-pub fn read(answer: Result<Answer, NoAnswer>) -> Outcome {
+pub fn read(asked: Asked, shape: &TokenShape, answer: Result<Answer, NoAnswer>) -> Outcome {
     let answer = match answer {
         Ok(answer) => answer,
         Err(NoAnswer::Forbidden { cause }) => return Outcome::Misconfigured { why: cause },
         Err(none) => return Outcome::Unknown { why: none.to_string(), retry_after: None },
     };
-    let (status, retry_after) = (answer.status, answer.retry_after(RETRY_CAP));
+    let (status, retry_after, received) = (answer.status, answer.retry_after(RETRY_CAP), answer.received);
+    let matches = |rules: &[crate::exchange::Rule]| rules.iter().any(|rule| rule.matches(&answer));
+    let (ends, wrongs) = (matches(&shape.ends_grant), matches(&shape.misconfigured));
     // The tokens in the body do not outlive the reading of it.
     let body = Zeroizing::new(answer.body);
     let fields = match serde_json::from_slice(&body) {
         Ok(Value::Object(fields)) => Some(fields),
         _ => None,
     };
+    let code = || fields.as_ref().and_then(|fields| text(fields, "error")).unwrap_or_default();
     match status {
-        200..=299 => granted(status, fields),
+        // The provider's own rows come first: they were written because the common ones do not fit it.
+        _ if ends => dead(asked, status, code()),
+        _ if wrongs => wrong(status, code(), about_client(asked)),
+        200..=299 => granted(status, fields, shape, received),
         // Throttled, or in trouble: an error code in such an answer is not about the grant.
         408 | 425 | 429 => unknown(status, "", retry_after),
-        400..=499 => refused(status, &fields.unwrap_or_default(), retry_after),
+        400..=499 => refused(asked, status, &fields.unwrap_or_default(), retry_after),
         _ => unknown(status, "", retry_after),
     }
 }
 
 /// A success. One without a usable token leaves open whether a token was minted.
-fn granted(status: u16, fields: Option<Map<String, Value>>) -> Outcome {
-    let Some(mut fields) = fields else {
+fn granted(status: u16, fields: Option<Map<String, Value>>, shape: &TokenShape, received: Time) -> Outcome {
+    let Some(fields) = fields else {
         return unknown(status, " with a body that is not a JSON object", None);
     };
-    let (access, refresh) = (secret(&mut fields, "access_token"), secret(&mut fields, "refresh_token"));
+    let mut body = Value::Object(fields);
+    let access = secret(body.pointer_mut(&shape.access_token));
+    let refresh = secret(body.pointer_mut("/refresh_token"));
     let Some(access) = access else {
         return unknown(status, " without an access token", None);
     };
     if !access.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
         return unknown(status, " with an access token that no header can carry", None);
     }
-    if text(&fields, "token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+    let Value::Object(fields) = &body else { return unknown(status, " without an access token", None) };
+    // RFC 6749 wants the type, and not every provider says it.
+    if text(fields, "token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         let why = "the provider issues tokens of a type other than Bearer, which this profile does not speak; check the \
                    client's registration";
         return Outcome::Misconfigured { why: why.to_owned() };
     }
+    let until = shape.expires_at.as_deref().and_then(|pointer| body.pointer(pointer)).and_then(moment);
+    let expires_in =
+        life(body.pointer(&shape.expires_in)).or_else(|| Some(until?.since(received).min(Span::from_secs(LIFE_CAP))));
     Outcome::Renewed(Minted {
         access,
-        expires_in: life(fields.get("expires_in")),
+        expires_in,
         refresh,
         refresh_expires_in: life(fields.get("refresh_token_expires_in")),
-        scope: text(&fields, "scope").map(ToOwned::to_owned),
+        scope: text(fields, "scope").map(ToOwned::to_owned),
     })
 }
 
-fn refused(status: u16, fields: &Map<String, Value>, retry_after: Option<Span>) -> Outcome {
+fn refused(asked: Asked, status: u16, fields: &Map<String, Value>, retry_after: Option<Span>) -> Outcome {
     let code = text(fields, "error").unwrap_or_default();
     let said = text(fields, "error_description").unwrap_or_default();
     match code {
-        "invalid_grant" => dead(status, code),
-        "invalid_request" if blames_the_grant(said) => dead(status, code),
-        "invalid_request" => wrong(status, code, "the token request's parameters: token_url, client_id"),
-        "invalid_client" => wrong(status, code, "client_id and client_secret"),
-        "unauthorized_client" => wrong(status, code, "whether this client may use refresh tokens"),
-        "unsupported_grant_type" => wrong(status, code, "token_url, and whether the provider has refresh tokens"),
+        "invalid_grant" => dead(asked, status, code),
+        "invalid_request" if asked == Asked::Refresh && blames_the_grant(said) => dead(asked, status, code),
+        "invalid_request" => wrong(status, code, about_request(asked)),
+        "invalid_client" => wrong(status, code, about_client(asked)),
+        "unauthorized_client" => wrong(status, code, about_permission(asked)),
+        "unsupported_grant_type" => wrong(status, code, "token_url, and whether the provider has this grant"),
         "invalid_scope" => wrong(status, code, "the scopes that the client was registered with"),
         _ => unknown(status, &format!(" with {}", printable(code)), retry_after),
+    }
+}
+
+fn about_request(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Code => {
+            "that redirect_uri is the registered one to the letter, and token_url and client_id; a code also ends \
+                        after minutes, and is good once"
+        }
+        Asked::Refresh | Asked::Client | Asked::Assertion => "the token request's parameters: token_url, client_id",
+    }
+}
+
+fn about_client(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Assertion => "issuer, key_id and the private key, and client_id where there is one",
+        Asked::Refresh | Asked::Code | Asked::Client => "client_id and client_secret",
+    }
+}
+
+fn about_permission(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Refresh => "whether this client may use refresh tokens",
+        Asked::Code => "whether this client may use authorisation codes",
+        Asked::Client => "whether this client may use client credentials",
+        Asked::Assertion => "whether this client may use assertions, and for this subject",
     }
 }
 
@@ -156,12 +190,35 @@ fn blames_the_grant(description: &str) -> bool {
     about_it && dead && !malformed
 }
 
-fn dead(status: u16, code: &str) -> Outcome {
-    Outcome::RefusedForGood { why: format!("the provider refuses the refresh token for good ({status} {code})") }
+/// The grant is over. What needs no human has none that could be over: then what the client says of itself is wrong.
+fn dead(asked: Asked, status: u16, code: &str) -> Outcome {
+    let said = match code {
+        "" => status.to_string(),
+        code => format!("{status} {}", printable(code)),
+    };
+    let why = match asked {
+        Asked::Refresh => format!("the provider refuses the refresh token for good ({said})"),
+        Asked::Code => {
+            format!("the provider refuses the code ({said}): it ended, was used before, or is of another redirect_uri")
+        }
+        Asked::Client => {
+            let why = format!("the provider refuses the client ({said}); check client_id and client_secret");
+            return Outcome::Misconfigured { why };
+        }
+        Asked::Assertion => {
+            let why = format!(
+                "the provider refuses the assertion ({said}); check issuer, subject, audience, the key, that the subject \
+                 has let this client in, and this machine's clock"
+            );
+            return Outcome::Misconfigured { why };
+        }
+    };
+    Outcome::RefusedForGood { why }
 }
 
 fn wrong(status: u16, code: &str, check: &str) -> Outcome {
-    Outcome::Misconfigured { why: format!("the provider refuses the client ({status} {code}); check {check}") }
+    let code = if code.is_empty() { String::new() } else { format!(" {}", printable(code)) };
+    Outcome::Misconfigured { why: format!("the provider refuses the client ({status}{code}); check {check}") }
 }
 
 fn unknown(status: u16, what: &str, retry_after: Option<Span>) -> Outcome {
@@ -178,8 +235,8 @@ fn printable(code: &str) -> &str {
     }
 }
 
-fn secret(fields: &mut Map<String, Value>, name: &str) -> Option<Secret> {
-    match fields.remove(name) {
+fn secret(place: Option<&mut Value>) -> Option<Secret> {
+    match place.map(Value::take) {
         Some(Value::String(text)) if !text.is_empty() => Some(Secret::from(text)),
         _ => None,
     }
@@ -187,6 +244,12 @@ fn secret(fields: &mut Map<String, Value>, name: &str) -> Option<Secret> {
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A moment as RFC 3339 writes it.
+fn moment(value: &Value) -> Option<Time> {
+    let at: jiff::Timestamp = value.as_str()?.parse().ok()?;
+    Some(Time::from_millis(u64::try_from(at.as_millisecond()).unwrap_or(0)))
 }
 
 /// Seconds as a number or as text, whole or with a fraction. A negative or unreadable life is none: some providers write

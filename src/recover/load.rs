@@ -3,6 +3,7 @@
 use outlast_state::Time;
 
 use super::quarantine::Quarantine;
+use crate::admission::Mark;
 use crate::driver::machines::Machines;
 use crate::error::{Error, ErrorKind};
 use crate::records::{self, CountsRecord, MemoryRecord, PauseRecord};
@@ -27,6 +28,11 @@ pub(super) fn load(
         }
         true
     })?;
+    let back: Vec<_> =
+        machines.credentials.iter().map(|(name, keeper)| (name.clone(), Mark::of(&keeper.record))).collect();
+    for (name, mark) in back.iter().filter(|(_, mark)| *mark != Mark::default()) {
+        machines.release(name, *mark);
+    }
     Ok(())
 }
 

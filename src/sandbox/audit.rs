@@ -121,11 +121,9 @@ pub(super) fn answer_body(head: &Head, body: &[u8]) -> Value {
     let parsed = serde_json::from_slice(body).ok();
     match (parsed, is_secret(head)) {
         (_, _) if body.is_empty() => Value::Null,
-        (Some(Value::Object(mut members)), true) => {
-            for name in ["access_token", "refresh_token"] {
-                members.entry(name).and_modify(|value| *value = REDACTED.into());
-            }
-            Value::Object(members)
+        (Some(mut whole), true) => {
+            redact(&mut whole, "");
+            whole
         }
         (Some(whole), false) => whole,
         // Half of a token is still half a secret.
@@ -133,6 +131,32 @@ pub(super) fn answer_body(head: &Head, body: &[u8]) -> Value {
         (None, false) => String::from_utf8_lossy(body).into(),
     }
 }
+
+/// Replaces every text but those under names that never hold a token: where it stands is the profile's to say. The reader of JSON
+/// bounds the depth.
+fn redact(value: &mut Value, name: &str) {
+    match value {
+        Value::String(text) if !HARMLESS.contains(&name) => REDACTED.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(item, name)),
+        Value::Object(members) => members.iter_mut().for_each(|(name, member)| redact(member, name)),
+        _ => {}
+    }
+}
+
+/// What of a token endpoint's answers is shown.
+const HARMLESS: [&str; 11] = [
+    "error",
+    "error_description",
+    "scope",
+    "token_type",
+    "status",
+    "client_id",
+    "auth_type",
+    "message",
+    "code",
+    "expires_at",
+    "category",
+];
 
 pub(super) fn sha256(body: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, body);

@@ -67,6 +67,8 @@ pub enum RotateRefresh {
     NewOldValid,
     /// A new one; the old one is dead.
     NewOldDead,
+    /// A new one; the old one is dead this many milliseconds after its first use.
+    NewOldDeadAfter(u64),
 }
 
 /// What a refresh does to the access tokens before it.
@@ -89,6 +91,18 @@ pub enum DeadRefreshError {
     InvalidGrant,
     /// With a text that names the refresh token.
     InvalidRequest,
+}
+
+/// What a client with a secret may say about PKCE when it redeems a code. One without a secret may always prove itself so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pkce {
+    /// Nothing: a verifier is answered with 401 `invalid_client`. Reported of `LinkedIn` by many clients.
+    Refused,
+    /// What it likes; a challenge must be met.
+    Optional,
+    /// There is no code without it.
+    Required,
 }
 
 /// How a batch of conversions with bad elements is answered. Both are reported from the field.

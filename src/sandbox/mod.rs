@@ -24,6 +24,9 @@
 //! | `/rest/adAccounts`, `/rest/adAccounts/{id}/adCampaigns` | what there is to choose from |
 //! | `/rest/adAccountUsers` | a member's role in an account |
 //! | `/rest/me` | who consented |
+//! | `/oauth/v2/authorization` | the consent page: everybody consents at once, unless a switch says otherwise |
+//! | `/oauth/v2/accessToken` | tokens: by refresh token, code, client credentials, or signed assertion |
+//! | `/oauth/v2/introspectToken`, `/oauth/v2/revoke` | what a token is worth; the end of its grant |
 //! | `/crm/v1/contacts`, `/crm/v1/contacts/batch` | a made-up CRM: contacts, one or a batch, with `Idempotency-Key` |
 //!
 //! The tokens in here open nothing, but they are kept out of the audit log all the same, so that a log can be shown to anyone.
@@ -31,13 +34,16 @@
 mod accounts;
 mod audit;
 mod choices;
+mod consent;
 mod control;
 mod draw;
 mod faults;
 mod field;
+mod manner;
 mod nodes;
 mod oauth;
 mod options;
+mod own;
 mod pacing;
 mod provider;
 mod reshape;
@@ -55,11 +61,12 @@ mod tests;
 
 pub use accounts::{AccountRole, AdAccount, Campaign, CampaignStatus};
 pub use choices::{
-    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, RotateRefresh, Span, Supersede, Visibility,
+    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, Pkce, RotateRefresh, Span, Supersede, Visibility,
 };
 pub use faults::{Action, Delay, ElementStatus, Malformed, Matcher, OtherAnswer, RetryAfter, Rule, Sharer, Throttle};
 pub use field::FieldError;
 pub use options::{ClockMode, GrantSeed, Options, Secret, Switches};
+pub use own::Signer;
 pub use provider::{Begun, Provider, Summary};
 pub use server::{Sandbox, SandboxError, WallClock};
 pub use steer::{Consent, Issued};

@@ -1,9 +1,11 @@
-//! The token endpoint, introspection and revocation. They know every token at once; only the API's nodes lag.
+//! The consent page, the token endpoint, introspection and revocation. They know every token at once; only the API's nodes lag.
 
 use super::choices::DeadRefreshError;
-use super::options::{GrantSeed, Secret};
 use super::tokens::{Mint, Tokens, ordinal};
 use super::wire::{Answer, Applied, Effects, Head, RefreshCall};
+use super::{consent, own};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -11,6 +13,10 @@ use std::collections::BTreeMap;
 pub(super) const PREFIX: &str = "/oauth/v2/";
 /// The token endpoint.
 pub(super) const TOKEN_PATH: &str = "/oauth/v2/accessToken";
+/// Introspection.
+pub(super) const INTROSPECT_PATH: &str = "/oauth/v2/introspectToken";
+/// Revocation.
+pub(super) const REVOKE_PATH: &str = "/oauth/v2/revoke";
 /// What `applied` calls a minted token in the audit log.
 pub(super) const MINTED: &str = "accessToken";
 
@@ -18,13 +24,23 @@ pub(super) const MINTED: &str = "accessToken";
 pub(super) struct Form(BTreeMap<String, String>);
 
 /// Why parameters cannot be used.
-struct BadForm(String);
+pub(super) struct BadForm(String);
 
 impl Form {
+    /// Those of an address alone.
+    pub(super) fn of_query(head: &Head) -> Result<Self, BadForm> {
+        Form::read(head, b"")
+    }
+
     fn read(head: &Head, body: &[u8]) -> Result<Self, BadForm> {
         let mut found = BTreeMap::new();
         let query = head.query.as_deref().unwrap_or_default().as_bytes();
-        for (name, value) in url::form_urlencoded::parse(query).chain(url::form_urlencoded::parse(body)) {
+        let given = url::form_urlencoded::parse(query).chain(url::form_urlencoded::parse(body));
+        let in_header = basic(head).map(|(id, secret)| [("client_id", id), ("client_secret", secret)]);
+        let in_header = in_header.into_iter().flatten().map(|(name, value)| (name.into(), value.into()));
+        for (name, value) in given.chain(in_header) {
+            let name: std::borrow::Cow<'_, str> = name;
+            let value: std::borrow::Cow<'_, str> = value;
             if found.insert(name.clone().into_owned(), value.into_owned()).is_some() {
                 return Err(BadForm(format!("The parameter \"{name}\" is repeated")));
             }
@@ -32,7 +48,7 @@ impl Form {
         Ok(Self(found))
     }
 
-    fn get(&self, name: &str) -> Result<&str, BadForm> {
+    pub(super) fn get(&self, name: &str) -> Result<&str, BadForm> {
         let value = self.0.get(name).map(String::as_str).filter(|value| !value.is_empty());
         value.ok_or_else(|| BadForm(format!("A required parameter \"{name}\" is missing")))
     }
@@ -44,8 +60,20 @@ impl From<BadForm> for Answer {
     }
 }
 
+/// A client in the header (RFC 6749, section 2.3.1): id and secret, each encoded as in a form.
+fn basic(head: &Head) -> Option<(String, String)> {
+    let (scheme, pair) = head.header("authorization")?.split_once(' ')?;
+    let pair = STANDARD.decode(pair.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (id, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    let decoded = |text: &str| url::form_urlencoded::parse(text.as_bytes()).next().map(|(text, _)| text.into_owned());
+    Some((decoded(id).unwrap_or_default(), decoded(secret).unwrap_or_default()))
+}
+
 /// Answers a request whose path starts with [`PREFIX`].
 pub(super) fn answer(tokens: &mut Tokens, mint: Mint<'_>, head: &Head, body: &[u8]) -> Answer {
+    if head.path == consent::PATH {
+        return consent::page(tokens, mint, head).unwrap_or_else(Answer::from);
+    }
     if head.method != "POST" {
         return failure(405, "invalid_request", "Only POST is supported");
     }
@@ -90,7 +118,9 @@ fn exchange(tokens: &mut Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, 
             end_call(tokens, used, answer.is_success());
             Ok(Answer { refresh: Some(RefreshCall { token: used }), ..answer })
         }
-        "authorization_code" => redeem(tokens, mint, form),
+        "authorization_code" => consent::redeem(tokens, mint, form),
+        "client_credentials" => own::client(tokens, mint, form),
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => own::assertion(tokens, mint, form),
         _ => Ok(failure(400, "unsupported_grant_type", "The grant type is not supported")),
     }
 }
@@ -132,29 +162,6 @@ fn refresh(tokens: &mut Tokens, mint: Mint<'_>, form: &Form, used: Option<usize>
     Ok(renewed.map_or_else(|| dead_refresh_token(mint), |pair| minted(tokens, mint, pair, "refresh_token")))
 }
 
-fn redeem(tokens: &mut Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, BadForm> {
-    if let Some(refused) = check_client(tokens, form)? {
-        return Ok(refused);
-    }
-    let (client_id, redirect_uri) = (form.get("client_id")?, form.get("redirect_uri")?);
-    // Taken out even if it does not fit: a code is good for one attempt.
-    let code = tokens.codes.remove(form.get("code")?);
-    let fits = |code: &super::tokens::Code| {
-        code.client_id == client_id && code.redirect_uri == redirect_uri && mint.now < code.expires
-    };
-    let Some(code) = code.filter(fits) else { return Ok(failure(400, "invalid_request", BAD_CODE)) };
-    let seed = GrantSeed {
-        client_id: client_id.into(),
-        client_secret: Secret::from(form.get("client_secret")?),
-        member: Some(code.member),
-        scope: code.scope,
-        propagates: true,
-        ..GrantSeed::default()
-    };
-    let pair = tokens.grant(&seed, mint);
-    Ok(minted(tokens, mint, pair, "authorization_code"))
-}
-
 fn introspect(tokens: &Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, BadForm> {
     if let Some(refused) = check_client(tokens, form)? {
         return Ok(refused);
@@ -178,7 +185,7 @@ fn introspect(tokens: &Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, Ba
             "authorized_at": whole_seconds(grant.consented),
             "created_at": whole_seconds(token.issued),
             "expires_at": whole_seconds(token.expires),
-            "scope": grant.scope,
+            "scope": token.scope,
             "auth_type": "3L",
         }),
     ))
@@ -201,8 +208,13 @@ fn revoke(tokens: &mut Tokens, mint: Mint<'_>, form: &Form) -> Result<Answer, Ba
     Ok(answer)
 }
 
-fn check_client(tokens: &Tokens, form: &Form) -> Result<Option<Answer>, BadForm> {
-    let known = tokens.is_client(form.get("client_id")?, form.get("client_secret")?);
+/// What is said to a client that does not prove itself. One that has no secret proves nothing.
+pub(super) fn check_client(tokens: &Tokens, form: &Form) -> Result<Option<Answer>, BadForm> {
+    let id = form.get("client_id")?;
+    if tokens.is_client(id, "") {
+        return Ok(None);
+    }
+    let known = tokens.is_client(id, form.get("client_secret")?);
     Ok((!known).then(|| failure(401, "invalid_client", "Client authentication failed")))
 }
 
@@ -215,7 +227,7 @@ fn is_throttled(tokens: &Tokens, used: usize, mint: Mint<'_>) -> bool {
     recent.count() > usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-fn minted(tokens: &Tokens, mint: Mint<'_>, (access, refresh): (usize, usize), grant_type: &str) -> Answer {
+pub(super) fn minted(tokens: &Tokens, mint: Mint<'_>, (access, refresh): (usize, usize), grant_type: &str) -> Answer {
     let (Some(token), Some(grant)) =
         (tokens.access.get(access), tokens.refresh.get(refresh).and_then(|token| tokens.grants.get(token.grant)))
     else {
@@ -224,7 +236,7 @@ fn minted(tokens: &Tokens, mint: Mint<'_>, (access, refresh): (usize, usize), gr
     let mut body = json!({
         "access_token": tokens.access_secret(access),
         "expires_in": whole_seconds(token.expires.saturating_sub(mint.now)),
-        "scope": grant.scope,
+        "scope": token.scope,
         "token_type": "Bearer",
     });
     if let (true, Some(members)) = (mint.switches.refresh_token_in_answer, body.as_object_mut()) {
@@ -252,13 +264,19 @@ fn dead_refresh_token(mint: Mint<'_>) -> Answer {
     }
 }
 
-fn failure(status: u16, error: &str, description: &str) -> Answer {
+/// The same for a grant that needs no refresh token.
+pub(super) fn without_refresh_token(mut answer: Answer) -> Answer {
+    if let Some(members) = answer.body.as_mut().and_then(Value::as_object_mut) {
+        members.remove("refresh_token");
+        members.remove("refresh_token_expires_in");
+    }
+    answer
+}
+
+pub(super) fn failure(status: u16, error: &str, description: &str) -> Answer {
     Answer::json(status, json!({"error": error, "error_description": description}))
 }
 
 fn whole_seconds(ms: u64) -> Value {
     (ms / 1000).into()
 }
-
-const BAD_CODE: &str = "Unable to retrieve access token: appid/redirect uri/code verifier does not match authorization code. \
-                        Or authorization code expired. Or external member binding exists";

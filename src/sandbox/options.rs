@@ -2,10 +2,12 @@
 
 use super::accounts::{self, AdAccount};
 use super::choices::{
-    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, RotateRefresh, Span, Supersede, Visibility,
+    BatchMode, DeadRefreshError, IdHeader, NodePolicy, NotVisible, Pkce, RotateRefresh, Span, Supersede, Visibility,
 };
 use super::faults::Rule;
 use super::field::{self, FieldError};
+use super::own::Signer;
+use crate::oauth::{Profile, Rotation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +27,11 @@ pub struct Options {
     pub clock: ClockMode,
     /// The audit log's file. Lines are appended; the file is created if it is missing.
     pub audit_log: Option<PathBuf>,
+    /// Whose provider it is. It is LinkedIn's if absent. [`Options::playing`] sets the switches that go with it.
+    #[serde(skip)]
+    pub profile: Option<Profile>,
+    /// Applications that are known before they have a grant, with their secrets; an empty secret for one that has none.
+    pub clients: BTreeMap<String, Secret>,
     /// Grants that exist at the start. Their tokens are visible everywhere.
     pub grants: Vec<GrantSeed>,
     /// How the provider behaves.
@@ -131,10 +138,20 @@ pub struct Switches {
     pub access_token_life_s: u64,
     /// Life of a grant from the consent; no refresh extends it.
     pub refresh_token_life_s: u64,
-    /// A grant whose refresh token is not used for so long is dead; none dies of that if absent.
+    /// A refresh token that nobody uses for so long is dead; none is if absent.
     pub refresh_idle_life_s: Option<u64>,
     /// Life of an authorisation code.
     pub code_life_s: u64,
+    /// The addresses that the consent page sends people to, to the letter but for a port of 127.0.0.1; any if absent.
+    pub redirect_uris: Option<BTreeSet<String>>,
+    /// Whether people refuse on the consent page.
+    pub consent_refused: bool,
+    /// Scopes that no application may ask for.
+    pub refused_scopes: BTreeSet<String>,
+    /// What a client with a secret may say about PKCE.
+    pub pkce: Pkce,
+    /// Who may sign assertions.
+    pub signers: Vec<Signer>,
     /// How long every API answer takes.
     pub api_latency_ms: Span,
     /// How long every answer of the token endpoint takes.
@@ -166,6 +183,29 @@ pub struct Switches {
 }
 
 impl Options {
+    /// The provider of this profile: it speaks as the profile says, and its tokens live as long and rotate so.
+    #[must_use]
+    pub fn playing(profile: Profile) -> Self {
+        let seconds = |span: outlast_state::Span| (span.as_millis() / 1000).max(1);
+        let usual = Switches::default();
+        let rotate_refresh = match profile.rotation {
+            Rotation::Kept => RotateRefresh::Same,
+            Rotation::MayChange => RotateRefresh::NewOldValid,
+            Rotation::Rotates { grace } if grace == outlast_state::Span::ZERO => RotateRefresh::NewOldDead,
+            Rotation::Rotates { grace } => RotateRefresh::NewOldDeadAfter(grace.as_millis()),
+        };
+        let switches = Switches {
+            access_token_life_s: seconds(profile.access_life),
+            refresh_token_life_s: profile.grant_life.map_or(ENDLESS_S, seconds),
+            refresh_idle_life_s: profile.idle_life.map(seconds),
+            rotate_refresh,
+            pkce: if profile.pkce { Pkce::Required } else { Pkce::Refused },
+            conversion_age_limit_ms: profile.event_age.map(outlast_state::Span::as_millis),
+            ..usual
+        };
+        Self { profile: Some(profile), switches, ..Self::default() }
+    }
+
     /// Reads options, as the program's `sandbox` command and tests in other languages write them.
     ///
     /// # Errors
@@ -218,6 +258,9 @@ impl Switches {
         if self.max_elements == 0 {
             return Err(FieldError::new("max_elements", "must be at least 1"));
         }
+        if let Some(problem) = self.signers.iter().find_map(Signer::objection) {
+            return Err(FieldError::new("signers", problem));
+        }
         accounts::check(&self.ad_accounts).map_err(|error| error.under("ad_accounts"))?;
         self.api_latency_ms.check("api_latency_ms")?;
         self.token_latency_ms.check("token_latency_ms")
@@ -233,6 +276,8 @@ impl Default for Options {
             seed: 0,
             clock: ClockMode::Real,
             audit_log: None,
+            profile: None,
+            clients: BTreeMap::new(),
             grants: Vec::new(),
             switches: Switches::default(),
             faults: Vec::new(),
@@ -277,6 +322,11 @@ impl Default for Switches {
             refresh_token_life_s: 365 * DAY_S,
             refresh_idle_life_s: None,
             code_life_s: 1800,
+            redirect_uris: None,
+            consent_refused: false,
+            refused_scopes: BTreeSet::new(),
+            pkce: Pkce::Refused,
+            signers: Vec::new(),
             api_latency_ms: Span::default(),
             token_latency_ms: Span::default(),
             batch_mode: BatchMode::ElementStatuses,
@@ -301,6 +351,9 @@ impl Default for Switches {
 }
 
 const DAY_S: u64 = 86_400;
+
+/// A grant without an end, as far as a number can say it: ten years.
+const ENDLESS_S: u64 = 3650 * DAY_S;
 
 #[cfg(test)]
 mod tests {

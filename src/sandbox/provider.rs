@@ -5,6 +5,7 @@ use super::choices::NotVisible;
 use super::draw::{between, draw, opaque, purpose};
 use super::faults::{Action, Rules, Sight};
 use super::field::FieldError;
+use super::manner::Manner;
 use super::nodes;
 use super::oauth;
 use super::options::{Options, Switches};
@@ -16,10 +17,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A fake LinkedIn. Deterministic: the same options and the same calls at the same times give the same answers.
+/// A fake LinkedIn, or the provider of a profile. Deterministic: the same options and the same calls at the same times give the same answers.
 pub struct Provider {
     pub(super) initial: Options,
     pub(super) switches: Switches,
+    manner: Manner,
     pub(super) start: u64,
     pub(super) tokens: Tokens,
     pub(super) stores: Stores,
@@ -39,7 +41,7 @@ pub struct Provider {
 pub struct Summary {
     /// Requests to the API, whatever became of them.
     pub requests: u64,
-    /// API requests that were answered 401.
+    /// API requests that were answered 401, or as the profile has it that the token is refused.
     pub refused: u64,
     /// State changes of resources: conversions that counted, members that joined or left, contacts, segments and rules that came to be.
     pub applied: u64,
@@ -65,6 +67,8 @@ pub struct Summary {
 /// nothing has taken effect.
 pub struct Begun {
     head: Head,
+    /// The path as it was sent.
+    path: String,
     now: u64,
     turn: u64,
     node: Option<usize>,
@@ -74,6 +78,11 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// Whether the answer that it deserves refuses the token, and nothing else is answered.
+    fn refuses_token(&self) -> bool {
+        self.fault.is_none() && self.node.is_some() && self.standing.is_some_and(|standing| standing != Standing::Good)
+    }
+
     /// Whether the connection is to be reset before the body is read.
     #[must_use]
     pub fn resets_unread(&self) -> bool {
@@ -89,6 +98,7 @@ impl Provider {
     pub fn new(options: Options, now_ms: u64) -> Result<Self, FieldError> {
         let mut provider = Self {
             switches: options.switches.clone(),
+            manner: options.profile.as_ref().map_or_else(Manner::usual, Manner::of),
             initial: options,
             start: now_ms,
             tokens: Tokens::default(),
@@ -114,9 +124,11 @@ impl Provider {
 
     /// Takes a request's head.
     pub fn begin(&mut self, head: Head, now_ms: u64) -> Begun {
+        let path = head.path.clone();
+        let head = self.manner.read(head);
         let is_api = !head.path.starts_with(oauth::PREFIX);
         let turn = self.turns;
-        let mut begun = Begun { head, now: now_ms, turn, node: None, access: None, standing: None, fault: None };
+        let mut begun = Begun { head, path, now: now_ms, turn, node: None, access: None, standing: None, fault: None };
         if is_api {
             self.turns = turn.saturating_add(1);
             begun.node = nodes::serving(&self.switches, self.initial.seed, turn, &begun.head);
@@ -134,6 +146,7 @@ impl Provider {
 
     /// Answers a request whose body has been read.
     pub fn finish(&mut self, begun: Begun, body: &[u8]) -> Reply {
+        let body = &*self.manner.body(&begun.head, body);
         let parsed = if audit::is_secret(&begun.head) { None } else { serde_json::from_slice::<Value>(body).ok() };
         let mut answer = self.decide(&begun, body, parsed.as_ref());
         if begun.standing.is_some() {
@@ -177,6 +190,9 @@ impl Provider {
         (self.start, self.turns, self.before) = (now, 0, self.seq);
         self.life = self.life.saturating_add(1);
         let mint = Mint { seed: self.initial.seed, switches: &self.switches, now };
+        for (id, secret) in &self.initial.clients {
+            self.tokens.register(id, secret);
+        }
         for (index, seed) in self.initial.grants.iter().enumerate() {
             if let Some((member, problem)) = self.tokens.objection(seed) {
                 return Err(FieldError::new(format!("grants[{index}].{member}"), problem));
@@ -227,7 +243,8 @@ impl Provider {
     fn deserve(&mut self, begun: &Begun, body: &[u8], parsed: Option<&Value>) -> Answer {
         let mint = Mint { seed: self.initial.seed, switches: &self.switches, now: begun.now };
         let Some(standing) = begun.standing else {
-            return oauth::answer(&mut self.tokens, mint, &begun.head, body);
+            let answer = oauth::answer(&mut self.tokens, mint, &begun.head, body);
+            return self.manner.token_answer(answer, begun.now);
         };
         if begun.node.is_none() {
             return Answer::error(400, "ILLEGAL_ARGUMENT", "X-Sandbox-Node names no node");
@@ -236,13 +253,13 @@ impl Provider {
             return self.refusal(standing, begun.turn);
         }
         let resource = resource::find(&begun.head.path);
-        let Some((_, grant)) = presented(&self.tokens, begun) else {
+        let Some((access, grant)) = presented(&self.tokens, begun) else {
             return self.refusal(Standing::Unknown, begun.turn);
         };
-        let has = |scope: &str| grant.scope.split([',', ' ']).any(|held| held == scope);
+        let has = |scope: &str| access.scope.split([',', ' ']).any(|held| held == scope);
         if resource.is_some_and(|resource| !resource.scopes().iter().any(|scope| has(scope))) {
             let message = format!("Not enough permissions to access: {} {}", begun.head.method, begun.head.path);
-            return Answer::service_error(403, 100, "ACCESS_DENIED", &message);
+            return self.manner.complaint(Answer::service_error(403, 100, "ACCESS_DENIED", &message));
         }
         let call = Call {
             head: &begun.head,
@@ -257,6 +274,10 @@ impl Provider {
 
     // A revoked token and one that this node has not learnt go through the same arm: nothing in the answer can tell them apart.
     fn refusal(&self, standing: Standing, turn: u64) -> Answer {
+        self.manner.refusal(self.usual_refusal(standing, turn), turn)
+    }
+
+    fn usual_refusal(&self, standing: Standing, turn: u64) -> Answer {
         let said = match standing {
             Standing::Missing => {
                 return Answer::service_error(401, 65604, "EMPTY_ACCESS_TOKEN", "Empty oauth2 access token");
@@ -279,7 +300,9 @@ impl Provider {
 
     fn mark(&self, begun: &Begun, answer: &mut Answer) {
         let fabric = begun.node.and_then(|node| self.switches.nodes.get(node));
-        answer.headers.extend(fabric.map(|name| ("x-li-fabric".to_owned(), name.clone())));
+        answer
+            .headers
+            .extend(fabric.zip(self.manner.node_header()).map(|(name, header)| (header.to_owned(), name.clone())));
         let id = opaque("AAY", self.initial.seed, &[purpose::REQUEST_ID, self.life, begun.turn]);
         answer.headers.push(("x-li-uuid".to_owned(), id));
     }
@@ -301,7 +324,8 @@ impl Provider {
         let seen = matches!(shaped.ending, Ending::Whole | Ending::Cut(_));
         let counts = &mut self.counts;
         add(&mut counts.requests, u64::from(is_api));
-        add(&mut counts.refused, u64::from(is_api && seen && shaped.status == 401));
+        let is_refused = shaped.status == 401 || begun.refuses_token();
+        add(&mut counts.refused, u64::from(is_api && seen && is_refused));
         add(&mut counts.token_calls, u64::from(begun.head.path == oauth::TOKEN_PATH));
         add(&mut counts.refresh_calls, u64::from(ticket.refresh.is_some()));
         add(&mut counts.refreshes_ok, refreshes);
@@ -348,7 +372,7 @@ impl Provider {
             t_ms: begun.now,
             node: begun.node.and_then(|node| self.switches.nodes.get(node)).map(String::as_str),
             method: &head.method,
-            path: &head.path,
+            path: &begun.path,
             query: audit::query(head, &self.tokens),
             headers: audit::headers(head, begun.access.map(ordinal)),
             token_ordinal: begun.access.map(ordinal),

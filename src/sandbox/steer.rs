@@ -96,6 +96,7 @@ impl Provider {
             redirect_uri: consent.redirect_uri,
             member: consent.member.unwrap_or_else(|| format!("member-{}", ordinal(self.tokens.grants.len()))),
             scope: consent.scope.unwrap_or_else(|| GrantSeed::default().scope),
+            challenge: None,
             expires: now_ms.saturating_add(seconds(self.switches.code_life_s)),
         };
         let mint = super::tokens::Mint { seed: self.initial.seed, switches: &self.switches, now: now_ms };
@@ -135,6 +136,17 @@ impl Provider {
         Ok(())
     }
 
+    /// Changes what a grant permits. Tokens that were minted before keep what they have, as permissions are cached.
+    ///
+    /// # Errors
+    /// If there is no such grant.
+    pub fn permit(&mut self, grant: u32, scope: &str) -> Result<(), FieldError> {
+        let found = place(grant).and_then(|found| self.tokens.grants.get_mut(found));
+        let found = found.ok_or_else(|| FieldError::new("grant", "there is no grant with this ordinal"))?;
+        scope.clone_into(&mut found.scope);
+        Ok(())
+    }
+
     /// Back to how it started. Numbers in the audit log go on, so that a file never has one twice.
     ///
     /// # Panics
@@ -171,7 +183,7 @@ impl Provider {
     pub fn state(&self) -> Value {
         let refresh = self.tokens.refresh.iter().enumerate().map(|(found, token)| {
             json!({
-                "refresh_token": ordinal(found), "connection": ordinal(token.grant), "dead": token.dead,
+                "refresh_token": ordinal(found), "connection": ordinal(token.grant), "dead": token.dead_at.is_some(),
                 "counters": token.counters,
             })
         });

@@ -2,6 +2,7 @@
 
 mod ad_accounts;
 mod campaign_conversions;
+mod consents;
 mod contacts;
 mod conversion_rules;
 mod conversions;

@@ -28,8 +28,6 @@ pub(super) struct Grant {
     pub(super) consented: u64,
     pub(super) ends: u64,
     pub(super) revoked: bool,
-    /// When its refresh token was last used, or came to be.
-    used: u64,
     /// Access tokens that no rule has revoked, so that replacing them costs what there is to replace.
     live: Vec<usize>,
 }
@@ -37,6 +35,8 @@ pub(super) struct Grant {
 pub(super) struct Access {
     secret: Secret,
     pub(super) grant: usize,
+    /// What its grant permitted when it was minted.
+    pub(super) scope: String,
     pub(super) issued: u64,
     pub(super) expires: u64,
     pub(super) revoked_at: Option<u64>,
@@ -47,7 +47,10 @@ pub(super) struct Access {
 pub(super) struct Refresh {
     secret: Secret,
     pub(super) grant: usize,
-    pub(super) dead: bool,
+    /// From when on it does not mint.
+    pub(super) dead_at: Option<u64>,
+    /// When it last did, or came to be.
+    used_at: u64,
     pub(super) counters: RefreshCounters,
 }
 
@@ -74,6 +77,8 @@ pub(super) struct Code {
     pub(super) redirect_uri: String,
     pub(super) member: String,
     pub(super) scope: String,
+    /// The hash of the verifier that must come with it.
+    pub(super) challenge: Option<String>,
     pub(super) expires: u64,
 }
 
@@ -150,6 +155,20 @@ impl Tokens {
         self.clients.get(id).is_some_and(|known| known.expose() == secret)
     }
 
+    /// Makes an application known before it has a grant.
+    pub(super) fn register(&mut self, id: &str, secret: &Secret) {
+        self.clients.insert(id.to_owned(), secret.clone());
+    }
+
+    pub(super) fn secret_of(&self, client: &str) -> Option<Secret> {
+        self.clients.get(client).cloned()
+    }
+
+    /// What the application's newest grant permits.
+    pub(super) fn scope_of(&self, client: &str) -> Option<&str> {
+        self.grants.iter().rev().find(|grant| grant.client_id == client).map(|grant| grant.scope.as_str())
+    }
+
     pub(super) fn knows_client(&self, id: &str) -> bool {
         self.clients.contains_key(id)
     }
@@ -197,7 +216,6 @@ impl Tokens {
             consented: issued,
             ends,
             revoked: false,
-            used: mint.now,
             live: Vec::new(),
         });
         let refresh = self.add_refresh(grant, seed.refresh_token.clone(), mint);
@@ -209,19 +227,22 @@ impl Tokens {
     /// A new access token and what the switches do to the tokens before it; its place and the refresh token to hand out.
     pub(super) fn renew(&mut self, used: usize, mint: Mint<'_>) -> Option<(usize, usize)> {
         let grant = self.refresh.get(used)?.grant;
-        self.grants.get_mut(grant)?.used = mint.now;
         self.supersede(grant, mint);
         let expires =
             self.grants.get(grant)?.ends.min(mint.now.saturating_add(seconds(mint.switches.access_token_life_s)));
         let visible_at = self.spread(mint);
         let access = self.add_access(grant, None, (mint.now, expires), visible_at, mint);
+        let dead_at = match mint.switches.rotate_refresh {
+            RotateRefresh::Same | RotateRefresh::NewOldValid => None,
+            RotateRefresh::NewOldDead => Some(mint.now),
+            RotateRefresh::NewOldDeadAfter(ms) => Some(mint.now.saturating_add(ms)),
+        };
+        let token = self.refresh.get_mut(used)?;
+        token.used_at = mint.now;
+        token.dead_at = token.dead_at.or(dead_at);
         let refresh = match mint.switches.rotate_refresh {
             RotateRefresh::Same => used,
-            RotateRefresh::NewOldValid => self.add_refresh(grant, None, mint),
-            RotateRefresh::NewOldDead => {
-                self.refresh.get_mut(used)?.dead = true;
-                self.add_refresh(grant, None, mint)
-            }
+            _ => self.add_refresh(grant, None, mint),
         };
         Some((access, refresh))
     }
@@ -244,10 +265,13 @@ impl Tokens {
 
     /// Whether this refresh token mints.
     pub(super) fn mints(&self, refresh: usize, client_id: &str, mint: Mint<'_>) -> bool {
-        let token = self.refresh.get(refresh).filter(|token| !token.dead);
-        let Some(grant) = token.and_then(|token| self.grants.get(token.grant)) else { return false };
-        let idle = mint.switches.refresh_idle_life_s.map_or(u64::MAX, |life| grant.used.saturating_add(seconds(life)));
-        !grant.revoked && mint.now < grant.ends.min(idle) && grant.client_id == client_id
+        let now = mint.now;
+        let idle = mint.switches.refresh_idle_life_s.map_or(u64::MAX, seconds);
+        let alive =
+            |token: &&Refresh| token.dead_at.is_none_or(|at| now < at) && now.saturating_sub(token.used_at) < idle;
+        let token = self.refresh.get(refresh).filter(alive);
+        let grant = token.and_then(|token| self.grants.get(token.grant));
+        grant.is_some_and(|grant| !grant.revoked && now < grant.ends && grant.client_id == client_id)
     }
 
     pub(super) fn access_secret(&self, access: usize) -> &str {
@@ -303,7 +327,8 @@ impl Tokens {
         let drawn = || opaque("AQX", mint.seed, &[purpose::ACCESS, u64::from(ordinal(place))]).into();
         let secret: Secret = secret.unwrap_or_else(drawn);
         self.by_access.insert(secret.clone(), place);
-        self.access.push(Access { secret, grant, issued, expires, revoked_at: None, visible_at });
+        let scope = self.grants.get(grant).map(|grant| grant.scope.clone()).unwrap_or_default();
+        self.access.push(Access { secret, grant, scope, issued, expires, revoked_at: None, visible_at });
         if let Some(grant) = self.grants.get_mut(grant) {
             grant.live.push(place);
         }
@@ -315,7 +340,8 @@ impl Tokens {
         let drawn = || opaque("AQW", mint.seed, &[purpose::REFRESH, u64::from(ordinal(place))]).into();
         let secret: Secret = secret.unwrap_or_else(drawn);
         self.by_refresh.insert(secret.clone(), place);
-        self.refresh.push(Refresh { secret, grant, dead: false, counters: RefreshCounters::default() });
+        let counters = RefreshCounters::default();
+        self.refresh.push(Refresh { secret, grant, dead_at: None, used_at: mint.now, counters });
         place
     }
 }

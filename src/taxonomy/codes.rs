@@ -207,8 +207,8 @@ pub const CODES: &[Code] = &[
         EVENT_TOO_OLD,
         Who::Caller,
         Fate::Failed,
-        "The event is older than the destination takes.",
-        "Nothing can be done for this one; send events sooner.",
+        "The event is older than its provider takes: it was when it came, or it waited for too long. No request was made.",
+        "Nothing can be done for this one; send events sooner, and authorise a dead credential before the provider's limit.",
     ),
     code(
         INVALID_SETTINGS,

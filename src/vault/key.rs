@@ -45,7 +45,7 @@ enum Kind {
 
 impl VaultKey {
     /// A key that is no secret, for a simulated world.
-    #[cfg(feature = "verify")]
+    #[cfg(any(feature = "cli", feature = "verify"))]
     pub(crate) fn known(bytes: [u8; KEY_LEN]) -> Self {
         VaultKey(bytes.into())
     }

@@ -29,22 +29,34 @@ mod demo;
 mod engine;
 #[cfg(test)]
 mod examples;
+#[cfg(all(test, feature = "cli"))]
+mod grants;
+#[cfg(all(test, feature = "cli"))]
+mod guide_credentials;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
 mod linkedin_refresh;
 #[cfg(test)]
 mod linkedin_vectors;
+#[cfg(all(test, feature = "cli"))]
+mod login;
 #[cfg(test)]
 mod order;
+#[cfg(all(test, feature = "cli"))]
+mod profiles;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod release;
 #[cfg(test)]
 mod retention;
 #[cfg(all(test, feature = "cli"))]
 mod routes;
 #[cfg(all(test, feature = "cli"))]
 mod site;
+#[cfg(all(test, feature = "cli"))]
+mod storm;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

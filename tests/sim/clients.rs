@@ -2,7 +2,7 @@
 //! oracle of "no loss".
 
 use outlast::sandbox::GrantSeed;
-use outlast::state::{CredentialState, DeliveryId, Span, Time};
+use outlast::state::{Cause, CredentialState, DeliveryId, Span, Time};
 use outlast::verify::{Raw, Reply};
 use outlast::{Authorisation, CredentialView, Details, ErrorKind, Parcel, Redrive, Scope, Secret, Summary};
 use serde_json::json;
@@ -80,8 +80,9 @@ impl Clients {
                 || Sent { destination: 0, lane: None, kind: Kind::Good, padding: 0, time_to_live: None, id: None };
             events.resize_with(plan.deliveries as usize, ordinary);
             script.extend((0..plan.deliveries).map(|n| {
-                let released = if n >= PARKED { RELEASED_AT } else { 0 };
-                (START + 1_000 + released + n * 50, Op::Submit(n))
+                // What comes after the release is there before a token that spreads for 3 s is accepted.
+                let at = if n < PARKED { n * 50 } else { RELEASED_AT + (n - PARKED) * 10 };
+                (START + 1_000 + at, Op::Submit(n))
             }));
             return Clients { events, asked: Vec::new(), dice, script, paused: Vec::new(), lanes: 0 };
         }
@@ -313,7 +314,7 @@ impl World {
     pub(crate) fn visit(&mut self) {
         if self.plan.scenario == Scenario::Parked && (START + 2..START + RELEASED_AT).contains(&self.now) {
             // Nobody comes before the time.
-            return self.at(START + RELEASED_AT, Event::Visit);
+            return;
         }
         let next = if self.healed { 60_000 } else { self.clients.dice.pick(&[60_000, 600_000, 3_600_000]) };
         self.at(self.now + next, Event::Visit);
@@ -323,6 +324,12 @@ impl World {
         for name in CREDENTIALS {
             let stored = Raw(&self.store).credential(name);
             let dead = stored.is_none_or(|stored| matches!(stored.state, CredentialState::Dead { .. }));
+            match stored.map(|stored| stored.state) {
+                Some(CredentialState::Dead { cause: Cause::GrantLost, .. }) => self.meet("a grant lost in a crash"),
+                Some(CredentialState::Dead { cause: Cause::Revoked, .. }) => self.meet("a grant refused for good"),
+                Some(CredentialState::Dead { cause: Cause::NeverAccepted, .. }) => self.meet("tokens never accepted"),
+                _ => {}
+            }
             if dead || (!self.healed && self.clients.dice.chance(30)) {
                 self.authorise(name);
             }

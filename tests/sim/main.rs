@@ -30,6 +30,7 @@ mod parked;
 mod plan;
 mod points;
 mod retention;
+mod rotation;
 mod run;
 mod world;
 mod year;

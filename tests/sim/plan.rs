@@ -92,6 +92,8 @@ pub(crate) struct Plan {
     /// What a crash leaves of what was not durable; by a coin where nothing is said.
     pub(crate) fate: Option<Fate>,
     pub(crate) scenario: Scenario,
+    /// What a refresh does to the refresh token, where the seed does not say.
+    pub(crate) rotation: RotateRefresh,
 }
 
 /// What happens in a world.
@@ -106,7 +108,7 @@ pub(crate) enum Scenario {
 }
 
 /// Of the parked scenario: how many deliveries come while the credential is dead, and when it is authorised again.
-pub(crate) const PARKED: u64 = 60;
+pub(crate) const PARKED: u64 = 100;
 pub(crate) const RELEASED_AT: u64 = 900_000;
 
 impl Plan {
@@ -115,20 +117,22 @@ impl Plan {
         let mut dice = Dice::of(seed, "families");
         let families = Family::ALL.into_iter().filter(|_| dice.chance(600)).collect();
         let trouble = dice.pick(&[600_000, 3_600_000, 6 * 3_600_000, 72 * 3_600_000]);
-        Plan { seed, families, deliveries, trouble, crash_at: Vec::new(), fate: None, scenario: Scenario::Drawn }
+        let (scenario, rotation) = (Scenario::Drawn, RotateRefresh::Same);
+        Plan { seed, families, deliveries, trouble, crash_at: Vec::new(), fate: None, scenario, rotation }
     }
 
     /// The short scenario, with a crash at each of these steps.
     pub(crate) fn short(crash_at: Vec<u64>, fate: Fate) -> Self {
         let trouble = 60_000;
         let scenario = Scenario::Short;
-        Plan { seed: 1, families: Vec::new(), deliveries: 1, trouble, crash_at, fate: Some(fate), scenario }
+        let rotation = RotateRefresh::Same;
+        Plan { seed: 1, families: Vec::new(), deliveries: 1, trouble, crash_at, fate: Some(fate), scenario, rotation }
     }
 
-    /// The parked scenario.
-    pub(crate) fn parked() -> Self {
+    /// The parked scenario, with a crash at each of these steps.
+    pub(crate) fn parked(crash_at: Vec<u64>) -> Self {
         let (deliveries, scenario) = (2 * PARKED, Scenario::Parked);
-        Plan { families: Vec::new(), trouble: 1_800_000, scenario, ..Plan::of(1, deliveries) }
+        Plan { families: Vec::new(), trouble: 1_800_000, scenario, crash_at, ..Plan::of(1, deliveries) }
     }
 
     fn is_drawn(&self) -> bool {
@@ -194,7 +198,7 @@ impl Plan {
     pub(crate) fn troubled(&self) -> Switches {
         if !self.is_drawn() {
             let spread = Visibility::Uniform(Range { min_ms: 3_000, max_ms: 3_000 });
-            return Switches { visibility: spread, ..Plan::calm() };
+            return Switches { visibility: spread, rotate_refresh: self.rotation, ..Plan::calm() };
         }
         let mut dice = self.dice("switches");
         let nodes = dice.pick(&[1_u64, 2, 3, 5, 16]);

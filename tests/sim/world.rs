@@ -13,12 +13,12 @@ use outlast::sandbox::{Options, Provider, Reply as Answering};
 use outlast::state::Time;
 use outlast::store::Durable;
 use outlast::store::memory::MemoryStore;
-use outlast::verify::{Life, Marks, Outgoing, Raw, Renewing, Sending, Step};
+use outlast::verify::{Inspecting, Life, Marks, Outgoing, Raw, Renewing, Sending, Step};
 
 use crate::checks::Checks;
 use crate::clients::{Clients, Op};
 use crate::draw::Dice;
-use crate::plan::{Family, Plan, Scenario};
+use crate::plan::{Family, Plan, RELEASED_AT, Scenario};
 
 /// When it all begins, in ms since 1970.
 pub(crate) const START: u64 = 1_780_000_000_000;
@@ -81,6 +81,7 @@ pub(crate) struct Running {
     durable: Durable,
     sends: BTreeMap<u64, Box<Sending>>,
     renews: BTreeMap<u64, Box<Renewing>>,
+    inspects: BTreeMap<u64, Box<Inspecting>>,
     wakes: u64,
     woken: bool,
     line: Time,
@@ -201,6 +202,9 @@ impl World {
     fn prepare(&mut self) {
         self.at(START, Event::Open);
         self.at(START + 1, Event::Visit);
+        if self.plan.scenario == Scenario::Parked {
+            self.at(START + RELEASED_AT, Event::Visit);
+        }
         for (at, op) in self.clients.script() {
             self.at(at, Event::Does(op));
         }

@@ -10,9 +10,9 @@ mod ledger;
 mod moment;
 mod naive;
 mod picture;
-mod place;
-mod play;
-mod process;
+pub(super) mod place;
+pub(super) mod play;
+pub(super) mod process;
 mod report;
 mod svg;
 mod timeline;
@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::print;
+use super::rule::Rule;
 use super::signals::Signals;
 use crate::clock;
 use crate::sample::{self, Sample, TRACK};
 use feed::Feed;
 use moment::Moment;
-use naive::Rule;
 use place::Place;
 use report::Report;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outlast_state::{DeliveryId, Span as Wait, Verdict, jittered};
+use outlast_state::{DeliveryId, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
@@ -25,57 +25,34 @@ use super::timeline::{Timeline, grouped, number};
 use crate::cli::failure::Failure;
 use crate::cli::print;
 use crate::cli::progress::Progress;
+use crate::cli::rule::{self, Next, Rule};
 use crate::clock;
 use crate::destination::linkedin::{self, Conversions};
 use crate::destination::{Conversation, Destination as _, Routes, Turn};
-use crate::exchange::{Answer, Exchange, Request};
+use crate::exchange::{Answer, Carrier, Exchange, Form, Request};
 use crate::guard::Audience;
 use crate::http::{Bearer, Http, WITHIN};
 use crate::sample::Sample;
 use crate::secret::Secret;
 
-/// What to do about a refused token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Rule {
-    /// Refresh, send once more at once, then drop
-    RetryOnce,
-    /// Never refresh on this code; send again later
-    RetryLater,
-    /// Refresh on every refusal; send again later
-    RefreshEach,
-}
-
-impl Rule {
-    fn words(self) -> &'static str {
-        match self {
-            Rule::RetryOnce => "refresh on 401, retry once at once, then drop",
-            Rule::RetryLater => "never refresh on this code, retry later",
-            Rule::RefreshEach => "refresh on every such 401, retry later",
+fn story(rule: Rule) -> &'static str {
+    match rule {
+        Rule::RetryOnce => {
+            "Each refused event asked for a token of its own and tried it at once, on a node that had not heard of it \
+             yet. An answer of 401 was then the last word, and the event was dropped."
         }
-    }
-
-    fn story(self) -> &'static str {
-        match self {
-            Rule::RetryOnce => {
-                "Each refused event asked for a token of its own and tried it at once, on a node that had not heard of it \
-                 yet. An answer of 401 was then the last word, and the event was dropped."
-            }
-            Rule::RetryLater => {
-                "The token was dead, and nobody asked for another: each event comes back, is refused, and waits twice as long."
-            }
-            Rule::RefreshEach => {
-                "Each refusal minted a token, and each new token had to spread over the nodes before it was any good, so that \
-                 the refusals made more refusals. Where the provider limits refreshes, this is where it starts to refuse them."
-            }
+        Rule::RetryLater => {
+            "The token was dead, and nobody asked for another: each event comes back, is refused, and waits twice as long."
+        }
+        Rule::RefreshEach => {
+            "Each refusal minted a token, and each new token had to spread over the nodes before it was any good, so that \
+             the refusals made more refusals. Where the provider limits refreshes, this is where it starts to refuse them."
         }
     }
 }
 
 /// After so long the demonstration ends, whatever still waits. These rules may go on for hours.
 const HORIZON: Duration = Duration::from_secs(90);
-
-/// Waits between attempts: 2^k seconds, jittered, at most ten minutes.
-const LONGEST: Wait = Wait::from_secs(600);
 
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -228,8 +205,7 @@ impl Client {
             End::Invalid => &self.ended.invalid,
             End::Dropped => &self.ended.dropped,
             End::Later => {
-                let wait = Wait::from_secs(1_u64.checked_shl(tries.saturating_add(1)).unwrap_or(u64::MAX)).min(LONGEST);
-                let wait = jittered(wait, count(index), u64::from(tries)).as_millis();
+                let wait = rule::wait(tries, count(index)).as_millis();
                 return self.put((clock::wall().as_millis().saturating_add(wait), index, tries.saturating_add(1)));
             }
         };
@@ -240,19 +216,23 @@ impl Client {
     async fn send(&self, index: usize) -> End {
         let body = self.events.get(index).map(Vec::as_slice).unwrap_or_default();
         let end = self.once(body).await;
-        match (end, self.rule) {
-            (End::Later, Rule::RetryOnce) => {
-                self.refresh().await;
-                match self.once(body).await {
-                    End::Later => End::Dropped,
-                    end => end,
-                }
-            }
-            (End::Later, Rule::RefreshEach) => {
+        if !matches!(end, End::Later) {
+            return end;
+        }
+        match self.rule.refused(false) {
+            Next::Drop => End::Dropped,
+            Next::Wait => End::Later,
+            Next::RefreshAndWait => {
                 self.refresh().await;
                 End::Later
             }
-            (end, _) => end,
+            Next::RefreshAndSend => {
+                self.refresh().await;
+                match self.once(body).await {
+                    End::Later if self.rule.refused(true) == Next::Drop => End::Dropped,
+                    end => end,
+                }
+            }
         }
     }
 
@@ -279,18 +259,16 @@ impl Client {
 
     async fn ask(&self, request: &Request) -> Option<Answer> {
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let bearer = Bearer { token: &token, audience: &self.audience };
+        let bearer = Bearer { token: &token, audience: &self.audience, carrier: &Carrier::Bearer };
         self.http.send(request, Some(bearer), WITHIN, clock::wall).await.ok()
     }
 
     /// Asks for a token and gives it to everybody.
     async fn refresh(&self) {
-        let form = [
-            ("grant_type", Secret::new("refresh_token")),
-            ("refresh_token", Secret::new(REFRESH_TOKEN)),
-            ("client_id", Secret::new(CLIENT_ID)),
-            ("client_secret", Secret::new(CLIENT_SECRET)),
-        ];
+        let form = Form::grant("refresh_token")
+            .field("refresh_token", &Secret::new(REFRESH_TOKEN))
+            .field("client_id", &Secret::new(CLIENT_ID))
+            .field("client_secret", &Secret::new(CLIENT_SECRET));
         let answer = self.http.post_form(&self.token_url, &form, WITHIN, clock::wall).await.ok();
         let token = answer.and_then(|answer| answer.json()?.get("access_token")?.as_str().map(Secret::new));
         if let Some(token) = token {
@@ -342,7 +320,7 @@ fn tell(
     print::line("")?;
     let kind = "The crash is left out: this rule keeps what waits in memory, and would lose it.";
     let end = if unfinished > 0 { " The demonstration ends after 90 s, whatever still waits." } else { "" };
-    print::line(&report::wrapped(&format!("{}{end} {kind}", client.rule.story()), report::width()))?;
+    print::line(&report::wrapped(&format!("{}{end} {kind}", story(client.rule)), report::width()))?;
     print::line("")?;
     report::show(&timeline)?;
     print::line(&format!("\nthe same as a picture: {path}"))

@@ -14,7 +14,7 @@ use crate::sandbox::Span;
 use crate::vault::VaultKey;
 
 /// The directory. Unless it is kept, it goes with this value.
-pub(super) struct Place {
+pub(in crate::cli) struct Place {
     path: PathBuf,
     kept: bool,
 }
@@ -38,7 +38,7 @@ pub(super) const RULE: &str = "789123";
 
 impl Place {
     /// The directory to keep, which must be new or empty, or one of its own.
-    pub(super) fn make(keep: Option<&Path>) -> Result<Self, Failure> {
+    pub(in crate::cli) fn make(keep: Option<&Path>) -> Result<Self, Failure> {
         let (path, kept) = match keep {
             Some(path) => (path.to_owned(), true),
             None => (temporary(), false),
@@ -61,7 +61,7 @@ impl Place {
         Ok(Place { path, kept })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::cli) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -73,11 +73,11 @@ impl Place {
         self.path.join("outlast.toml")
     }
 
-    pub(super) fn store(&self) -> PathBuf {
+    pub(in crate::cli) fn store(&self) -> PathBuf {
         self.path.join("data")
     }
 
-    pub(super) fn audit(&self) -> PathBuf {
+    pub(in crate::cli) fn audit(&self) -> PathBuf {
         self.path.join("audit.jsonl")
     }
 
@@ -96,7 +96,7 @@ impl Place {
         if self.kept { self.path.join(name) } else { PathBuf::from(name) }
     }
 
-    /// Writes the options that the sandbox starts with.
+    /// Writes the options that the demonstration's sandbox starts with.
     pub(super) fn write_sandbox(&self, weather: Weather) -> Result<(), Failure> {
         let options = json!({
             "seed": weather.seed,
@@ -113,6 +113,11 @@ impl Place {
                 "token_latency_ms": weather.token_latency,
             },
         });
+        self.write_options(&options)
+    }
+
+    /// Writes the options that a sandbox starts with.
+    pub(in crate::cli) fn write_options(&self, options: &serde_json::Value) -> Result<(), Failure> {
         write(&self.sandbox(), &format!("{options:#}\n"))
     }
 

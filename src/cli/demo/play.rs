@@ -260,13 +260,13 @@ impl Quiet {
 }
 
 /// The network, which ends at this machine.
-pub(super) fn network() -> Result<Http, Failure> {
+pub(in crate::cli) fn network() -> Result<Http, Failure> {
     let options = HttpOptions { allow_loopback: true, ..HttpOptions::default() };
     Http::new(options).map_err(|why| Failure::new(why.to_string()))
 }
 
 /// Has the sandbox revoke the newest access token. The grant lives on.
-pub(super) async fn revoke(http: &Http, control: &str) -> Result<(), Failure> {
+pub(in crate::cli) async fn revoke(http: &Http, control: &str) -> Result<(), Failure> {
     let failed = |why: &dyn std::fmt::Display| Failure::new(format!("the sandbox does not revoke the token: {why}"));
     let url = url::Url::parse(&format!("{control}/__ctl/token")).map_err(|why| failed(&why))?;
     let request = exchange::Request::new(exchange::Method::Post, url).json(&json!({"action": "revoke"}));

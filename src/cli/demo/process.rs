@@ -16,16 +16,16 @@ use crate::cli::socket::Client;
 use crate::clock;
 
 /// A process that runs.
-pub(super) struct Process {
+pub(in crate::cli) struct Process {
     name: &'static str,
     child: Child,
 }
 
 /// Where the sandbox listens.
 #[derive(Deserialize)]
-pub(super) struct Addresses {
-    pub(super) api: String,
-    pub(super) control: String,
+pub(in crate::cli) struct Addresses {
+    pub(in crate::cli) api: String,
+    pub(in crate::cli) control: String,
 }
 
 /// The name of the engine's log, and of the sandbox's.
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Starts the sandbox and waits until it says where it listens.
-pub(super) fn sandbox(place: &Place) -> Result<(Process, Addresses), Failure> {
+pub(in crate::cli) fn sandbox(place: &Place) -> Result<(Process, Addresses), Failure> {
     let mut command = program(place)?;
     command.args(["sandbox", "--json", "--options"]).arg(place.sandbox()).stdout(Stdio::piped());
     command.stderr(log(place, SANDBOX_LOG)?);
@@ -92,7 +92,7 @@ impl Process {
     }
 
     /// Fails if it has ended, which nobody asked it to.
-    pub(super) fn check(&mut self) -> Result<(), Failure> {
+    pub(in crate::cli) fn check(&mut self) -> Result<(), Failure> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => Err(Failure::new(format!("{} ended by itself: {status}", self.name))),
@@ -121,7 +121,7 @@ impl Process {
     }
 
     /// SIGTERM, and waits for the end. Whether it ended well.
-    pub(super) async fn stop(&mut self) -> Result<bool, Failure> {
+    pub(in crate::cli) async fn stop(&mut self) -> Result<bool, Failure> {
         // The shell's own `kill`, which every system has, since the standard library sends no other signal than SIGKILL.
         let pid = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &pid]).status();
@@ -158,7 +158,7 @@ impl Drop for Process {
 }
 
 /// Waits.
-pub(super) async fn pause(span: Duration) {
+pub(in crate::cli) async fn pause(span: Duration) {
     clock::wait(span, &CancellationToken::new()).await;
 }
 

@@ -216,21 +216,13 @@ fn rows(setting: &str, list: &[Value]) -> Result<Vec<Row>, Unfit> {
 fn read_row(setting: &str, row: &Value) -> Result<Row, Unfit> {
     let fault = |message: String| Unfit { setting: setting.to_owned(), message };
     let written = text(row, "status").unwrap_or_else(|| "100-599".to_owned());
-    let (first, last) = written.split_once('-').unwrap_or((&written, &written));
-    let number = |part: &str| part.trim().parse::<u16>().ok().filter(|status| (100..=599).contains(status));
-    let range = number(first).zip(number(last)).filter(|(first, last)| first <= last);
-    let wrong = || fault(format!("status `{written}` is not one; write a status such as 409, or two such as 400-499"));
-    let (first, last) = range.ok_or_else(wrong)?;
     let values = row.get("values").and_then(Value::as_array).into_iter().flatten();
     let values: Vec<String> = values.filter_map(Value::as_str).map(str::to_owned).collect();
-    let pointer = text(row, "pointer");
-    if pointer.is_none() != values.is_empty() {
-        return Err(fault("`pointer` and `values` belong together; write both, or leave both out".to_owned()));
-    }
+    let rule = Rule::written(&written, text(row, "pointer"), values).map_err(fault)?;
     let means = text(row, "means").unwrap_or_default();
     let known = Means::NAMES.iter().find(|(name, _)| *name == means);
     let means = known.map(|(_, means)| *means).ok_or_else(|| fault(format!("means `{means}` is not known")))?;
-    Ok(Row { rule: Rule { status: first..=last, pointer, values }, means })
+    Ok(Row { rule, means })
 }
 
 impl Declared {

@@ -42,7 +42,7 @@ fn a_grant_that_lives_stops_at_its_end_and_says_who_must_act() {
     let said = outlook("acme", &profile(), &credential);
     assert_eq!(
         said,
-        "Its grant ends at 1971-04-11T00:00:00Z, whatever is refreshed. Authorise it again before: `outlast auth import acme`."
+        "Its grant ends at 1971-04-11T00:00:00Z, whatever is refreshed. Authorise it again before: `outlast auth login acme`, or `outlast auth import acme`."
     );
 }
 
@@ -133,7 +133,7 @@ fn who_must_act_depends_on_how_tokens_are_come_by() {
         outlook("acme", &Profile { grant, ..profile() }, &credential)
     };
     assert!(of(GrantKind::ClientCredentials, Time::NEVER).contains("needs no human"));
-    assert!(of(GrantKind::Static, at(465)).contains("Put a new one in its place before"));
+    assert!(of(GrantKind::Static, at(465)).contains("Put another one into the configuration before"));
     assert_eq!(of(GrantKind::AuthorizationCode, Time::NEVER), "No end of its grant is known.");
     let idle = Terms { idle: Span::from_millis(40 * DAY), ..terms() };
     let credential = Credential { ends: Time::NEVER, ..authorised(idle) };

@@ -27,6 +27,10 @@ fn told(outcome: &Outcome) -> String {
     }
 }
 
+fn read(answer: Result<Answer, NoAnswer>) -> Outcome {
+    super::read(Asked::Refresh, &TokenShape::default(), answer)
+}
+
 fn answer(status: u16, body: &str) -> Answer {
     Answer { status, headers: Vec::new(), body: body.as_bytes().to_vec(), received: Time::from_millis(0) }
 }
@@ -141,6 +145,52 @@ fn a_success_without_a_usable_token_is_unknown() {
 }
 
 #[test]
+fn a_refusal_is_about_what_was_asked_with() {
+    let refusal = |asked, code: &str| {
+        let body = serde_json::json!({"error": code, "error_description": DEAD}).to_string();
+        told(&super::read(asked, &TokenShape::default(), Ok(answer(400, &body))))
+    };
+    let starts = |asked, code, start: &str, word: &str| {
+        let told = refusal(asked, code);
+        assert!(told.starts_with(start) && told.contains(word), "{told}");
+    };
+    starts(Asked::Refresh, "invalid_grant", "refused:", "refresh token");
+    starts(Asked::Code, "invalid_grant", "refused:", "the code");
+    starts(Asked::Code, "invalid_request", "misconfigured:", "redirect_uri");
+    starts(Asked::Client, "invalid_grant", "misconfigured:", "client_secret");
+    starts(Asked::Assertion, "invalid_grant", "misconfigured:", "this machine's clock");
+    starts(Asked::Assertion, "invalid_client", "misconfigured:", "private key");
+    starts(Asked::Assertion, "unauthorized_client", "misconfigured:", "for this subject");
+    starts(Asked::Client, "invalid_request", "misconfigured:", "token_url");
+    starts(Asked::Client, "temporarily_unavailable", "unknown:", "temporarily_unavailable");
+}
+
+#[test]
+fn a_providers_own_shape_is_read_where_its_profile_says_so() {
+    let shape = TokenShape {
+        access_token: "/data/token".into(),
+        expires_in: "/data/life".into(),
+        expires_at: Some("/expires_at".into()),
+        ends_grant: vec![crate::exchange::Rule::status(404..=404)],
+        misconfigured: vec![crate::exchange::Rule::status(401..=401).holding("/message", &["Bad credentials"])],
+        ..TokenShape::default()
+    };
+    let reading = |asked, status, body: &str| {
+        let answer = Answer { received: Time::from_millis(1_000_000_000_000), ..answer(status, body) };
+        told(&super::read(asked, &shape, Ok(answer)))
+    };
+    let body = r#"{"data":{"token":"AQX"},"expires_at":"2001-09-09T02:46:40Z"}"#;
+    assert_eq!(reading(Asked::Assertion, 201, body), "renewed AQX 3600 - - -");
+    let body = r#"{"data":{"token":"AQX","life":60},"expires_at":"2001-09-09T02:46:40Z"}"#;
+    assert_eq!(reading(Asked::Assertion, 201, body), "renewed AQX 60 - - -");
+    assert!(reading(Asked::Assertion, 201, r#"{"access_token":"AQX"}"#).starts_with("unknown:"));
+    assert_eq!(reading(Asked::Refresh, 404, ""), "refused: the provider refuses the refresh token for good (404)");
+    assert!(reading(Asked::Assertion, 404, "").starts_with("misconfigured:"));
+    assert!(reading(Asked::Assertion, 401, r#"{"message":"Bad credentials"}"#).contains("(401); check issuer, key_id"));
+    assert!(reading(Asked::Assertion, 401, r#"{"message":"Later"}"#).starts_with("unknown:"));
+}
+
+#[test]
 fn nothing_that_the_provider_writes_is_quoted_but_a_code() {
     for status in [200, 302, 400, 401, 403, 429, 500] {
         for field in ["error", "error_description", "access_token", "message"] {
@@ -201,7 +251,7 @@ async fn an_endpoint_that_closes_is_unknown_and_one_on_plain_http_is_configurati
 async fn refresh_at(token_url: Url) -> Outcome {
     let http = Http::new(HttpOptions { allow_loopback: true, ..HttpOptions::default() }).unwrap();
     let profile = Profile::generic("test", token_url, Audience::default());
-    let client = Client { id: "me".into(), secret: Secret::new("hush&") };
+    let client = Client::new("me", Secret::new("hush&"));
     let token = Secret::new("AQW+1");
     movable(refresh(&http, &profile, &client, &token, || Time::ZERO)).await
 }

@@ -149,20 +149,6 @@ fn too_many_refreshes_in_a_minute_are_429() {
 }
 
 #[test]
-fn a_grant_that_nobody_uses_for_too_long_is_dead_if_told_to() {
-    let mut world = World::new(&json!({"refresh_idle_life_s": 60}));
-    for _ in 0..3 {
-        world.now += 59_999;
-        assert_eq!(world.refresh("refresh-1").status, 200, "each use counts");
-    }
-    world.now += 60_000;
-    assert_eq!(error(&world.refresh("refresh-1")), (400, "invalid_grant".into()));
-    let mut world = World::new(&json!({}));
-    world.now += 300 * DAY;
-    assert_eq!(world.refresh("refresh-1").status, 200, "none dies of that otherwise");
-}
-
-#[test]
 fn a_code_is_good_once_for_the_one_it_was_made_for() {
     let mut world = World::new(&json!({}));
     let made = |world: &mut World, uri: &str| {

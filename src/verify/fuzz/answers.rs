@@ -9,7 +9,7 @@ use super::{first_line, headers};
 use crate::destination::linkedin::{self, Conversions};
 use crate::destination::{Conclusion, Conversation, Destination as _, Item, Routes, Turn};
 use crate::exchange::{Answer, Exchange, NoAnswer};
-use crate::oauth::{self, Evidence, Outcome, Profile, Rule};
+use crate::oauth::{self, Asked, Evidence, Outcome, Profile, Rule, TokenShape};
 use crate::secret::Secret;
 
 /// 2026-03-15T12:00:00Z.
@@ -42,7 +42,7 @@ pub fn answers(bytes: &[u8]) {
     retry_after(&answer);
     evidence(&answer);
     results(&answer, count, compat);
-    token_endpoint(answer);
+    token_endpoint(&answer);
 }
 
 /// The body with the token where it is asked for; bytes that are not text stay as they are.
@@ -132,9 +132,23 @@ fn judge(answer: &Answer, conclusion: &Conclusion, count: usize) {
     }
 }
 
-fn token_endpoint(answer: Answer) {
+fn token_endpoint(answer: &Answer) {
+    // A shape that looks into what the answers of an API hold, beside the common one.
+    let own = TokenShape {
+        access_token: "/message".to_owned(),
+        expires_at: Some("/code".to_owned()),
+        ends_grant: vec![Rule::status(401..=401)],
+        ..TokenShape::default()
+    };
+    for asked in [Asked::Refresh, Asked::Code, Asked::Client, Asked::Assertion] {
+        token_answer(asked, &TokenShape::default(), answer.clone());
+        token_answer(asked, &own, answer.clone());
+    }
+}
+
+fn token_answer(asked: Asked, shape: &TokenShape, answer: Answer) {
     let status = answer.status;
-    match oauth::read(Ok(answer)) {
+    match oauth::read(asked, shape, Ok(answer)) {
         Outcome::Renewed(minted) => {
             assert!((200..300).contains(&status), "renewed by {status}");
             let token = minted.access.reveal();
@@ -152,7 +166,7 @@ fn token_endpoint(answer: Answer) {
             silent(&why);
         }
     }
-    let lost = oauth::read(Err(NoAnswer::Lost { cause: "reset".into() }));
+    let lost = oauth::read(asked, shape, Err(NoAnswer::Lost { cause: "reset".into() }));
     assert!(matches!(lost, Outcome::Unknown { .. }), "an answer that was lost says nothing");
 }
 

@@ -6,7 +6,7 @@ use outlast_state::{DeliveryId, Epoch, Want};
 use serde::ser::SerializeTuple as _;
 use serde::{Serialize, Serializer};
 
-use crate::parcel::unfit_name;
+use crate::limits::unfit_name;
 use crate::records::{
     self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE, MemoryRecord,
     OnceRecord, ParcelRecord, PauseRecord, Record,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use outlast::destination::linkedin;
+use outlast::exchange::NoAnswer;
 use outlast::guard::Audience;
 use outlast::oauth::Profile;
 use outlast::state::{Span, Time};
@@ -76,6 +77,7 @@ impl World {
                     syncing: None,
                     sends: BTreeMap::new(),
                     renews: BTreeMap::new(),
+                    inspects: BTreeMap::new(),
                     wakes: u64::MAX,
                     woken: true,
                     line: begins,
@@ -242,14 +244,7 @@ impl World {
                 Some(Deed::Answered | Deed::Trusted) => {}
                 Some(Deed::Send(sending)) => self.sends(sending),
                 Some(Deed::Renew(renewing)) => self.renews(renewing),
-                Some(Deed::Inspect(mut inspecting)) => {
-                    // The issuer's answer never comes.
-                    let running = self.running.as_mut().expect("an engine runs");
-                    if inspecting.request(&mut running.life).is_some() {
-                        let cause = "the issuer is silent".to_owned();
-                        inspecting.heard(&mut running.life, Err(outlast::exchange::NoAnswer::Lost { cause }));
-                    }
-                }
+                Some(Deed::Inspect(inspecting)) => self.inspects(inspecting),
             }
             self.hear_answers();
             if self.step() {
@@ -269,6 +264,9 @@ impl World {
             for (key, renewing) in std::mem::take(&mut running.renews) {
                 self.checks.call_ended(key, false);
                 renewing.give_up(&mut running.life);
+            }
+            for inspecting in std::mem::take(&mut running.inspects).into_values() {
+                inspecting.heard(&mut running.life, Err(NoAnswer::Lost { cause: "the engine stops".into() }));
             }
         }
         running.life.has_stopped() && !running.life.is_asked()

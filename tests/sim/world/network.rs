@@ -3,7 +3,7 @@
 use outlast::exchange::{Answer, NoAnswer};
 use outlast::sandbox::Begun;
 use outlast::state::Span;
-use outlast::verify::{Raw, Renewing, Sending, answered};
+use outlast::verify::{Inspecting, Raw, Renewing, Sending, answered};
 
 use super::{Event, Flight, Landing, World};
 use crate::checks::events;
@@ -68,6 +68,21 @@ impl World {
         }
     }
 
+    /// The engine asks the issuer about a token.
+    pub(super) fn inspects(&mut self, mut inspecting: Box<Inspecting>) {
+        self.keys += 1;
+        let key = self.keys;
+        self.meet("a question to the issuer");
+        let running = self.running.as_mut().expect("an engine runs");
+        let life = running.number;
+        if let Some(outgoing) = inspecting.request(&mut running.life) {
+            running.inspects.insert(key, inspecting);
+            self.leaves(Flight { life, key, outgoing, is_call: true, credential: None });
+            let nothing = NoAnswer::Lost { cause: "no answer within 30 s".into() };
+            self.give_up_at(self.now + 30_000, life, key, true, nothing);
+        }
+    }
+
     fn leaves(&mut self, flight: Flight) {
         if !flight.is_call {
             self.checks.leaves(self.now, &flight.outgoing.incoming);
@@ -126,7 +141,9 @@ impl World {
             (None, missing) => Err(missing.expect("there is a reply or a reason")),
         };
         let running = self.running.as_mut().expect("an engine runs");
-        if landing.is_call {
+        if let Some(inspecting) = running.inspects.remove(&landing.key) {
+            inspecting.heard(&mut running.life, answer);
+        } else if landing.is_call {
             let Some(renewing) = running.renews.remove(&landing.key) else { return };
             let heard = answer
                 .as_ref()

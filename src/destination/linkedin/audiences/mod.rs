@@ -83,6 +83,10 @@ impl Destination for Audiences {
         perform::audiences(self, name)
     }
 
+    fn is_dated(&self) -> bool {
+        false
+    }
+
     fn batching(&self) -> Batching {
         self.batching
     }

@@ -3,7 +3,7 @@
 use outlast_state::Time;
 
 use crate::clock;
-use crate::exchange::{Answer, NoAnswer};
+use crate::exchange::{Answer, Form, Method, NoAnswer};
 use crate::sandbox::{Ending, Head, Incoming, Reply};
 
 /// A request on its way, as it stands on the wire.
@@ -13,7 +13,14 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(
+    /// A destination's request, without a token.
+    #[cfg(feature = "cli")]
+    pub(crate) fn bare(request: &crate::exchange::Request) -> Self {
+        let headers = request.headers().iter().map(|(name, value)| (name.clone().into_owned(), value.clone()));
+        Outgoing::new(request.method().as_str(), request.url(), headers, request.body())
+    }
+
+    pub(crate) fn new(
         method: &str,
         url: &url::Url,
         headers: impl IntoIterator<Item = (String, String)>,
@@ -27,6 +34,13 @@ impl Outgoing {
             tcp: 1,
         };
         Outgoing { incoming: Incoming { head, body: body.to_vec().into() } }
+    }
+
+    /// A form on its way to an OAuth endpoint.
+    pub(super) fn form(url: &url::Url, form: &Form) -> Self {
+        let kind = ("content-type".to_owned(), form.content_type().to_owned());
+        let client = form.authorization().map(|it| ("authorization".to_owned(), it.reveal().to_owned()));
+        Outgoing::new(Method::Post.as_str(), url, [kind].into_iter().chain(client), &form.encoded())
     }
 }
 

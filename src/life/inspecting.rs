@@ -6,8 +6,7 @@ use super::{Life, Outgoing};
 use crate::driver::Heard;
 use crate::driver::acts::Inspection;
 use crate::driver::inspection::{question, unasked};
-use crate::exchange::{Answer, Method, NoAnswer};
-use crate::http;
+use crate::exchange::{Answer, NoAnswer};
 use crate::oauth::{self, Profile};
 
 /// A question to an issuer about a token.
@@ -21,10 +20,7 @@ impl Inspecting {
     pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
         let vault = life.vault.as_deref();
         match question(life.store.as_ref(), vault, &life.clients, &self.profile, &self.inspection) {
-            Ok((url, form)) => {
-                let kind = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
-                Some(Outgoing::new(Method::Post.as_str(), &url, [kind], &http::encoded(&form)))
-            }
+            Ok((url, form)) => Some(Outgoing::form(&url, &form)),
             Err(why) => {
                 self.told(life, unasked(&why));
                 None

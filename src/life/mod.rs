@@ -1,4 +1,11 @@
-//! One life of an engine: the driver's heart, without the loop and the tasks around it.
+//! One life of an engine: the driver's heart, without the loop and the tasks around it. Nothing in it is stable.
+//!
+//! Whoever holds a [`Life`] decides when a turn is, when a commit passes its barrier, which request is answered and how, and
+//! when it all ends without a word. `outlast sim` makes worlds of it, and so do the project's own tests.
+
+mod ahead;
+mod inspecting;
+mod wire;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,28 +13,25 @@ use std::sync::Arc;
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-pub use self::inspecting::Inspecting;
-
-use super::wire::Outgoing;
 use crate::driver::acts::{Act, Renewal, Shipment, Turn};
 use crate::driver::conversation::{Ended, Next, Talk, report};
 use crate::driver::heart::{Gathering, Heart};
+#[cfg(feature = "verify")]
 use crate::driver::marks::Marks;
 use crate::driver::renewal::Asking;
 use crate::driver::{Ask, Heard, Look};
-use crate::exchange::{Answer, Method, NoAnswer, Request};
+use crate::exchange::{Answer, NoAnswer, Request};
 use crate::oauth::{Client, Profile};
 use crate::recover::{self, Recovered};
 use crate::route::Event;
 use crate::routing::Routing;
-use crate::secret::Secret;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Authorisation, Builder, Error, Parcel, http};
 
-mod ahead;
-mod inspecting;
+pub use inspecting::Inspecting;
+pub use wire::{Outgoing, answered, steady_time, waking_time};
 
 /// One life of an engine, from the opening of its store to whatever ends it.
 pub struct Life {
@@ -111,6 +115,7 @@ impl Life {
     }
 
     /// The same life over a store that holds the same: from here on each goes its own way. What waits for a turn stays here.
+    #[cfg(feature = "verify")]
     #[must_use]
     pub fn fork(&self, store: Arc<dyn Store>) -> Life {
         let (heart, clients, vault) = (self.heart.fork(Arc::clone(&store)), self.clients.clone(), self.vault.clone());
@@ -207,6 +212,7 @@ impl Life {
     }
 
     /// Which rows of the tables it has walked.
+    #[cfg(feature = "verify")]
     #[must_use]
     pub fn marks(&self) -> &Marks {
         &self.heart.machines.marks
@@ -263,7 +269,10 @@ impl Life {
             }
             Act::Renew(renewal) => {
                 let profile = Arc::clone(self.heart.machines.settings.profiles.get(&renewal.credential)?);
-                let asking = Asking::begin(self.store.as_ref(), self.vault.as_ref(), &self.clients, &renewal);
+                let asking = {
+                    let now = self.heart.machines.turned;
+                    Asking::begin(self.store.as_ref(), self.vault.as_ref(), &self.clients, &profile, &renewal, now)
+                };
                 Deed::Renew(Box::new(Renewing { renewal, profile, asking: Some(asking) }))
             }
         })
@@ -359,8 +368,8 @@ fn outgoing(talk: &Talk, request: &Request) -> Result<Outgoing, NoAnswer> {
     let mut headers: Vec<_> =
         request.headers().iter().map(|(name, value)| (name.clone().into_owned(), value.clone())).collect();
     if request.wants_bearer() {
-        let value = http::authorization(request.url(), talk.bearer())?;
-        headers.push(("authorization".to_owned(), value.to_str().unwrap_or_default().to_owned()));
+        let (name, value) = http::authorization(request.url(), talk.bearer())?;
+        headers.push((name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned()));
     }
     Ok(Outgoing::new(request.method().as_str(), request.url(), headers, request.body()))
 }
@@ -377,10 +386,7 @@ impl Renewing {
     pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
         match self.asking.take()? {
             Ok(asking) => {
-                let form: Vec<(&str, Secret)> = asking.form();
-                let kind = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
-                let outgoing =
-                    Outgoing::new(Method::Post.as_str(), &self.profile.token_url, [kind], &http::encoded(&form));
+                let outgoing = Outgoing::form(&self.profile.token_url, asking.form());
                 self.asking = Some(Ok(asking));
                 Some(outgoing)
             }

@@ -1,5 +1,8 @@
-//! Reading a configuration file key by key: each fault is kept with its line, and reading goes on, so that all faults are
+//! Reading a file in TOML key by key: each fault is kept with its line, and reading goes on, so that all faults are
 //! told at once.
+
+mod environment;
+mod value;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,17 +14,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use super::text::{self, expanded, named};
+use crate::guard::{Guard, is_private_line};
+use crate::limits::unfit_name;
 use crate::nearest::nearest;
-use crate::parcel::unfit_name;
+use crate::span::span;
+use environment::{expanded, named};
+use value::{collect_texts, json, kind};
 
-/// One thing that is wrong in a configuration file.
+/// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    pub(super) file: String,
-    pub(super) line: usize,
-    pub(super) key: String,
-    pub(super) message: String,
+    file: String,
+    line: usize,
+    key: String,
+    message: String,
 }
 
 impl fmt::Display for Fault {
@@ -38,26 +44,55 @@ impl fmt::Display for Fault {
 const SHORTEST_SECRET: usize = 4;
 
 /// A file that is being read.
-pub(super) struct Document<'a> {
-    pub(super) name: String,
-    pub(super) text: &'a str,
-    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) faults: RefCell<Vec<Fault>>,
+pub(crate) struct Document<'a> {
+    name: String,
+    text: &'a str,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    faults: RefCell<Vec<Fault>>,
 }
 
-impl Document<'_> {
+impl<'a> Document<'a> {
+    /// A file called `name` that holds `text`.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        text: &'a str,
+        environment: &'a dyn Fn(&str) -> Option<String>,
+    ) -> Document<'a> {
+        Document { name: name.into(), text, environment, faults: RefCell::default() }
+    }
+
+    /// Its tables.
+    ///
+    /// # Errors
+    /// It is not TOML.
+    pub(crate) fn parse(&self) -> Result<DeTable<'a>, Vec<Fault>> {
+        DeTable::parse(self.text).map(Spanned::into_inner).map_err(|why| {
+            let line = self.line(why.span().map_or(0, |span| span.start));
+            let message = format!("not TOML: {}", why.message());
+            vec![Fault { file: self.name.clone(), line, key: String::new(), message }]
+        })
+    }
+
+    /// What was found in it, in the order of its lines.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.faults.take();
+        faults.sort_by_key(|fault| fault.line);
+        faults.dedup();
+        faults
+    }
+
     /// The number of the line that holds this byte, from 1.
-    pub(super) fn line(&self, byte: usize) -> usize {
+    pub(crate) fn line(&self, byte: usize) -> usize {
         self.text.bytes().take(byte).filter(|byte| *byte == b'\n').count().saturating_add(1)
     }
 
-    pub(super) fn fault(&self, line: usize, key: String, message: impl Into<String>) {
+    pub(crate) fn fault(&self, line: usize, key: String, message: impl Into<String>) {
         self.faults.borrow_mut().push(Fault { file: self.name.clone(), line, key, message: message.into() });
     }
 }
 
 /// A table of the file; one that is absent has no keys. It remembers which keys it was asked for: the others are unknown.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     document: &'a Document<'a>,
     path: String,
     line: usize,
@@ -68,11 +103,11 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn root(document: &'a Document<'a>, table: &'a DeTable<'a>) -> Self {
+    pub(crate) fn root(document: &'a Document<'a>, table: &'a DeTable<'a>) -> Self {
         Section { document, path: String::new(), line: 1, table: Some(table), known: Vec::new(), closed: false }
     }
 
-    pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
+    pub(crate) fn section(&mut self, key: &'static str) -> Section<'a> {
         let found = self.find(key);
         let line = found.map_or(self.line, |(line, _)| line);
         let table = found.and_then(|(line, value)| self.table_at(line, &self.below(key), value));
@@ -80,7 +115,7 @@ impl<'a> Section<'a> {
     }
 
     /// The tables `[key.NAME]`, by name.
-    pub(super) fn named(&mut self, key: &'static str) -> Vec<(String, Section<'a>)> {
+    pub(crate) fn named(&mut self, key: &'static str) -> Vec<(String, Section<'a>)> {
         let section = self.section(key);
         let mut named = Vec::new();
         for (name, value) in section.table.into_iter().flatten() {
@@ -99,7 +134,7 @@ impl<'a> Section<'a> {
     }
 
     /// The tables `[[key]]`, in their order.
-    pub(super) fn each(&mut self, key: &'static str) -> Vec<Section<'a>> {
+    pub(crate) fn each(&mut self, key: &'static str) -> Vec<Section<'a>> {
         let Some((line, value)) = self.find(key) else { return Vec::new() };
         let DeValue::Array(items) = value else {
             self.document.fault(line, self.below(key), format!("is {}; write it as [[{key}]]", kind(value)));
@@ -118,13 +153,13 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key as JSON, as it is written.
-    pub(super) fn json(&mut self, key: &'static str) -> Option<Value> {
+    pub(crate) fn json(&mut self, key: &'static str) -> Option<Value> {
         let (line, value) = self.find(key)?;
         json(value, &|text| Ok(text.to_owned())).map_err(|why| self.document.fault(line, self.below(key), why)).ok()
     }
 
     /// All keys that nobody asked for, and that are known from here on, as JSON, with what they name of the environment.
-    pub(super) fn rest(mut self) -> (Self, Map<String, Value>) {
+    pub(crate) fn rest(mut self) -> (Self, Map<String, Value>) {
         let environment = self.document.environment;
         let mut rest = Map::new();
         for (key, value) in self.table.into_iter().flatten() {
@@ -142,7 +177,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a text key, with what it names of the environment.
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         let (line, value) = self.find(key)?;
         let DeValue::String(written) = value else {
             self.fault(key, format!("is {}; write it in quotes", kind(value)));
@@ -159,7 +194,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a text key that may hold several lines, as it is written.
-    pub(super) fn lines(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn lines(&mut self, key: &'static str) -> Option<String> {
         let (line, value) = self.find(key)?;
         match value {
             DeValue::String(text) => Some(text.to_string()),
@@ -168,7 +203,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that is a list of texts.
-    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let (line, value) = self.find(key)?;
         let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
             DeValue::String(text) => Some(text.to_string()),
@@ -181,7 +216,7 @@ impl<'a> Section<'a> {
         texts.or_else(|| self.wrong(line, key, "is not a list of texts; write it as [\"…\", \"…\"]"))
     }
 
-    pub(super) fn count(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn count(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let (line, value) = self.find(key)?;
         let number = match value {
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
@@ -193,22 +228,30 @@ impl<'a> Section<'a> {
         })
     }
 
-    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+    /// The value of a key that is a text or a whole number, as a text.
+    pub(crate) fn text_or_number(&mut self, key: &'static str) -> Option<String> {
+        match self.find(key)? {
+            (_, DeValue::Integer(number)) => Some(number.as_str().to_owned()),
+            _ => self.text(key),
+        }
+    }
+
+    pub(crate) fn flag(&mut self, key: &'static str) -> Option<bool> {
         match self.find(key)? {
             (_, DeValue::Boolean(flag)) => Some(*flag),
             (line, value) => self.wrong(line, key, format!("is {}; write true or false", kind(value))),
         }
     }
 
-    pub(super) fn span(&mut self, key: &'static str) -> Option<Span> {
-        self.parsed(key, |text| match text::span(text) {
+    pub(crate) fn span(&mut self, key: &'static str) -> Option<Span> {
+        self.parsed(key, |text| match span(text) {
             Ok(Span::ZERO) => Err("must be longer than nothing".to_owned()),
             Ok(span) => Ok(span),
             Err(why) => Err(why.to_string()),
         })
     }
 
-    pub(super) fn url(&mut self, key: &'static str) -> Option<Url> {
+    pub(crate) fn url(&mut self, key: &'static str) -> Option<Url> {
         self.parsed(key, |text| {
             let url = Url::parse(text)
                 .map_err(|why| format!("`{text}` is not an address ({why}); write one that begins with https://"))?;
@@ -217,14 +260,23 @@ impl<'a> Section<'a> {
         })
     }
 
-    pub(super) fn one_of(&mut self, key: &'static str, known: &[&'static str]) -> Option<&'static str> {
+    /// A secret goes to this address: it must be one that may be connected to, over a line that is private.
+    pub(crate) fn check_line(&self, key: &'static str, url: &Url, guard: &Guard) -> bool {
+        if !is_private_line(url) {
+            self.fault(key, "would send a secret over plain http; write https://");
+            return false;
+        }
+        guard.url(url).map_err(|denied| self.fault(key, denied.in_a_file())).is_ok()
+    }
+
+    pub(crate) fn one_of(&mut self, key: &'static str, known: &[&'static str]) -> Option<&'static str> {
         self.parsed(key, |text| {
             let found = known.iter().find(|name| **name == text);
             found.copied().ok_or_else(|| format!("`{text}` is not known{}", suggestion(text, known)))
         })
     }
 
-    fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(crate) fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(key)?;
         parse(&text).map_err(|message| self.fault(key, message)).ok()
     }
@@ -254,26 +306,26 @@ impl<'a> Section<'a> {
     }
 
     /// `value`, and a fault if there is none because the key is absent.
-    pub(super) fn needed<T>(&self, key: &'static str, value: Option<T>, remedy: &str) -> Option<T> {
+    pub(crate) fn needed<T>(&self, key: &'static str, value: Option<T>, remedy: &str) -> Option<T> {
         if value.is_none() && !self.holds(key) {
             self.document.fault(self.line, self.below(key), format!("is missing; {remedy}"));
         }
         value
     }
 
-    pub(super) fn holds(&self, key: &str) -> bool {
+    pub(crate) fn holds(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
     /// Keeps a fault about a key of this table.
-    pub(super) fn fault(&self, key: &str, message: impl Into<String>) {
+    pub(crate) fn fault(&self, key: &str, message: impl Into<String>) {
         let at = self.table.and_then(|table| table.get_key_value(key));
         let line = at.map_or(self.line, |(key, _)| self.document.line(key.span().start));
         self.document.fault(line, self.below(key), self.as_written(key, message.into()));
     }
 
     /// Ends the reading of this table: what nobody asked for is unknown.
-    pub(super) fn close(self) {
+    pub(crate) fn close(self) {
         for (key, _) in self.table.into_iter().flatten() {
             let written = key.get_ref().as_ref();
             if !self.closed && !self.known.contains(&written) {
@@ -310,67 +362,10 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The texts within a value. The reader of TOML bounds its depth.
-fn collect_texts<'a>(value: &'a DeValue<'_>, texts: &mut Vec<&'a str>) {
-    match value {
-        DeValue::String(text) => texts.push(text),
-        DeValue::Array(items) => {
-            for item in items {
-                collect_texts(item.get_ref(), texts);
-            }
-        }
-        DeValue::Table(members) => {
-            for member in members.values() {
-                collect_texts(member.get_ref(), texts);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// A value as JSON; its texts become what `text` makes of them.
-fn json(value: &DeValue<'_>, text: &dyn Fn(&str) -> Result<String, String>) -> Result<Value, String> {
-    Ok(match value {
-        DeValue::String(written) => Value::String(text(written)?),
-        DeValue::Integer(number) => {
-            let read = i64::from_str_radix(number.as_str(), number.radix());
-            read.map(Value::from).map_err(|_| format!("{} is too large", number.as_str()))?
-        }
-        DeValue::Float(number) => {
-            let read: Option<f64> = number.as_str().parse().ok();
-            let finite = read.and_then(serde_json::Number::from_f64);
-            finite.map(Value::Number).ok_or_else(|| format!("{} is no number of JSON", number.as_str()))?
-        }
-        DeValue::Boolean(flag) => Value::Bool(*flag),
-        DeValue::Datetime(moment) => Value::String(moment.to_string()),
-        DeValue::Array(items) => {
-            Value::Array(items.iter().map(|item| json(item.get_ref(), text)).collect::<Result<_, _>>()?)
-        }
-        DeValue::Table(members) => {
-            let member = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
-                let key: &std::borrow::Cow<'_, str> = key.get_ref();
-                Ok((key.to_string(), json(value.get_ref(), text)?))
-            };
-            Value::Object(members.iter().map(member).collect::<Result<_, String>>()?)
-        }
-    })
-}
-
 /// What may have been meant: the nearest known name, or all of them.
-pub(super) fn suggestion(written: &str, known: &[&str]) -> String {
+pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
     match nearest(written, known.iter().copied()) {
         Some(name) => format!("; did you mean {name}?"),
         None => format!("; known are {}", known.join(", ")),
-    }
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }
