@@ -48,7 +48,7 @@ mod table;
 mod unix;
 mod view;
 
-pub use alert::{Warning, warnings};
+pub use alert::{Alert, AlertKind, AlertSubject, Alerts, Severity, Warning, warnings};
 pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
 pub use engine::{Engine, Routed, Watch};
@@ -60,7 +60,7 @@ pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
     CalendarDay, Counts, CredentialCalendar, CredentialView, DayWarning, DeliveryName, Details, Done, Failed, Filter,
-    JournalLine, Occasion, Outcome, Redrive, Revocation, Scope, ScopeDrift, Summary,
+    JournalLine, Occasion, Outcome, Redrive, Rekeyed, Revocation, Scope, ScopeDrift, SealedView, Summary, VaultView,
 };
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outlast_state::{Batch, DeliveryId, Epoch, Time, Want};
+use outlast_state::{Batch, Circuit, DeliveryId, Epoch, Time, Want};
 
 use super::agenda::Agenda;
 use super::horizon::Horizon;
@@ -22,6 +22,8 @@ pub(crate) struct Queue {
     held: BTreeSet<String>,
     /// Lanes that only a doubt keeps, and until when.
     resting: BTreeSet<(Time, String)>,
+    /// Whether its destination is worth asking.
+    pub(crate) circuit: Circuit,
     /// When its credential came back from the dead: what stood in it then is the backlog.
     mark: Mark,
     /// Whose turn it is, the backlog's or what came since.

@@ -89,15 +89,14 @@ pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
 
 async fn import(config: &Path, args: &Import) -> Result<(), Failure> {
     let now = clock::wall();
-    let grant = match &args.env {
-        Some(prefix) => grant::from_environment(prefix, &|name| std::env::var(name).ok(), now)?,
-        None => {
-            let (grant, ignored) = grant::from_json(&read(&args.file)?, now)?;
-            if !ignored.is_empty() {
-                print::note(&format!("left out, since it means nothing here: {}", ignored.join(", ")));
-            }
-            grant
+    let grant = if let Some(prefix) = &args.env {
+        grant::from_environment(prefix, &|name| std::env::var(name).ok(), now)?
+    } else {
+        let (grant, ignored) = grant::from_json(&read(&args.file)?, now)?;
+        if !ignored.is_empty() {
+            print::note(&format!("left out, since it means nothing here: {}", ignored.join(", ")));
         }
+        grant
     };
     let credential = deliver(config, &args.name, grant).await?;
     if args.json {

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::records::{
-    self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
+    self, AlertRecord, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord,
+    PauseRecord, Record,
 };
 use crate::store::keys::Meta;
 use crate::store::wreck::{Unread, Wreck};
@@ -45,6 +46,7 @@ pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     let survey = wreck.survey();
     writer.plain::<CredentialRecord>(wreck, Table::Credential)?;
     writer.plain::<PauseRecord>(wreck, Table::Pause)?;
+    writer.plain::<AlertRecord>(wreck, Table::Alert)?;
     for table in [Table::Token, Table::Grant] {
         writer.sealed(wreck, table, survey.fault(table).as_deref())?;
     }

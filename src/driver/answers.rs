@@ -63,6 +63,7 @@ impl Heart {
                 let result = self.forget(&credential, turn);
                 turn.answer(|_| drop(reply.send(result)));
             }
+            Ask::Rekey { key, reply } => self.rekey(&key, reply, turn),
             Ask::Stop { grace, reply } => self.begin_stop(grace, Some(reply), turn.now),
             Ask::Look(look) => self.look(look, turn),
         }

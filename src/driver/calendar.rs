@@ -41,7 +41,7 @@ impl Machines {
             refresh_ms: known(refresh(credential)),
             proven_ms: proven(credential).map(Time::as_millis),
             scopes,
-            warnings: warnings(ahead, now, &alert::DAYS).into_iter().map(shown).collect(),
+            warnings: warnings(ahead, now, &self.settings.alerts.days).into_iter().map(shown).collect(),
             live: self.live_within(&Scope::Credential(name.to_owned())),
             at_risk: if stops.is_some() { destinations.map(beyond).sum() } else { 0 },
         })

@@ -32,7 +32,8 @@ const LAYERS: [&[&str]; 10] = [
 const AGAINST: [(&str, &str, &str); 0] = [];
 
 /// Types that hold a secret in the clear. None may be printed or written.
-const SECRETS: [(&str, &str); 17] = [
+const SECRETS: [(&str, &str); 18] = [
+    ("src/config/vault.rs", "VaultKeys"),
     ("src/destination/http/description.rs", "Description"),
     ("src/destination/http/mod.rs", "Declared"),
     ("src/destination/webhook/mod.rs", "Webhook"),

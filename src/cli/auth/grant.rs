@@ -163,7 +163,7 @@ const KNOWN: [&str; 15] = [
     "refresh_token_expires_in",
 ];
 
-/// What token endpoints answer beside (RFC 6749, OpenID Connect, and the sandbox's control interface), and needs no word.
+/// What token endpoints answer beside (RFC 6749, `OpenID` Connect, and the sandbox's control interface), and needs no word.
 const HARMLESS: [&str; 6] = ["scope", "token_type", "id_token", "action", "grant", "access"];
 
 /// What providers answer that only looks like a slip: `issued_at` of Salesforce is its own count, `ext_expires_in` Microsoft's.

@@ -28,7 +28,7 @@ use crate::view::CredentialView;
 pub(super) struct Login {
     /// The credential's name in the configuration
     name: String,
-    /// Listen for the browser on this port of 127.0.0.1 [default: a free one, or that of redirect_uri]
+    /// Listen for the browser on this port of 127.0.0.1 [default: a free one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "manual")]
     port: Option<u16>,
     /// Print the address, and start no browser
@@ -185,7 +185,7 @@ fn grant(profile: &Profile, minted: Minted, now: Time) -> (Grant, Scopes) {
 
 /// The scopes of an answer. LinkedIn is asked with blanks and answers with commas.
 fn listed(scope: &str, separator: char) -> Vec<String> {
-    let parts = scope.split(|letter: char| letter == separator || letter == ' ' || letter == ',');
+    let parts = scope.split([separator, ' ', ',']);
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 

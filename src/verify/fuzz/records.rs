@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::limits::unfit_name;
 use crate::records::{
-    self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE, MemoryRecord,
-    OnceRecord, ParcelRecord, PauseRecord, Record,
+    self, AlertRecord, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE,
+    MemoryRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
 };
 use crate::store::codec::{self, OVERHEAD};
 use crate::store::keys::Meta;
@@ -24,7 +24,7 @@ use crate::vault::{Vault, VaultKey};
 pub fn records(bytes: &[u8]) {
     let Some((kind, payload)) = bytes.split_first() else { return };
     let id = DeliveryId::from_u128(7);
-    match kind % 13 {
+    match kind % 14 {
         0 => drop(read::<ParcelRecord>(&Key::Parcel(id), payload)),
         1 => drop(read::<Vec<u8>>(&Key::Body(id, 0), payload)),
         2 => read::<DeliveryRecord>(&Key::Delivery(id), payload).iter().for_each(delivery),
@@ -37,6 +37,7 @@ pub fn records(bytes: &[u8]) {
         10 => older_delivery(1, payload).iter().for_each(delivery),
         11 => older_delivery(2, payload).iter().for_each(delivery),
         12 => drop(read::<MemoryRecord>(&Key::Memory([7; 32]), payload)),
+        13 => drop(read::<AlertRecord>(&Key::Alert(7), payload)),
         _ => sealed(payload),
     }
 }

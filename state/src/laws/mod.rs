@@ -25,6 +25,7 @@
 extern crate std;
 
 mod broken;
+mod circuit;
 mod credential;
 mod delivery;
 mod doubt;
@@ -37,6 +38,7 @@ mod serving;
 mod strategy;
 
 pub use broken::{Broken, Law};
+pub use circuit::{CircuitEvent, circuit_spaces_and_never_stays_off};
 pub use credential::{
     CREDENTIAL_LAWS, CredentialLaw, epochs_only_grow, no_refresh_while_young, one_renewal_per_epoch,
     planned_refresh_waits, refresh_is_retried, refused_token_is_left, renewals_keep_their_distance,
@@ -59,6 +61,6 @@ pub use policy::{policy, policy_is_pure, policy_never_before_now};
 pub use sequence::{fitted, fitted_credential, renewals_spaced};
 pub use serving::{dead_needs_a_human, death_has_a_cause, evidence_counts, make_before_break, never_serves_expired};
 pub use strategy::{
-    any_credential, any_credential_input, any_delivery, any_epoch, any_evidence, any_gate_event, any_input, any_seen,
-    any_span, any_state, any_terms, any_time, any_token, any_trouble, any_verdict,
+    any_circuit_event, any_credential, any_credential_input, any_delivery, any_epoch, any_evidence, any_gate_event,
+    any_input, any_seen, any_span, any_state, any_terms, any_time, any_token, any_trouble, any_verdict,
 };

@@ -357,7 +357,7 @@ impl World {
             let Some(running) = self.running.as_mut() else { return true };
             match running.life.next_deed(&mut step, running.durable) {
                 None => break,
-                Some(Deed::Answered | Deed::Trusted) => {}
+                Some(Deed::Answered | Deed::Told | Deed::Trusted) => {}
                 Some(Deed::Send(sending)) => {
                     self.sends(sending);
                     if self.is_killed() {
