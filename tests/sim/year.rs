@@ -13,7 +13,7 @@ use outlast::state::{CredentialState, Span, Time};
 use outlast::store::Store;
 use outlast::store::memory::{Fate, MemoryStore};
 use outlast::verify::{Deed, Life, Raw, Renewing, Sending, answered};
-use outlast::{Authorisation, CredentialCalendar, Endpoint, Engine, Limits, OAuth, Parcel, Secret};
+use outlast::{AlertKind, Authorisation, CredentialCalendar, Endpoint, Engine, Limits, OAuth, Parcel, Secret};
 use serde_json::json;
 
 const START: u64 = 1_780_000_000_000;
@@ -43,6 +43,8 @@ struct Play {
     /// The epoch that served when it was last looked at; nothing where it is dead.
     serves: Option<u32>,
     told: Vec<(u64, String)>,
+    /// The number of the last alert that is told here.
+    alerts: u64,
 }
 
 impl Play {
@@ -64,6 +66,7 @@ impl Play {
             sent: 0,
             serves: None,
             told,
+            alerts: 0,
         };
         play.authorise();
         play
@@ -132,7 +135,7 @@ impl Play {
             let durable = self.store.commit(std::mem::take(&mut step.writes)).unwrap();
             while let Some(deed) = self.life.next_deed(&mut step, durable) {
                 match deed {
-                    Deed::Answered | Deed::Trusted => {}
+                    Deed::Answered | Deed::Told | Deed::Trusted => {}
                     Deed::Send(sending) => self.asks(sending),
                     Deed::Renew(mut renewing) => {
                         if let Some(outgoing) = renewing.request(&mut self.life) {
@@ -211,6 +214,15 @@ impl Play {
 
     /// Tells what serves, where that is not what served.
     fn look(&mut self) {
+        for alert in self.life.alerts() {
+            if alert.number > self.alerts {
+                self.alerts = alert.number;
+                let before = alert.ends_ms.map_or(0, |ends| ends.saturating_sub(alert.at_ms).div_ceil(DAY));
+                let dying = alert.kind == AlertKind::CredentialDying;
+                let days = if dying { format!(", {before} days before the end") } else { String::new() };
+                self.told.push((alert.at_ms, format!("alert {}{days}", alert.kind)));
+            }
+        }
         let serves = match self.credential().state {
             CredentialState::Current { serving, .. } => Some((serving.epoch.number(), serving.expires)),
             CredentialState::Refreshing { .. } => return,
@@ -241,7 +253,9 @@ impl Play {
     /// What happened, as rows of a table.
     fn rows(&self) -> String {
         let mut rows = String::from("| day | what happens |\n|---|---|\n");
-        for (at, what) in &self.told {
+        let mut told = self.told.clone();
+        told.sort_by_key(|(at, _)| *at);
+        for (at, what) in &told {
             writeln!(rows, "| {} | {what} |", day(*at)).unwrap();
         }
         rows
@@ -301,7 +315,6 @@ fn a_year_of_linkedin() -> Play {
     // New tokens reach the four nodes after up to five minutes.
     let visibility = Visibility::Uniform(Spread { min_ms: 1_000, max_ms: 300_000 });
     let mut play = Play::new(profile(), Switches { visibility, ..Switches::default() });
-    let mut warned = 0;
     let mut calls_when_dead = None;
     for hour in 0..400 * 24 {
         play.until(START + hour * HOUR + 7 * MINUTE);
@@ -310,13 +323,8 @@ fn a_year_of_linkedin() -> Play {
         play.look();
         let at = play.calendar();
         let days: Vec<u32> = at.warnings.iter().filter(|warning| warning.past).map(|warning| warning.days).collect();
-        if days.len() > warned && !at.dead {
-            warned = days.len();
-            let (left, live, risk) = (days[warned - 1], at.live, at.at_risk);
-            play.tell(format!(
-                "warning, {left} days before the end: {live} deliveries are live, {risk} of them at risk"
-            ));
-        }
+        let told = play.told.iter().filter(|(_, what)| what.contains("credential.dying")).count();
+        assert!(at.dead || days.len() == told, "the calendar says {days:?} are past, and {told} warnings were given");
         if at.dead && calls_when_dead.is_none() {
             calls_when_dead =
                 Some((play.provider.summary().token_calls, play.provider.summary().requests, play.refused()));
@@ -359,7 +367,8 @@ fn year_of_a_linkedin_grant_under_traffic() {
     let at = |what: &str| -> Vec<u64> {
         play.told.iter().filter(|(_, told)| told.contains(what)).map(|(at, _)| (at - START) / DAY).collect()
     };
-    assert_eq!(at("warning"), [335, 351, 358, 364]);
+    assert_eq!(at("alert credential.dying"), [335, 351, 358, 364], "30, 14, 7 and 1 days before the end");
+    assert_eq!((at("alert credential.dead"), at("alert credential.alive")), (vec![365], vec![400]));
     assert_eq!(at("the grant is refused"), [365]);
     let refreshes = at("a new token is asked for");
     assert_eq!(refreshes.len() as u64, summary.refreshes_ok);
