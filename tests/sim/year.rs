@@ -262,9 +262,9 @@ impl Play {
     }
 }
 
-/// Days since the start, to a hundredth.
+/// Days since the start, to a hundredth. Providers tell lifetimes in whole seconds, so an end is up to one early.
 fn day(at: u64) -> String {
-    let hundredths = (at - START) / (DAY / 100);
+    let hundredths = (at + DAY / 200 - START) / (DAY / 100);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
@@ -365,7 +365,7 @@ fn year_of_a_linkedin_grant_under_traffic() {
     assert_eq!(summary.applied, play.sent, "S1 No loss: each delivery arrived");
     assert_eq!((summary.duplicates, summary.conflicts, play.refused()), (0, 0, 0));
     let at = |what: &str| -> Vec<u64> {
-        play.told.iter().filter(|(_, told)| told.contains(what)).map(|(at, _)| (at - START) / DAY).collect()
+        play.told.iter().filter(|(_, told)| told.contains(what)).map(|(at, _)| (at + MINUTE - START) / DAY).collect()
     };
     assert_eq!(at("alert credential.dying"), [335, 351, 358, 364], "30, 14, 7 and 1 days before the end");
     assert_eq!((at("alert credential.dead"), at("alert credential.alive")), (vec![365], vec![400]));
