@@ -19,6 +19,7 @@ const REFRESH: &str = "AQWbz7/Lm1Nf0rTe+y2GcsVhUQ3Kd8pE_x5J";
 const NEXT_ACCESS: &str = "AQX0nextRt/6Wmv+KzQy7aBf3Hs9dJl2Cg8P";
 const NEXT_REFRESH: &str = "AQW1nextUo/5Xnb+LpAq8cEg4Mt0fKi3Dh9R";
 const CLIENT: &str = "client/s3cr3t+Zk8vQw2NxPy6TbRf1LmH7dG";
+const CODE: &str = "AQTcode/7Hn2+QwErTy4UiOp9AsDfGh1JkLz6Xc";
 const API_KEY: &str = "sk-live/0aB9cD8eF7gH6iJ5+kL4mN3oP2qR1sT";
 const WEBHOOK: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwUx31AbYz";
 
@@ -57,6 +58,17 @@ impl Place {
         let refused = String::from_utf8_lossy(&output.stderr).contains("Usage: ");
         assert!(!refused, "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same of a command that reads.
+    fn run_with(&mut self, arguments: &[&str], input: &str) {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One that does not read it may be gone.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        let output = child.wait_with_output().unwrap();
+        self.said.extend(format!("$ {arguments:?}\n").into_bytes());
+        self.said.extend([output.stdout, output.stderr].concat());
     }
 
     fn json(&mut self, arguments: &[&str]) -> Value {
@@ -111,6 +123,7 @@ client_id = "client-id-1"
 client_secret = "${{CLIENT_SECRET}}"
 token_url = "{api}/oauth/v2/accessToken"
 settle = "1s"
+redirect_uri = "https://app.example.com/back"
 [destination.conversions]
 kind = "linkedin-conversions"
 credential = "acme"
@@ -145,7 +158,7 @@ fn faults() -> Value {
     let echo = json!({"message": format!("token {ACCESS} is no good"), "error": ACCESS, "serviceErrorCode": 100});
     let text = json!(format!("<html>{ACCESS}</html>"));
     // The token endpoint was sent the client's secret and the refresh token.
-    let told = json!({"error": REFRESH, "error_description": format!("{REFRESH} is not a token of {CLIENT}"), "client": CLIENT});
+    let told = json!({"error": REFRESH, "error_description": format!("{REFRESH} or {CODE} is none of {CLIENT}"), "client": CLIENT});
     let page = json!(format!("<html>{REFRESH} {CLIENT} {NEXT_ACCESS}</html>"));
     let status = |status: u16, body: &Value| json!({"status": {"status": status, "body": body}});
     let minted = json!({"access_token": NEXT_ACCESS, "refresh_token": NEXT_REFRESH, "expires_in": 5_184_000});
@@ -180,6 +193,7 @@ fn canaries(place: &Place) -> Vec<Canary> {
         ("the next access token", NEXT_ACCESS),
         ("the next refresh token", NEXT_REFRESH),
         ("the client's secret", CLIENT),
+        ("the code of a consent", CODE),
         ("the API key", API_KEY),
         ("the webhook's secret", WEBHOOK),
     ];
@@ -230,6 +244,12 @@ fn live(place: &mut Place, sandbox: &Sandbox) {
         place.run(&["show", id, "--json"]);
         place.run(&["why", id, "--json"]);
     }
+    place.run(&["alerts", "--json"]);
+    place.run(&["auth", "calendar", "--json"]);
+    place.run(&["auth", "refresh", "acme", "--json"]);
+    place.run_with(&["auth", "login", "acme", "--manual", "--json"], &format!("{CODE}\n"));
+    let back = format!("https://app.example.com/back?state=other&code={CODE}\n");
+    place.run_with(&["auth", "login", "acme", "--manual", "--json"], &back);
     place.run(&["pause", "destination", "conversions"]);
     place.run(&["pause", "list", "--json"]);
     place.run(&["resume", "destination", "conversions"]);
@@ -252,6 +272,10 @@ fn after(place: &mut Place) {
     place.run(&["vault", "rekey", "--json"]);
     place.run(&["cancel", "--state", "pending", "--yes", "--json"]);
     place.run(&["redrive", "--state", "failed", "--dry-run", "--json"]);
+    place.run(&["auth", "revoke", "acme", "--yes", "--json"]);
+    place.run(&["alerts", "--json"]);
+    place.run(&["profile", "list", "--json"]);
+    place.run(&["profile", "show", "linkedin", "--json"]);
     place.run(&["doctor", "--json"]);
     place.run(&["export", "backup.jsonl"]);
     place.run(&["schema"]);
@@ -322,7 +346,8 @@ async fn nothing_that_the_program_writes_holds_a_secret() {
 }
 
 /// Commands that this test does not run, each with the reason.
-const NOT_RUN: [(&str, &str); 5] = [
+const NOT_RUN: [(&str, &str); 6] = [
+    ("sim", "it makes its own provider and tokens, and writes figures"),
     ("init", "it writes a template and a key"),
     ("sandbox", "it is the provider, whose tokens are made up"),
     ("bench", "it makes its own provider and tokens, and writes figures"),
