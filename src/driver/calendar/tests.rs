@@ -85,7 +85,7 @@ fn an_idle_grant_is_kept_alive_also_while_a_next_token_waits() {
     assert_eq!((credential.idle_end(), credential.keep_alive()), (Some(at(140)), Some(at(130))));
     // Nobody ever uses it: each refresh brings a token that nobody tries.
     let mut now = at(100);
-    for _ in 0..8 {
+    for _ in 0..40 {
         let Some(due) = refresh(&credential).filter(|due| *due < credential.ends) else { break };
         assert!(Some(due) < credential.idle_end(), "in time");
         now = due.max(now);
