@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use outlast_state::{CANARY_ITEMS, DeliveryId, Epoch, Gate, Input, Offer, Room, Time, Token};
+use outlast_state::{CANARY_ITEMS, DeliveryId, Epoch, Gate, Input, Offer, Passage, Room, Time, Token};
 use tracing::debug;
 
 use crate::driver::acts::{Act, Shipment, Turn};
@@ -16,6 +16,7 @@ use crate::view::Scope;
 
 mod agenda;
 mod batch;
+mod horizon;
 mod queue;
 mod release;
 mod share;
@@ -27,7 +28,7 @@ use self::release::{Lot, Space};
 use self::share::{Allowance, Chosen, Leave, open};
 
 /// What keeps a queue from admitting.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blocked {
     /// Nothing that may be admitted before this time.
     Until(Time),
@@ -191,6 +192,12 @@ impl Machines {
             Some(_) if queue.in_flight >= concurrency => return Err(Blocked::ByEvent),
             Some(_) => {}
         }
+        // Before the credential is asked: what is not sent needs no token.
+        let (canary, batch_size) = match queue.circuit.passage(turn.now) {
+            Passage::Open => (false, batch_size),
+            Passage::Canary => (true, batch_size.min(CANARY_ITEMS)),
+            Passage::From(at) => return Err(Blocked::Until(at)),
+        };
         let leave = match credential.as_deref() {
             None => Leave { epoch: Epoch::NONE, items: batch_size, open: u32::MAX },
             Some(needed) => {
@@ -205,7 +212,9 @@ impl Machines {
                 Leave { items: leave.items.min(batch_size), ..leave }
             }
         };
-        let space = Space { concurrency, open: leave.open, rate, now: turn.now };
+        // There is no half of a canary.
+        let open = if canary { u32::MAX } else { leave.open };
+        let space = Space { concurrency, open, rate, now: turn.now };
         let chosen = self.choose_in_turn(name, leave, space)?;
         self.ship(name, credential, leave.epoch, &chosen, turn);
         Ok(())
@@ -291,9 +300,14 @@ impl Machines {
         if self.is_destination_paused(name) {
             return None;
         }
+        let (requests, most) = match queue.circuit.passage(now) {
+            Passage::Open => (requests, outlet.batching.items),
+            Passage::Canary => (1, outlet.batching.items.min(CANARY_ITEMS)),
+            Passage::From(_) => return None,
+        };
         let all = u32::MAX;
         let (epoch, requests, items, open) = match outlet.credential.as_deref() {
-            None => (Epoch::NONE, requests, outlet.batching.items, all),
+            None => (Epoch::NONE, requests, most, all),
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
@@ -302,12 +316,12 @@ impl Machines {
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,
                     // A canary leaves first, also where the serving token's gate is shut: who is to carry it is awake.
-                    _ if let Some(next) = trial => (next.epoch(), 1, CANARY_ITEMS.min(outlet.batching.items), all),
+                    _ if let Some(next) = trial => (next.epoch(), 1, CANARY_ITEMS.min(most), all),
                     Room::Open { requests: more, items } => {
                         let open = open(more, items);
-                        (token.epoch, requests.min(more), items.min(outlet.batching.items), open)
+                        (token.epoch, requests.min(more), items.min(most), open)
                     }
-                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, outlet.batching.items, 1),
+                    Room::Full if queue.in_flight == 0 => (token.epoch, 1, most, 1),
                     Room::Full | Room::From(_) => return None,
                 }
             }
@@ -352,6 +366,7 @@ impl Machines {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.in_flight = queue.in_flight.saturating_add(1);
+            queue.circuit = queue.circuit.sent(sent);
             queue.pace.leaves(*lot, batch, of, *space);
             self.in_flight = self.in_flight.saturating_add(1);
         }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use outlast_state::{Policy, Standard, Time};
 
+use crate::alert::{Alert, Alerts};
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
 use crate::destination::{Destination, Routes};
+use crate::driver::bell::OnAlert;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{Limits, Retention};
@@ -31,9 +33,12 @@ pub struct Builder {
     pub(crate) credentials: BTreeMap<String, OAuth>,
     pub(crate) destinations: BTreeMap<String, Endpoint>,
     pub(crate) vault_key: Option<VaultKey>,
+    pub(crate) old_vault_keys: Vec<VaultKey>,
     pub(crate) allow_loopback: bool,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
+    pub(crate) alerts: Alerts,
+    pub(crate) on_alert: Option<OnAlert>,
     pub(crate) hold: bool,
     pub(crate) accept_time: bool,
     /// How many live deliveries are read at a time.
@@ -92,6 +97,7 @@ impl OAuth {
                 issued: None,
                 expires: None,
                 refresh_expires: None,
+                scope: None,
             }),
         })
     }
@@ -169,9 +175,12 @@ impl Builder {
             credentials: BTreeMap::new(),
             destinations: BTreeMap::new(),
             vault_key: None,
+            old_vault_keys: Vec::new(),
             allow_loopback: false,
             limits: Limits::default(),
             retention: Retention::default(),
+            alerts: Alerts::default(),
+            on_alert: None,
             hold: false,
             accept_time: false,
             slice: crate::driver::reading::SLICE,
@@ -193,6 +202,12 @@ impl Builder {
     /// The key that tokens are sealed with. Needed as soon as there is a credential.
     pub fn vault_key(mut self, key: VaultKey) -> Self {
         self.vault_key = Some(key);
+        self
+    }
+
+    /// A key that tokens in the store may be sealed with, too: while the key is changed, both are needed. Any number.
+    pub fn old_vault_key(mut self, key: VaultKey) -> Self {
+        self.old_vault_keys.push(key);
         self
     }
 
@@ -235,6 +250,19 @@ impl Builder {
     /// Sets for how long deliveries that have ended are kept.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// Sets which alerts there are, and the destination that they are delivered to.
+    pub fn alerts(mut self, alerts: Alerts) -> Self {
+        self.alerts = alerts;
+        self
+    }
+
+    /// Calls this with each alert, once it is stored, one after the other and beside the engine: it may take its time. A stop
+    /// waits for it, so it must return. Where it panics, the next alert is told all the same.
+    pub fn on_alert(mut self, on_alert: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
+        self.on_alert = Some(Arc::new(on_alert));
         self
     }
 

@@ -1,5 +1,6 @@
 //! The program's configuration file: read, checked, and turned into the description of an engine.
 
+mod alerts;
 mod credentials;
 mod destinations;
 mod means;
@@ -9,6 +10,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::alert::Alerts;
 use crate::builder::{Builder, OAuth};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -28,7 +31,6 @@ use crate::route::subscription::Subscription;
 use crate::store::StoreKind;
 pub use crate::table::Fault;
 use crate::table::{Document, Section};
-use crate::vault::VaultKey;
 
 pub(crate) use credentials::Credential;
 use credentials::Profiles;
@@ -36,14 +38,17 @@ pub(crate) use destinations::Destination;
 use routes::Target;
 pub(crate) use schema::schema;
 use store::StoreSettings;
+pub(crate) use vault::KeySource;
+use vault::VaultKeys;
 
 /// A configuration that was read and found sound.
 pub struct Config {
     pub(crate) file: PathBuf,
     pub(crate) store: PathBuf,
     pub(crate) settings: StoreSettings,
-    pub(crate) vault: Option<KeySource>,
+    pub(crate) vault: Option<VaultKeys>,
     pub(crate) limits: Limits,
+    pub(crate) alerts: Alerts,
     pub(crate) allow_loopback: bool,
     pub(crate) credentials: BTreeMap<String, Credential>,
     pub(crate) destinations: BTreeMap<String, Destination>,
@@ -56,13 +61,6 @@ pub(crate) struct Outline {
     pub(crate) destinations: Vec<String>,
     /// Whether events go where routes say.
     pub(crate) has_routes: bool,
-}
-
-/// Where the key of the vault is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum KeySource {
-    File(PathBuf),
-    Environment(String),
 }
 
 /// Why a configuration cannot be used: everything that is wrong with it.
@@ -139,7 +137,7 @@ impl Config {
         let mut root = Section::root(&document, &table);
         let (store, settings) = store::read(path, root.section("store"));
         let names = root.named("credential").into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        let vault = read_vault(path, root.section("vault"), !names.is_empty());
+        let vault = vault::read(path, root.section("vault"), !names.is_empty());
         let limits = read_limits(root.section("limits"));
         let allow_loopback = read_network(root.section("network"));
         let guard = Guard::new(allow_loopback.unwrap_or(false), &[]);
@@ -147,6 +145,7 @@ impl Config {
         let credentials = read_each(root.named("credential"), |section| profiles.credential(section));
         let sections = root.named("destination");
         let tables: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
+        let alerts = alerts::read(root.section("alerts"), &tables);
         let mut destinations = read_each(sections, |section| destinations::read(section, &guard, &names));
         let written = routes::read(root.each("route"));
         let targets = destinations.iter();
@@ -162,7 +161,7 @@ impl Config {
         finish(&document)?;
         let allow_loopback = allow_loopback.unwrap_or(false);
         let file = path.to_owned();
-        Ok(Config { file, store, settings, vault, limits, allow_loopback, credentials, destinations })
+        Ok(Config { file, store, settings, vault, limits, alerts, allow_loopback, credentials, destinations })
     }
 
     /// Describes the engine.
@@ -172,12 +171,13 @@ impl Config {
     pub fn builder(&self) -> Result<Builder, Error> {
         let mut builder =
             Engine::builder(&self.store).store_kind(self.settings.kind).retention(self.settings.retention);
-        builder = builder.limits(self.limits).allow_loopback(self.allow_loopback);
+        builder = builder.limits(self.limits).alerts(self.alerts.clone()).allow_loopback(self.allow_loopback);
         if let Some(mib) = self.settings.cache_mib {
             builder = builder.cache_bytes(mib.saturating_mul(1024 * 1024));
         }
-        if let Some(source) = &self.vault {
-            builder = builder.vault_key(source.key().map_err(|why| Error::configuration(format!("vault: {why}")))?);
+        if let Some(keys) = &self.vault {
+            let (key, old) = keys.read()?;
+            builder = old.into_iter().fold(builder.vault_key(key), Builder::old_vault_key);
         }
         for (name, credential) in &self.credentials {
             builder = builder.credential(name, self.described(name, credential));
@@ -243,6 +243,7 @@ impl Config {
                 ));
             }
         }
+        warnings.extend(alerts::warning(&self.alerts, &self.destinations));
         if self.destinations.is_empty() {
             warnings.push("destination: there is none, so nothing can be sent; add [destination.NAME]".to_owned());
         }
@@ -254,15 +255,6 @@ impl Config {
         let theirs = self.destinations.values().filter(|destination| destination.credential.as_deref() == Some(name));
         let audience = Audience::of(theirs.flat_map(|destination| &destination.addresses));
         Profile { audience, ..credential.profile.clone() }
-    }
-}
-
-impl KeySource {
-    fn key(&self) -> Result<VaultKey, crate::vault::KeyError> {
-        match self {
-            KeySource::File(path) => VaultKey::open(path),
-            KeySource::Environment(name) => VaultKey::from_env(name),
-        }
     }
 }
 
@@ -296,20 +288,6 @@ fn read_each<T>(sections: Vec<(String, Section<'_>)>, read: impl Fn(Section<'_>)
 
 fn beside(file: &Path, path: &str) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from(path), |directory| directory.join(path))
-}
-
-fn read_vault(file: &Path, mut section: Section<'_>, needed: bool) -> Option<KeySource> {
-    let path = section.text("key_file").map(|path| KeySource::File(beside(file, &path)));
-    let variable = section.text("key_env").map(KeySource::Environment);
-    if section.holds("key_file") && section.holds("key_env") {
-        section.fault("key_env", "stands beside key_file; leave one of them out");
-    }
-    if needed && !section.holds("key_file") && !section.holds("key_env") {
-        let remedy = "a credential's tokens are sealed with a key: add [vault] and key_file = \"outlast.key\" (`outlast init` makes one), or key_env";
-        section.needed("key_file", None::<()>, remedy);
-    }
-    section.close();
-    path.or(variable)
 }
 
 fn read_limits(mut section: Section<'_>) -> Limits {

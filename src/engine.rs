@@ -3,6 +3,7 @@
 mod credentials;
 mod details;
 mod perform;
+mod sealed;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alert::Alert;
 use crate::builder::Builder;
 use crate::driver::acts::News;
 use crate::driver::answers::{LARGEST_SUBMISSION, weight as weight_of};
@@ -241,6 +243,14 @@ impl Engine {
     /// [`ErrorKind::Stopped`] when the engine has stopped.
     pub async fn pauses(&self) -> Result<Vec<Scope>, Error> {
         self.ask(|reply| Ask::Look(Look::Pauses { reply })).await
+    }
+
+    /// The last alerts, oldest first: the newest 256 are kept.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the store cannot be read; [`ErrorKind::Stopped`] when the engine has stopped.
+    pub async fn alerts(&self) -> Result<Vec<Alert>, Error> {
+        self.ask(|reply| Ask::Look(Look::Alerts { reply })).await?
     }
 
     /// Stops the engine: no new requests leave, those in the air have `grace` to be answered, and the store is closed.

@@ -180,7 +180,7 @@ impl fmt::Debug for Request {
 }
 
 /// What came back, read up to the body cap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
@@ -190,6 +190,13 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Engine time at which the answer was complete; `Retry-After` dates are read against it.
     pub received: Time,
+}
+
+/// Its status and sizes: a provider may repeat, in a header or in the body, the token that it was sent.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} headers, {} bytes)", self.status, self.headers.len(), self.body.len())
+    }
 }
 
 impl Answer {

@@ -28,6 +28,7 @@ pub mod vault;
 pub mod verify;
 
 mod admission;
+mod alert;
 mod authorisation;
 mod builder;
 mod digest;
@@ -47,6 +48,7 @@ mod table;
 mod unix;
 mod view;
 
+pub use alert::{Alert, AlertKind, AlertSubject, Alerts, Severity, Warning, warnings};
 pub use authorisation::Authorisation;
 pub use builder::{Builder, Endpoint, OAuth};
 pub use engine::{Engine, Routed, Watch};
@@ -57,8 +59,9 @@ pub use parcel::{LARGEST_BODY, Parcel};
 pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
-    Counts, CredentialDetails, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome,
-    Redrive, Revocation, Scope, Summary,
+    CalendarDay, Counts, CredentialCalendar, CredentialDetails, CredentialView, DayWarning, DeliveryName, Details,
+    Done, Failed, Filter, JournalLine, Occasion, Outcome, Redrive, Rekeyed, Revocation, Scope, ScopeDrift, SealedView,
+    Summary, VaultView,
 };
 pub use view::{IssuerView, LearnedView, NodeView, Percentiles, RenewalView, ScopesView, TokenView};
 

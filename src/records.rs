@@ -11,9 +11,11 @@ use crate::store::keys::Meta;
 use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
 use crate::view::Scope;
 
+mod alerts;
 mod ended;
 mod versions;
 
+pub(crate) use self::alerts::{AlertRecord, PastAlert, Told, told_key};
 pub(crate) use self::ended::{CountsRecord, each_delivery, stored};
 pub(crate) use self::versions::{Record, head};
 

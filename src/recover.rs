@@ -17,12 +17,14 @@ use crate::builder::{Builder, OAuth};
 use crate::clock::{self, Clock, SystemClock};
 use crate::destination::{Batching, Destination};
 use crate::driver::acts::Turn;
+use crate::driver::alerts::Alarms;
+use crate::driver::bell::Bell;
 use crate::driver::heart::Heart;
 use crate::driver::ids::{ById, Ids};
 use crate::driver::machines::{Keeper, Machines, Name};
 use crate::driver::reading::{Reading, read_on};
 use crate::driver::retention::Ended;
-use crate::driver::settings::{Outlet, Settings, terms};
+use crate::driver::settings::{AlertRules, Outlet, Settings, terms};
 use crate::driver::{Driver, World};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, ErrorKind};
@@ -98,7 +100,10 @@ pub(crate) fn recovered(
     let mut machines = machines(builder, store.as_ref(), &routing, identity, now, &mut clients, &mut quarantine)?;
     let mut turn = Turn::at(now);
     records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
-    let vault = builder.vault_key.as_ref().map(|key| Arc::new(Vault::new(key)));
+    let vault = builder.vault_key.as_ref().map(|key| {
+        let old = builder.old_vault_keys.iter();
+        Arc::new(old.fold(Vault::new(key), |vault, key| vault.and_opens_with(key)))
+    });
     if let Some(vault) = &vault {
         try_key(&mut machines, store.as_ref(), vault, &mut turn)?;
     }
@@ -106,7 +111,7 @@ pub(crate) fn recovered(
     let reading = Reading::new(machines.counts, machines.ids.last(), known, clock.clean, builder.slice);
     machines.reading = Some(reading);
     let durable = recover(&mut machines, store.as_ref(), clock.clean, turn)?;
-    let heart = Heart::new(machines, Arc::clone(store), vault.clone());
+    let heart = Heart::new(machines, Arc::clone(store), vault.clone()).in_slices(builder.slice);
     Ok(Recovered { heart, clients, vault, routing, durable })
 }
 
@@ -120,6 +125,11 @@ fn check(builder: &Builder) -> Result<(), Error> {
     }
     if builder.limits.request == Span::ZERO || builder.limits.time_to_live == Span::ZERO {
         return Err(Error::configuration("limits: `request` and `time_to_live` must be longer than nothing"));
+    }
+    if let Some(to) = builder.alerts.to.as_ref().filter(|to| !builder.destinations.contains_key(*to)) {
+        return Err(Error::configuration(format!(
+            "alerts.to: there is no destination {to:?}; add it, or name another"
+        )));
     }
     for (name, endpoint) in &builder.destinations {
         if let Some(credential) = &endpoint.credential
@@ -227,6 +237,7 @@ fn machines(
         learned: BTreeMap::new(),
         bonds: BTreeMap::new(),
         ended: Ended::new(0, now),
+        alerts: Alarms::default(),
         watched: HashSet::new(),
         stopping: false,
         #[cfg(feature = "verify")]
@@ -236,6 +247,7 @@ fn machines(
     quarantine.stop_lanes(&mut machines, store)?;
     quarantine::raise_epochs(&mut machines, store)?;
     quarantine.report(&mut machines);
+    machines.watch_all();
     Ok(machines)
 }
 
@@ -273,6 +285,11 @@ fn settings(builder: &mut Builder, routing: &Routing, clients: &mut HashMap<Stri
         policy: Arc::clone(&builder.policy),
         limits: builder.limits,
         retention: builder.retention,
+        alerts: AlertRules {
+            to: builder.alerts.to.clone().map(Name::from),
+            days: builder.alerts.days.clone(),
+            failed: builder.alerts.failed,
+        },
         hold: builder.hold,
     }
 }
@@ -353,6 +370,7 @@ fn recover(machines: &mut Machines, store: &dyn Store, clean: bool, mut turn: Tu
     for name in machines.settings.profiles.keys().cloned().collect::<Vec<_>>() {
         machines.schedule_renewal(&name);
     }
+    machines.count_given_up(&turn);
     let recovered = turn.changed.len();
     let mut durable = None;
     for part in turn.parts(LARGEST_RECOVERY) {
@@ -386,6 +404,7 @@ fn start(
         heard,
         stopping: stopping.clone(),
         failure: Arc::clone(&failure),
+        bell: Bell::new(builder.on_alert.clone(), &tasks),
     };
     tasks.spawn(driver.run(durable));
     Ok(Engine { inner: Arc::new(Inner { calls, stopping, tasks, failure, routing, world: Arc::downgrade(&world) }) })

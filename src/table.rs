@@ -205,15 +205,22 @@ impl<'a> Section<'a> {
     /// The value of a key that is a list of texts.
     pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let (line, value) = self.find(key)?;
-        let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
-            DeValue::String(text) => Some(text.to_string()),
+        let text = |item: &'a Spanned<DeValue<'a>>| match item.get_ref() {
+            DeValue::String(text) => Some(&**text),
             _ => None,
         };
         let texts = match value {
             DeValue::Array(items) => items.iter().map(text).collect::<Option<Vec<_>>>(),
             _ => None,
         };
-        texts.or_else(|| self.wrong(line, key, "is not a list of texts; write it as [\"…\", \"…\"]"))
+        let Some(texts) = texts else {
+            return self.wrong(line, key, "is not a list of texts; write it as [\"…\", \"…\"]");
+        };
+        let texts = texts.into_iter().map(|text| expanded(text, self.document.environment));
+        match texts.collect::<Result<Vec<_>, _>>() {
+            Ok(texts) => Some(texts),
+            Err(why) => self.wrong(line, key, why.to_string()),
+        }
     }
 
     pub(crate) fn count(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {

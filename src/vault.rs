@@ -2,7 +2,8 @@
 //!
 //! A sealed record is `version (1) | key (8) | nonce (12) | ciphertext | tag (16)`, sealed with ChaCha20-Poly1305. What
 //! it is for (credential, kind, epoch) is authenticated with it, so that a record moved to another place does not open.
-//! `key` names the key without telling it, so that a wrong key and a damaged record are told apart. Nonces are random:
+//! `key` names the key without telling it, so that a wrong key and a damaged record are told apart, and so that several
+//! keys can be in use while a store goes from one to another: the first seals, all of them open. Nonces are random:
 //! with 96 bits, 2^32 records under one key keep the chance of a repeat below 2^-32, and a thousand records a day
 //! take eleven thousand years to get there.
 
@@ -18,16 +19,25 @@ use zeroize::Zeroizing;
 use crate::Secret;
 use crate::store::MAX_VALUE;
 
+mod command;
 mod key;
+mod keyring;
 
-pub use key::{KeyError, VaultKey};
+pub use key::{KeyError, KeyId, VaultKey};
+pub use keyring::KeyringEntry;
 
 /// Seals tokens, opens them, and keeps those in use.
 pub struct Vault {
-    key: LessSafeKey,
-    key_id: [u8; KEY_ID_LEN],
+    /// The first seals, all of them open.
+    locks: RwLock<Vec<Lock>>,
     random: SystemRandom,
     kept: RwLock<HashMap<String, Vec<(Epoch, Secret)>>>,
+}
+
+/// A key as it is used.
+struct Lock {
+    key: LessSafeKey,
+    id: KeyId,
 }
 
 /// What a human's consent gave: how access tokens are renewed, and until when.
@@ -44,14 +54,16 @@ pub struct Grant {
 pub enum VaultError {
     /// The record was sealed with another key.
     #[error(
-        "the {what} of credential `{credential}` was sealed with another key; operator: configure the key that this store \
-         was used with, or authorise the credential again"
+        "the {what} of credential `{credential}` was sealed with another key, {key}; operator: configure the key that this \
+         store was used with, in `old_keys` if it is on its way out, or authorise the credential again"
     )]
     WrongKey {
         /// Whose it is.
         credential: String,
         /// Which of its records.
         what: &'static str,
+        /// The key that it was sealed with.
+        key: KeyId,
     },
     /// The record was changed, or belongs to another credential, kind or epoch.
     #[error("the {what} of credential `{credential}` does not verify; operator: authorise the credential again")]
@@ -100,9 +112,47 @@ impl Vault {
     /// Never: a [`VaultKey`] has the length that the cipher wants.
     #[must_use]
     pub fn new(key: &VaultKey) -> Self {
-        let unbound = UnboundKey::new(&CHACHA20_POLY1305, key.bytes()).expect("a vault key has 32 bytes");
-        let (key, key_id) = (LessSafeKey::new(unbound), key.id());
-        Vault { key, key_id, random: SystemRandom::new(), kept: RwLock::default() }
+        Vault { locks: RwLock::new(vec![Lock::of(key)]), random: SystemRandom::new(), kept: RwLock::default() }
+    }
+
+    /// The same, which also opens what was sealed with `key`.
+    #[must_use]
+    pub fn and_opens_with(self, key: &VaultKey) -> Self {
+        let mut locks = self.locks.write().unwrap_or_else(PoisonError::into_inner);
+        if locks.iter().all(|lock| lock.id != key.id()) {
+            locks.push(Lock::of(key));
+        }
+        drop(locks);
+        self
+    }
+
+    /// Seals with `key` from now on. What was sealed with the keys before it opens as it did.
+    pub fn adopt(&self, key: &VaultKey) {
+        let mut locks = self.locks.write().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|lock| lock.id != key.id());
+        locks.insert(0, Lock::of(key));
+    }
+
+    /// The names of its keys; the first one seals.
+    #[must_use]
+    pub fn keys(&self) -> Vec<KeyId> {
+        self.locks.read().unwrap_or_else(PoisonError::into_inner).iter().map(|lock| lock.id).collect()
+    }
+
+    /// The name of the key that a record says it was sealed with.
+    #[must_use]
+    pub fn key_of(sealed: &[u8]) -> Option<KeyId> {
+        let (version, rest) = sealed.split_first()?;
+        (*version == VERSION).then(|| rest.first_chunk().copied().map(KeyId::of))?
+    }
+
+    /// Opens a record and, where it is not sealed with the key that seals now, seals it anew with that.
+    pub(crate) fn reseal(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        let plain = self.open(place, sealed)?;
+        if Vault::key_of(sealed) == self.keys().first().copied() {
+            return Ok(None);
+        }
+        self.seal(place, &plain).map(Some)
     }
 
     /// Seals the access token of `epoch`.
@@ -185,11 +235,13 @@ impl Vault {
         self.random.fill(&mut nonce).map_err(|_| VaultError::Random)?;
         let mut text = Zeroizing::new(plain.to_vec());
         let nonce_used = Nonce::assume_unique_for_key(nonce);
-        let tag = self
+        let locks = self.locks.read().unwrap_or_else(PoisonError::into_inner);
+        let lock = locks.first().expect("a vault has a key from the start, and none is taken away without another");
+        let tag = lock
             .key
             .seal_in_place_separate_tag(nonce_used, Aad::from(place.bytes()), &mut text)
             .expect("a token is shorter than the cipher's limit of 256 GiB");
-        Ok([&[VERSION], self.key_id.as_slice(), &nonce, &text, tag.as_ref()].concat())
+        Ok([&[VERSION], lock.id.bytes(), &nonce, &text, tag.as_ref()].concat())
     }
 
     fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
@@ -198,32 +250,54 @@ impl Vault {
             let (credential, what) = place.names();
             return Err(VaultError::Version { credential, what, version: *version });
         }
-        let (key_id, rest) = rest.split_first_chunk::<KEY_ID_LEN>().ok_or_else(|| place.damaged())?;
-        if *key_id != self.key_id {
+        let (id, rest) = rest.split_first_chunk().ok_or_else(|| place.damaged())?;
+        let key = KeyId::of(*id);
+        let locks = self.locks.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(lock) = locks.iter().find(|lock| lock.id == key) else {
             let (credential, what) = place.names();
-            return Err(VaultError::WrongKey { credential, what });
-        }
+            return Err(VaultError::WrongKey { credential, what, key });
+        };
         let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(|| place.damaged())?;
         let mut text = Zeroizing::new(text.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let opened = self.key.open_in_place(nonce, Aad::from(place.bytes()), &mut text);
+        let opened = lock.key.open_in_place(nonce, Aad::from(place.bytes()), &mut text);
         let length = opened.map_err(|_| place.damaged())?.len();
         text.truncate(length);
         Ok(text)
     }
 }
 
-/// What a record is for.
-struct Place<'a> {
-    credential: &'a str,
-    kind: Kind,
-    epoch: Epoch,
+impl Lock {
+    fn of(key: &VaultKey) -> Self {
+        let unbound = UnboundKey::new(&CHACHA20_POLY1305, key.bytes()).expect("a vault key has 32 bytes");
+        Lock { key: LessSafeKey::new(unbound), id: key.id() }
+    }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
+/// What a record is for.
+pub(crate) struct Place<'a> {
+    pub(crate) credential: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) epoch: Epoch,
+}
+
+/// The kinds of sealed records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An access token.
     Access = 1,
+    /// A refresh token, and when it ends.
     Grant = 2,
+}
+
+impl Kind {
+    /// What it is, in words.
+    pub(crate) const fn what(self) -> &'static str {
+        match self {
+            Kind::Access => "access token",
+            Kind::Grant => "refresh token",
+        }
+    }
 }
 
 impl Place<'_> {
@@ -235,11 +309,7 @@ impl Place<'_> {
     }
 
     fn names(&self) -> (String, &'static str) {
-        let what = match self.kind {
-            Kind::Access => "access token",
-            Kind::Grant => "refresh token",
-        };
-        (self.credential.to_owned(), what)
+        (self.credential.to_owned(), self.kind.what())
     }
 
     fn damaged(&self) -> VaultError {
@@ -256,10 +326,9 @@ struct GrantRecord<T> {
 }
 
 const VERSION: u8 = 1;
-const KEY_ID_LEN: usize = 8;
 
 /// What sealing adds: version, key, nonce and tag.
-const SEAL_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN + 16;
+const SEAL_LEN: usize = 1 + KeyId::LEN + NONCE_LEN + 16;
 
 const DOMAIN: &[u8] = b"outlast sealed record\0";
 

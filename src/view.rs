@@ -4,11 +4,13 @@
 use outlast_state::{DeliveryId, Span};
 use serde::{Deserialize, Serialize};
 
-mod credential;
-
+pub use self::calendar::{CalendarDay, CredentialCalendar, DayWarning, Occasion, ScopeDrift};
 pub use self::credential::{
     CredentialDetails, IssuerView, LearnedView, NodeView, Percentiles, RenewalView, ScopesView, TokenView,
 };
+
+mod calendar;
+mod credential;
 
 /// One delivery on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,9 @@ pub struct Summary {
     pub in_doubt: bool,
     /// Whether it waits for a credential that only a human can revive.
     pub parked: bool,
+    /// Whether it waits because its destination fails: the circuit is open.
+    #[serde(default)]
+    pub cut_off: bool,
 }
 
 /// A delivery's id as text.
@@ -135,6 +140,43 @@ pub struct Revocation {
     pub detail: String,
 }
 
+/// A sealed record, and how it opens. Never what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedView {
+    /// Whose it is.
+    pub credential: String,
+    /// Which of its records: `access token` or `refresh token`.
+    pub what: String,
+    /// The generation that it belongs to; of a refresh token that does not open, the one that its credential has.
+    pub epoch: u32,
+    /// The name of the key that it was sealed with, where it says so.
+    pub key: Option<String>,
+    /// Why it does not open, where it does not.
+    pub problem: Option<String>,
+}
+
+/// The vault: its keys, and what is sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultView {
+    /// The names of its keys. The first one seals, all of them open.
+    pub keys: Vec<String>,
+    /// What is sealed.
+    pub records: Vec<SealedView>,
+}
+
+/// What became of what is sealed when the vault went to another key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rekeyed {
+    /// The name of the key.
+    pub key: String,
+    /// How many records were sealed anew.
+    pub resealed: u64,
+    /// How many were sealed with it already.
+    pub already: u64,
+    /// Those that open with none of the keys, and were left as they are.
+    pub left: Vec<SealedView>,
+}
+
 /// How many deliveries stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -154,6 +196,9 @@ pub struct Counts {
     pub attempts: u64,
     /// Records that did not verify when the store was opened.
     pub damaged: u64,
+    /// Destinations whose circuit is open: they fail, and are asked now and then only.
+    #[serde(default)]
+    pub cut_off: u64,
 }
 
 impl Counts {

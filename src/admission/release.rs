@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use outlast_state::{Batch, Credential, CredentialState, CredentialWant, Epoch, Held, Time, Token};
 
+use super::Blocked;
 use super::queue::Place;
 use crate::records::CredentialRecord;
 
@@ -118,11 +119,11 @@ impl Pace {
         }
     }
 
-    /// Whether something is withheld from the backlog that it could send otherwise; and until when, where that is a matter of
-    /// time and not of slots.
-    pub(super) fn withheld(&self, space: Space) -> Option<Option<Time>> {
+    /// What keeps the backlog from something that it could send otherwise: a slot, which comes back with an answer, or time.
+    pub(super) fn withheld(&self, space: Space) -> Option<Blocked> {
         let withheld = self.waiting > 0 && !self.order(space).contains(&Some(Lot::Backlog));
-        withheld.then(|| Some(self.rests_until(space)).filter(|until| *until > space.now))
+        let until = Some(self.rests_until(space)).filter(|until| *until > space.now);
+        withheld.then(|| until.map_or(Blocked::ByEvent, Blocked::Until))
     }
 
     /// The millisecond in which the backlog may send again.

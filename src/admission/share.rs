@@ -37,8 +37,7 @@ impl Machines {
     /// waits for the other one's sleepers: they are woken in the next turn.
     pub(super) fn choose_in_turn(&self, name: &str, leave: Leave, space: Space) -> Result<Chosen, Blocked> {
         let Some(queue) = self.queues.get(name) else { return Err(Blocked::ByEvent) };
-        // A slot that is withheld from the backlog comes back with an answer.
-        let mut blocked = queue.pace.withheld(space).map(|until| until.map_or(Blocked::ByEvent, Blocked::Until));
+        let mut blocked = queue.pace.withheld(space);
         for lot in queue.pace.order(space).into_iter().flatten() {
             // What an operator bounds does not leave in gushes of more than a second's share.
             let bound = space.rate.filter(|_| lot == Lot::Backlog).unwrap_or(u32::MAX);

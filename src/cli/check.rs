@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::linkedin::perform;
 use super::print;
-use crate::config::{Config, KeySource};
+use crate::config::Config;
 
 /// Verify the configuration, without connecting to anything unless asked to
 #[derive(clap::Args)]
@@ -98,10 +98,10 @@ fn refused<E: ToString + Into<Failure>>(error: E, json: bool) -> Result<(), Fail
 fn found(config: &Config) -> String {
     let mut lines =
         vec![format!("configuration  {}", config.file.display()), format!("store          {}", config.store.display())];
-    lines.extend(config.vault.as_ref().map(|source| match source {
-        KeySource::File(path) => format!("vault          key in {}", path.display()),
-        KeySource::Environment(name) => format!("vault          key in the environment variable {name}"),
-    }));
+    if let Some(keys) = &config.vault {
+        lines.push(format!("vault          key in {}", keys.key));
+        lines.extend(keys.old.iter().map(|old| format!("               old key in {old}")));
+    }
     for (name, credential) in &config.credentials {
         let (profile, client) = (&credential.profile.name, &credential.client);
         let with = match (client.id.as_str(), &client.assertion) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Alert;
 use crate::authorisation::Authorisation;
 use crate::clock;
 use crate::destination::Trouble;
@@ -18,9 +19,10 @@ use crate::error::{Error, ErrorKind};
 use crate::parcel::Parcel;
 use crate::route::Event;
 use crate::secret::Secret;
+use crate::vault::VaultKey;
 use crate::view::{
-    Counts, CredentialDetails, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Revocation, Scope,
-    Summary,
+    Counts, CredentialCalendar, CredentialDetails, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive,
+    Rekeyed, Revocation, Scope, Summary, VaultView,
 };
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
@@ -31,24 +33,67 @@ pub(crate) const PROTOCOL: u32 = 3;
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Request {
     Hello,
-    Submit { offers: Vec<Offer> },
-    Ingest { events: Vec<Emitted> },
-    Outcomes { ids: Vec<DeliveryName>, patience_ms: u64 },
-    List { filter: Filter },
-    Show { id: DeliveryName },
-    Why { id: DeliveryName },
+    Submit {
+        offers: Vec<Offer>,
+    },
+    Ingest {
+        events: Vec<Emitted>,
+    },
+    Outcomes {
+        ids: Vec<DeliveryName>,
+        patience_ms: u64,
+    },
+    List {
+        filter: Filter,
+    },
+    Show {
+        id: DeliveryName,
+    },
+    Why {
+        id: DeliveryName,
+    },
     Counts,
     Credentials,
-    Credential { name: String },
-    Cancel { ids: Vec<DeliveryName> },
-    Redrive { ids: Vec<DeliveryName>, redrive: Redrive },
-    Pause { scope: Scope },
-    Resume { scope: Scope },
+    Credential {
+        name: String,
+    },
+    Calendar,
+    Cancel {
+        ids: Vec<DeliveryName>,
+    },
+    Redrive {
+        ids: Vec<DeliveryName>,
+        redrive: Redrive,
+    },
+    Pause {
+        scope: Scope,
+    },
+    Resume {
+        scope: Scope,
+    },
     Pauses,
-    Authorise { credential: String, grant: Grant },
-    Refresh { credential: String },
-    Revoke { credential: String },
-    Perform { destination: String, operation: String, inputs: Value },
+    Alerts,
+    Refresh {
+        credential: String,
+    },
+    Revoke {
+        credential: String,
+    },
+    Authorise {
+        credential: String,
+        grant: Grant,
+    },
+    Perform {
+        destination: String,
+        operation: String,
+        inputs: Value,
+    },
+    /// With the new key, as text.
+    Rekey {
+        #[serde(serialize_with = "reveal", deserialize_with = "take")]
+        key: Secret,
+    },
+    Vault,
 }
 
 /// A parcel as it is sent to an engine.
@@ -78,8 +123,8 @@ pub(crate) struct Made {
     pub(crate) delivery: Result<DeliveryName, Fault>,
 }
 
-/// A grant as it is sent to an engine: the one place where a token is written, and only into a socket that belongs to the
-/// same user.
+/// A grant as it is sent to an engine: with the key of [`Request::Rekey`] the one place where a secret is written, and only
+/// into a socket that belongs to the same user.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Grant {
@@ -90,6 +135,7 @@ pub(crate) struct Grant {
     pub(crate) issued: Option<Time>,
     pub(crate) expires: Option<Time>,
     pub(crate) refresh_expires: Option<Time>,
+    pub(crate) scope: Option<String>,
 }
 
 fn reveal<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
@@ -198,13 +244,17 @@ answers! {
     Counts: Counts,
     Credentials: Vec<CredentialView>,
     Credential: Box<CredentialDetails>,
+    Calendar: Vec<CredentialCalendar>,
     Changed: Vec<Result<Summary, Fault>>,
     Held: u64,
     Released: bool,
     Pauses: Vec<Scope>,
+    Alerts: Vec<Alert>,
     Authorised: Box<CredentialView>,
     Revoked: Box<Revocation>,
     Performed: Result<Value, Trouble>,
+    Rekeyed: Rekeyed,
+    Vault: VaultView,
 }
 
 /// Asks the engine.
@@ -222,16 +272,23 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Counts => engine.counts().await?.into(),
         Request::Credential { name } => Box::new(engine.credential(&name).await?).into(),
         Request::Credentials => engine.credentials().await?.into(),
+        Request::Calendar => engine.calendar().await?.into(),
         Request::Cancel { ids } => together(ids.iter().map(|id| engine.cancel(id.0))).await.into(),
         Request::Redrive { ids, redrive } => together(ids.iter().map(|id| engine.redrive(id.0, redrive))).await.into(),
         Request::Pause { scope } => engine.pause(scope).await?.into(),
         Request::Resume { scope } => engine.resume(scope).await?.into(),
         Request::Pauses => engine.pauses().await?.into(),
+        Request::Alerts => engine.alerts().await?.into(),
         Request::Perform { destination, operation, inputs } => {
             engine.perform(&destination, &operation, &inputs).await?.into()
         }
         Request::Refresh { credential } => Box::new(engine.refresh(&credential).await?).into(),
         Request::Revoke { credential } => Box::new(engine.revoke(&credential).await?).into(),
+        Request::Rekey { key } => {
+            let key = VaultKey::from_text(&key).map_err(|why| Error::caller(format!("key: {why}")))?;
+            engine.rekey(key).await?.into()
+        }
+        Request::Vault => engine.vault().await?.into(),
         Request::Authorise { credential, grant } => Box::new(engine.authorise(&credential, grant.into()).await?).into(),
     })
 }
@@ -332,7 +389,7 @@ impl From<Offer> for Parcel {
 
 impl From<Grant> for Authorisation {
     fn from(grant: Grant) -> Self {
-        let Grant { access, refresh, issued, expires, refresh_expires } = grant;
-        Authorisation { access, refresh, issued, expires, refresh_expires }
+        let Grant { access, refresh, issued, expires, refresh_expires, scope } = grant;
+        Authorisation { access, refresh, issued, expires, refresh_expires, scope }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn table(deliveries: &[Summary]) -> Result<(), Failure> {
 }
 
 fn row(delivery: &Summary, now: u64) -> [String; 6] {
-    let flags = [(delivery.parked, "parked"), (delivery.in_doubt, "in doubt")];
+    let flags = [(delivery.parked, "parked"), (delivery.cut_off, "circuit open"), (delivery.in_doubt, "in doubt")];
     let flags = flags.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned());
     let detail: Vec<String> = flags.chain(delivery.detail.clone()).collect();
     [

@@ -1,5 +1,6 @@
 //! The program: one file a command. Commands speak with a running engine over its control socket, or with the store.
 
+mod alerts;
 mod auth;
 mod backup;
 mod bench;
@@ -34,6 +35,7 @@ pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
 mod try_event;
+mod vault;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -70,6 +72,8 @@ const EXAMPLES: &str = "Examples:
   outlast send events.jsonl --wait         accept events, wait until all have ended
   outlast list --state Failed              what was given up
   outlast why 01K8ZQ4C2R7N3D5F6G8H9JKMNP   what a delivery waits for
+  outlast alerts                           what went wrong lately, and who must act
+  outlast vault check                      whether everything that is sealed opens, and with which key
   outlast doctor                           whether the store is whole, and what to do if not
 
 Exit codes: 0 fine, 1 failed, 2 usage or configuration.";
@@ -85,6 +89,7 @@ enum Command {
     Send(send::Args),
     Serve(serve::Args),
     List(list::Args),
+    Alerts(alerts::Args),
     Show(show::Args),
     Why(why::Args),
     Cancel(cancel::Args),
@@ -92,6 +97,7 @@ enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Auth(auth::Args),
+    Vault(vault::Args),
     Linkedin(linkedin::Args),
     Choices(linkedin::ChoicesArgs),
     Doctor(doctor::Args),
@@ -144,6 +150,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Send(args) => send::run(config, args).await,
         Command::Serve(args) => serve::run(config, &args).await,
         Command::List(args) => list::run(config, args).await,
+        Command::Alerts(args) => alerts::run(config, args).await,
         Command::Show(args) => show::run(config, &args).await,
         Command::Why(args) => why::run(config, &args).await,
         Command::Cancel(args) => cancel::run(config, args).await,
@@ -151,6 +158,7 @@ async fn dispatch(config: &Path, command: Command) -> Result<(), Failure> {
         Command::Pause(args) => pause::pause(config, args).await,
         Command::Resume(args) => pause::resume(config, args).await,
         Command::Auth(args) => auth::run(config, args).await,
+        Command::Vault(args) => vault::run(config, args).await,
         Command::Export(args) => backup::export(config, &args),
         Command::Import(args) => backup::import(config, &args),
         Command::Doctor(args) => doctor::run(config, &args),

@@ -1,6 +1,7 @@
 //! A command's way to an engine: the one that runs, or one opened on the store for as long as the command takes.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -67,7 +68,18 @@ impl Session {
     /// Finds the running engine, or opens the store; says on stderr which.
     pub(crate) async fn open(config: &Path, purpose: Purpose) -> Result<Self, Failure> {
         let store = Config::outline(config)?.store;
-        let describe = || Ok(Config::load(config)?.builder()?.hold(purpose == Purpose::Look));
+        // Read once, however often it is asked for: the vault's key may come from a command.
+        let known = OnceLock::new();
+        let describe = || {
+            let described = match known.get() {
+                Some(known) => known,
+                None => {
+                    let read = Config::load(config)?;
+                    known.get_or_init(|| read)
+                }
+            };
+            Ok(described.builder()?.hold(purpose == Purpose::Look))
+        };
         let link = match find(&store, describe).await? {
             Found::Running(client, hello) => {
                 print::note(&format!("on the running engine (pid {})", hello.pid));

@@ -38,6 +38,7 @@ fn questions_survive_the_wire() {
         issued: Some(Time::from_millis(7)),
         expires: None,
         refresh_expires: None,
+        scope: None,
     };
     let lane = Scope::Lane { destination: "d".into(), lane: "l".into() };
     let requests = [
@@ -106,7 +107,10 @@ fn every_key_that_init_comments_out_is_known_and_shows_its_default() {
         client => client.starts_with("LINKEDIN_CLIENT_").then(|| "value".to_owned()),
     };
     let uncommented: Vec<String> = init::TEMPLATE.lines().map(uncommented).collect();
-    let text = uncommented.join("\n").replace("key_env = ", "# key_env = ");
+    // There is one key.
+    let another = ["\nkey_env = ", "\nkey_command = ", "\nkey_keyring = "];
+    let text =
+        another.iter().fold(uncommented.join("\n"), |text, key| text.replace(key, &format!("\n# {}", &key[1..])));
     let config = crate::config::Config::read(Path::new("outlast.toml"), &text, &environment);
     let config = config.unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(config.limits, crate::Limits::default());

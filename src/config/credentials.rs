@@ -97,7 +97,9 @@ impl<'a> Profiles<'a> {
             }
             Err(faults) => faults,
         };
-        faults.iter().for_each(|fault| section.fault("profile", fault.to_string()));
+        for fault in &faults {
+            section.fault("profile", fault.to_string());
+        }
         None
     }
 

@@ -162,13 +162,13 @@ fn secret_as(section: &mut Section<'_>, keys: [&'static str; 3], places: &Places
                 return None;
             }
         },
-        (_, _, Some(name)) => match (places.environment)(&name) {
-            Some(text) => (variable, Zeroizing::new(text)),
-            None => {
+        (_, _, Some(name)) => {
+            let Some(text) = (places.environment)(&name) else {
                 section.fault(variable, format!("the environment variable {name} is not set; set it"));
                 return None;
-            }
-        },
+            };
+            (variable, Zeroizing::new(text))
+        }
         (None, None, None) => return None,
     };
     let text = text.trim();

@@ -7,6 +7,8 @@ mod credentials;
 
 use serde_json::{Map, Value, json};
 
+use super::alerts::EARLIEST;
+use crate::alert::Alerts;
 use crate::destination::{Kind, Needed, common};
 use crate::parcel::LARGEST_BODY;
 use crate::route::fields::{Field, Schema};
@@ -39,7 +41,8 @@ pub(crate) fn schema() -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "store": store(), "vault": vault(), "limits": limits(), "network": network(),
+            "store": store(), "vault": vault(), "limits": limits(), "alerts": alerts(),
+            "network": network(),
             "credential": named("OAuth grants, by their names.", "credential"),
             "profile": named("Providers of your own, by their names.", "profile"),
             "destination": named("APIs that events are delivered to, by their names.", "destination"),
@@ -99,12 +102,29 @@ fn store() -> Value {
 }
 
 fn vault() -> Value {
+    let mut vault = keys("The key that tokens are sealed with: one of four places.");
+    let old = keys("Where an old key is.");
+    if let Some(members) = vault.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        let about = "Keys that tokens in the store may be sealed with, too, while the key is changed.";
+        members.insert("old_keys".into(), json!({"type": "array", "description": about, "items": old}));
+    }
+    vault
+}
+
+/// A table that says where a key is.
+fn keys(about: &str) -> Value {
+    const KINDS: [&str; 4] = ["key_file", "key_env", "key_command", "key_keyring"];
     let fields = [
-        Field::text("key_file").describe("The file with the key that tokens are sealed with."),
-        Field::text("key_env").describe("The environment variable with that key."),
+        Field::text("key_file").describe("The file with the key, which only its owner may read."),
+        Field::text("key_env").describe("The environment variable with the key."),
+        Field::text("key_command").describe("A program that writes the key, and its arguments.").multiple(),
+        Field::text("key_keyring").describe("The entry of the system's keyring with the key: \"service/account\"."),
     ];
-    let mut table = table("The key that tokens are sealed with. One of the two.", fields);
-    put(&mut table, "not", json!({"required": ["key_file", "key_env"]}));
+    let mut table = table(about, fields);
+    let pairs = KINDS.iter().enumerate().flat_map(|(place, one)| {
+        KINDS.iter().skip(place.saturating_add(1)).map(move |other| json!({"required": [one, other]}))
+    });
+    put(&mut table, "not", json!({"anyOf": pairs.collect::<Vec<_>>()}));
     table
 }
 
@@ -138,6 +158,21 @@ fn limits() -> Value {
             .default("30s"),
     ];
     spans(table("What the engine takes, and for how long it tries.", fields), &["time_to_live", "request_timeout"])
+}
+
+fn alerts() -> Value {
+    let fields = [
+        Field::text("to").describe("The destination that alerts are delivered to: one of the kind webhook or http."),
+        Field::boolean("failed").describe("Whether deliveries that are given up are told.").default(true),
+    ];
+    let mut table = table("What operators are told without asking. It is in the log in any case.", fields);
+    let day = json!({"type": "integer", "minimum": 1, "maximum": EARLIEST});
+    let about = "So many days before the end of a grant it is warned of.";
+    let days = json!({"type": "array", "items": day, "description": about, "default": Alerts::DAYS});
+    if let Some(properties) = table.pointer_mut("/properties") {
+        put(properties, "days", days);
+    }
+    table
 }
 
 fn network() -> Value {
@@ -239,7 +274,7 @@ mod tests {
     #[test]
     fn every_key_that_the_reader_knows_is_in_the_schema_and_no_other() {
         assert_eq!(properties(""), known("zzzzzzzz = 1"));
-        for name in ["store", "vault", "limits", "network"] {
+        for name in ["store", "vault", "limits", "alerts", "network"] {
             assert_eq!(properties(&format!("/properties/{name}")), known(&format!("[{name}]\nzzzzzzzz = 1")), "{name}");
         }
         assert_eq!(properties("/$defs/credential"), known("[credential.a]\nzzzzzzzz = 1"));
@@ -274,8 +309,8 @@ mod tests {
             let is_code =
                 |rest: &&str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key));
             let key = line.strip_prefix("# ").filter(is_code);
-            let both = key.is_some_and(|key| key.starts_with("key_env"));
-            writeln!(all, "{}", key.filter(|_| !both).unwrap_or(line)).unwrap();
+            let another = key.is_some_and(|key| key.starts_with("key_"));
+            writeln!(all, "{}", key.filter(|_| !another).unwrap_or(line)).unwrap();
         }
         assert!(all.contains("\nkeep_count = ") && all.contains("\n[[route]]"), "{all}");
         assert_eq!(wrong(&all), None);
@@ -308,6 +343,8 @@ mod tests {
         key_env = "KEY"
         [limits]
         time_to_live = "1h30m"
+        [alerts]
+        days = [30, 7]
         [credential.acme]
         profile = "generic"
         client_id = "${ID}"
@@ -363,6 +400,8 @@ mod tests {
             ("means = \"accepted\"", "means = \"fine\""),
             ("to = \"crm\"", ""),
             ("omit = [\"a\"]", "omit = [1]"),
+            ("days = [30, 7]", "days = [0]"),
+            ("days = [30, 7]", "dyas = [30]"),
         ] {
             assert!(SOUND.contains(from), "{from}");
             assert!(wrong(&SOUND.replacen(from, to, 1)).is_some(), "{from} -> {to}");

@@ -56,7 +56,7 @@ fn faults(from: &str, to: &str) -> Vec<String> {
 fn a_sound_file_says_what_it_says() {
     let config = read(SOUND).unwrap();
     assert_eq!(config.store, Path::new("conf/data"), "paths count from the file's directory");
-    assert_eq!(config.vault, Some(KeySource::File("conf/outlast.key".into())));
+    assert_eq!(config.vault.as_ref().unwrap().key, KeySource::File("conf/outlast.key".into()));
     assert_eq!(config.settings.cache_mib, Some(64));
     assert_eq!(config.settings.retention, Retention::default());
     assert!(config.allow_loopback);
@@ -275,8 +275,31 @@ fn an_address_that_is_refused_comes_with_one_remedy() {
 fn known_keys_are_listed_once() {
     let faults = faults("[store]", "[zzz]\n[store]");
     assert!(
-        faults[0].ends_with("known are store, credential, vault, limits, network, profile, destination, route"),
+        faults[0].ends_with("known are store, credential, vault, limits, network, profile, destination, alerts, route"),
         "{faults:?}"
+    );
+}
+
+#[test]
+fn alerts_go_where_the_file_says_and_what_cannot_take_them_is_told() {
+    let hook = "[destination.ops]\nkind = \"webhook\"\nurl = \"https://example.com/hook\"\nsecrets = [\"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\"]\n";
+    assert_eq!(read(hook).unwrap().alerts, Alerts::default());
+    let config = read(&format!("[alerts]\nto = \"ops\"\ndays = [60, 3]\nfailed = false\n{hook}")).unwrap();
+    assert_eq!(config.alerts, Alerts { to: Some("ops".into()), days: vec![60, 3], failed: false });
+    assert_eq!(config.warnings(), Vec::<String>::new());
+    let told = |alerts: &str| {
+        let error = read(&format!("[alerts]\n{alerts}\n{hook}")).err().unwrap().to_string();
+        error.replace("conf/outlast.toml:", "")
+    };
+    assert_eq!(told("to = \"opps\""), "2: alerts.to: there is no [destination.opps]; did you mean ops?");
+    let days = "2: alerts.days: must be a list of whole numbers from 1 to 3650, such as [30, 14, 7, 1]";
+    for wrong in ["days = 30", "days = [0]", "days = [\"30\"]", "days = [3651]", "days = [1.5]"] {
+        assert_eq!(told(wrong), days, "{wrong}");
+    }
+    let warned = read(&SOUND.replacen("[network]", "[alerts]\nto = \"conversions\"\n[network]", 1)).unwrap().warnings();
+    assert!(
+        warned[0].starts_with("alerts.to: conversions is a linkedin-conversions, which refuses alerts"),
+        "{warned:?}"
     );
 }
 
@@ -342,8 +365,9 @@ fn a_profile_without_a_token_url_needs_the_credentials() {
     assert!(read(&text).is_ok(), "LinkedIn's is known");
     for name in ["generic", "generic-rotating", "github-app"] {
         let told = read(&text.replace("\"linkedin\"", &format!("\"{name}\""))).err().unwrap().to_string();
+        // One that signs lacks a key beside.
         assert_eq!(
-            told,
+            told.lines().last().unwrap(),
             format!(
                 "conf/outlast.toml:17: credential.acme.token_url: is missing; the profile {name} does not know where tokens are asked for"
             )

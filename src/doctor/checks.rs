@@ -230,6 +230,8 @@ fn damaged(wreck: &Wreck, key: &Key) -> String {
         Key::Once(_) => {
             format!("an event with that key is refused; {SALVAGE}")
         }
+        Key::Alert(_) => format!("it says what was told, and holds up nothing; nobody, or {SALVAGE}"),
+        Key::Told(_) => format!("what it is about may be told once more; nobody, or {SALVAGE}"),
         Key::Pause(_) => "what it pauses stays paused; operator: `outlast resume` it".into(),
         Key::Meta(_) => "it is written anew at the next start, from what else is known; nobody, or, if it is Format, \
                          operator: `outlast doctor --salvage DIR`"

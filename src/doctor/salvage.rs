@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::records::{
-    self, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LearnedRecord, OnceRecord, ParcelRecord,
-    PauseRecord, Record,
+    self, AlertRecord, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LearnedRecord, OnceRecord,
+    ParcelRecord, PauseRecord, Record,
 };
 use crate::store::keys::Meta;
 use crate::store::wreck::{Unread, Wreck};
@@ -47,6 +47,7 @@ pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     writer.plain::<CredentialRecord>(wreck, Table::Credential)?;
     writer.plain::<LearnedRecord>(wreck, Table::Learned)?;
     writer.plain::<PauseRecord>(wreck, Table::Pause)?;
+    writer.plain::<AlertRecord>(wreck, Table::Alert)?;
     for table in [Table::Token, Table::Grant] {
         writer.sealed(wreck, table, survey.fault(table).as_deref())?;
     }

@@ -7,6 +7,7 @@ use outlast_state::{Batch, DeliveryId, Epoch, Time};
 
 use super::ids::ById;
 use super::machines::Name;
+use crate::alert::Alert;
 use crate::destination::Conclusion;
 use crate::records::DeliveryRecord;
 use crate::secret::Secret;
@@ -46,6 +47,8 @@ pub(crate) enum Act {
     Answer(Box<dyn FnOnce(Durable) + Send>),
     /// Reads at length beside the driver, and answers a caller.
     Beside(Box<dyn FnOnce() + Send>),
+    /// Tells an operator.
+    Alert(Box<Alert>),
     /// Makes a request.
     Send(Shipment),
     /// Asks a token endpoint.

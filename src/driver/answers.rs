@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::Ask;
 use super::acts::Turn;
-use super::grants::Brought;
+use super::grants::{Brought, ends};
 use super::heart::Heart;
 use crate::authorisation::Authorisation;
 use crate::error::{Error, ErrorKind};
@@ -63,6 +63,7 @@ impl Heart {
                 let result = self.forget(&credential, turn);
                 turn.answer(|_| drop(reply.send(result)));
             }
+            Ask::Rekey { key, reply } => self.rekey(&key, reply, turn),
             Ask::Stop { grace, reply } => self.begin_stop(grace, Some(reply), turn.now),
             Ask::Look(look) => self.look(look, turn),
         }
@@ -157,11 +158,13 @@ impl Heart {
             return Err(Error::configuration("vault: there is no key to seal tokens with; configure one"));
         };
         let issued = grant.issued.unwrap_or(now).min(now);
-        let ends = grant.refresh_expires.unwrap_or_else(|| self.latest_end(name, issued));
+        let told = grant.refresh_expires.unwrap_or_else(|| self.latest_end(name, issued));
         let sealed_token = vault.seal_access(name, epoch, &grant.access).map_err(|error| sealing(&error))?;
-        let kept = Grant { refresh: grant.refresh, refresh_expires: ends };
+        let kept = Grant { refresh: grant.refresh, refresh_expires: told };
+        let mints = self.machines.settings.profiles.get(name).is_some_and(|profile| profile.grant.mints());
+        let ends = ends(&kept, expires, mints);
         let sealed_grant = vault.seal_grant(name, epoch, &kept).map_err(|error| sealing(&error))?;
-        Ok(Brought { issued, expires, ends, scopes: None, sealed_token, sealed_grant, token: grant.access })
+        Ok(Brought { issued, expires, ends, scopes: grant.scope, sealed_token, sealed_grant, token: grant.access })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outlast_state::{Span, Verdict};
+use outlast_state::{Sign, Span, Verdict};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -30,7 +30,8 @@ pub(super) async fn carry(world: Arc<World>, shipment: Shipment, spoken_to: Spok
         () = world.abandon.cancelled() => Ended::GivenUp,
         ended = converse(&world, &mut owed.shipment, spoken_to).instrument(span) => ended,
         () = world.clock.wait(by) => {
-            Ended::alike(Verdict::Unknown, OUTCOME_UNKNOWN, "no answer in time; the request may have arrived")
+            let note = "no answer in time; the request may have arrived";
+            Ended::alike_after(Sign::Fails, Verdict::Unknown, OUTCOME_UNKNOWN, note)
         }
     };
     owed.pay(ended);

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use outlast_state::{DeliveryId, Epoch, Evidence, Load, Span, Time, Verdict, Why};
+use outlast_state::{DeliveryId, Epoch, Evidence, Load, Sign, Span, Time, Verdict, Why};
 use tracing::{debug, error};
 
 use super::acts::{Known, Shipment};
@@ -50,6 +50,8 @@ pub(crate) struct Talk {
 pub(crate) struct Showing {
     /// About the token.
     pub(crate) evidence: Evidence,
+    /// About the destination.
+    pub(crate) sign: Sign,
     /// Whether the token lacks a scope.
     pub(crate) lacks_scope: bool,
     /// Which node of the provider answered, if it says so.
@@ -92,8 +94,13 @@ pub(crate) enum Ended {
 
 impl Ended {
     pub(super) fn alike(verdict: Verdict, code: &'static str, note: impl Into<String>) -> Self {
+        Ended::alike_after(Sign::Nothing, verdict, code, note)
+    }
+
+    /// The same, where something was asked.
+    pub(super) fn alike_after(sign: Sign, verdict: Verdict, code: &'static str, note: impl Into<String>) -> Self {
         let conclusion = Conclusion::new(verdict, note).code(code);
-        Ended::Alike { conclusion, showing: Showing::default(), memos: Vec::new() }
+        Ended::Alike { conclusion, showing: Showing { sign, ..Showing::default() }, memos: Vec::new() }
     }
 }
 
@@ -210,6 +217,8 @@ impl Talk {
             Err(missing) => return Some(no_answer(&missing, self.memos(shipment))),
         };
         debug!(?request, status = answer.status, "answered");
+        // A server's error is about the destination; any other answer is about the token, the event or the rate.
+        let sign = if answer.status >= 500 { Sign::Fails } else { Sign::Answers };
         let profile = self.spoken_to.profile.as_deref();
         let said = profile.map(|profile| profile.evidence(&answer));
         let evidence = match said {
@@ -217,14 +226,15 @@ impl Talk {
                 let note = format!("status {}: the token of epoch {} was refused", answer.status, shipment.epoch);
                 let conclusion = Conclusion::new(Verdict::TokenRefused, note).code(TOKEN_REFUSED);
                 let memos = self.memos(shipment);
-                let showing = Showing { evidence: Evidence::Refused, lacks_scope: false, node: node(profile, &answer) };
+                let (evidence, node) = (Evidence::Refused, node(profile, &answer));
+                let showing = Showing { evidence, sign, lacks_scope: false, node };
                 return Some(Ended::Alike { conclusion, showing, memos });
             }
             Some(oauth::Evidence::Proves) => Evidence::Accepted,
             Some(oauth::Evidence::LacksScope | oauth::Evidence::Nothing) | None => Evidence::Nothing,
         };
         let lacks_scope = said == Some(oauth::Evidence::LacksScope);
-        self.showing = Showing { evidence, lacks_scope, node: node(profile, &answer) };
+        self.showing = Showing { evidence, sign, lacks_scope, node: node(profile, &answer) };
         self.so_far.push(Exchange { request, answer });
         None
     }
@@ -324,13 +334,14 @@ fn panicked(items: usize, nothing_sent: bool, showing: Showing) -> Ended {
 }
 
 fn no_answer(missing: &NoAnswer, memos: Vec<Memo>) -> Ended {
-    let (verdict, code) = match missing {
-        NoAnswer::NotSent { .. } => (Verdict::Busy { after: Span::ZERO, load: Load::Failing }, REQUEST_NOT_SENT),
-        NoAnswer::Lost { .. } => (Verdict::Unknown, OUTCOME_UNKNOWN),
-        NoAnswer::Forbidden { .. } => (Verdict::NotYet { after: OPERATORS_TURN }, REQUEST_FORBIDDEN),
+    let failing = Verdict::Busy { after: Span::ZERO, load: Load::Failing };
+    let (verdict, code, sign) = match missing {
+        NoAnswer::NotSent { .. } => (failing, REQUEST_NOT_SENT, Sign::Fails),
+        NoAnswer::Lost { .. } => (Verdict::Unknown, OUTCOME_UNKNOWN, Sign::Fails),
+        NoAnswer::Forbidden { .. } => (Verdict::NotYet { after: OPERATORS_TURN }, REQUEST_FORBIDDEN, Sign::Nothing),
     };
     let conclusion = Conclusion::new(verdict, missing.to_string()).code(code);
-    Ended::Alike { conclusion, showing: Showing::default(), memos }
+    Ended::Alike { conclusion, showing: Showing { sign, ..Showing::default() }, memos }
 }
 
 /// The token of the epoch that the delivery was admitted with.

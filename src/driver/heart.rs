@@ -1,7 +1,7 @@
 //! The driver's heart: what happened, in; what is to be written and done, out. It waits for nothing and reads no clock, so
 //! that a simulator can be its loop as well as the driver is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use outlast_state::{DeliveryId, Span, Time, Want};
@@ -10,8 +10,9 @@ use tracing::info;
 
 use super::acts::{News, Turn};
 use super::machines::Machines;
-use super::reading::read_on;
+use super::reading::{SLICE, read_on};
 use super::retention::look_on;
+use super::sealed::Pass;
 use super::sleep::Known;
 use super::{Ask, Heard, answers, shown};
 use crate::error::Error;
@@ -40,6 +41,10 @@ pub(crate) struct Heart {
     /// With so many watchers it is time to look who is still there.
     sweep: usize,
     stop: Option<Stop>,
+    /// Those who go through what is sealed: one at a time.
+    pub(super) passes: VecDeque<Pass>,
+    /// So many sealed records are looked at in a turn.
+    pub(super) slice: usize,
 }
 
 /// A stop in progress.
@@ -86,13 +91,20 @@ impl Gathering {
 
 impl Heart {
     pub(crate) fn new(machines: Machines, store: Arc<dyn Store>, vault: Option<Arc<Vault>>) -> Self {
-        Heart { machines, store, vault, watchers: HashMap::new(), sweep: FIRST_SWEEP, stop: None }
+        let (watchers, passes) = (HashMap::new(), VecDeque::new());
+        Heart { machines, store, vault, watchers, sweep: FIRST_SWEEP, stop: None, passes, slice: SLICE }
+    }
+
+    /// The same, which reads so many records at a time.
+    pub(crate) fn in_slices(mut self, slice: usize) -> Self {
+        self.slice = slice.max(1);
+        self
     }
 
     /// The same, over a store that holds the same: from here on each goes its own way.
     #[cfg(feature = "verify")]
     pub(crate) fn fork(&self, store: Arc<dyn Store>) -> Self {
-        Heart::new(self.machines.clone(), store, self.vault.clone())
+        Heart::new(self.machines.clone(), store, self.vault.clone()).in_slices(self.slice)
     }
 
     /// One turn. What it writes is to be durable before any of its acts is done.
@@ -107,6 +119,7 @@ impl Heart {
             match heard {
                 Heard::Report(report) => self.machines.reported(report, &mut turn),
                 Heard::Renewal { credential, from, ending } => {
+                    let ending = self.sealed_now(&credential, from, ending);
                     self.machines.renewal_ended(&credential, from, ending, &mut turn);
                 }
                 Heard::Inspection { credential, epoch, standing, note } => {
@@ -114,6 +127,7 @@ impl Heart {
                 }
             }
         }
+        self.pass_on(&mut turn)?;
         for ask in gathering.calls {
             self.answer(ask, &mut turn);
         }
@@ -127,6 +141,7 @@ impl Heart {
         self.machines.admit(&mut turn);
         self.machines.renew(&mut turn);
         look_on(self.store.as_ref(), &mut self.machines, &mut turn)?;
+        self.machines.alert(&mut turn);
         Ok(self.machines.close(turn, false))
     }
 

@@ -1,6 +1,6 @@
 //! What the driver shows when it is asked, without changing anything.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use outlast_state::{CredentialWant, DeliveryId, Offer, State, Time, Want};
@@ -10,13 +10,14 @@ use tracing::warn;
 use super::acts::{Act, News, Turn};
 use super::heart::Heart;
 use super::machines::{Keeper, Machines};
-use super::shown::{self, damaged, unknown};
+use super::shown::{self, Kept, damaged, unknown};
 use super::{Carried, Look};
+use crate::alert::Alert;
 use crate::digest::hex;
 use crate::error::{Error, ErrorKind};
-use crate::records::{self, Content, DeliveryRecord};
-use crate::store::{Key, Store};
-use crate::view::{CredentialView, Details, Filter, Scope, Summary};
+use crate::records::{self, AlertRecord, Content, DeliveryRecord};
+use crate::store::{Key, Store, Table};
+use crate::view::{Counts, CredentialView, Details, Filter, Scope, Summary};
 
 /// So many changes are kept for a watcher that is slow.
 const WATCHED: usize = 64;
@@ -70,11 +71,12 @@ impl Heart {
                 turn.answer(|_| drop(reply.send(result)));
             }
             Look::Counts { reply } => {
-                let counts = self.machines.counts;
+                let counts = Counts { cut_off: self.machines.cut_off(), ..self.machines.counts };
                 turn.answer(move |_| {
                     let _ = reply.send(counts);
                 });
             }
+            Look::Vault { reply } => self.check_vault(reply, turn),
             Look::Figures { reply } => {
                 let store = Arc::clone(&self.store);
                 turn.acts.push(Act::Beside(Box::new(move || {
@@ -93,6 +95,15 @@ impl Heart {
             Look::Credential { name, reply } => {
                 let result = self.machines.portrait(&name, turn.now);
                 turn.answer(|_| drop(reply.send(result)));
+            }
+            Look::Calendar { reply } => {
+                let names = self.machines.credentials.keys();
+                let ahead = names.filter_map(|name| self.machines.calendar(name, turn.now)).collect();
+                turn.answer(|_| drop(reply.send(Ok(ahead))));
+            }
+            Look::Alerts { reply } => {
+                let store = Arc::clone(&self.store);
+                turn.acts.push(Act::Beside(Box::new(move || drop(reply.send(alerts(store.as_ref()))))));
             }
             Look::Pauses { reply } => {
                 let scopes = self.machines.pauses.keys().cloned().collect();
@@ -117,21 +128,16 @@ impl Heart {
     }
 
     pub(super) fn summary(&self, record: &DeliveryRecord) -> Summary {
-        shown::summary(record, self.machines.is_parked(&record.destination))
+        shown::summary(record, self.machines.kept(&record.destination))
     }
 
     /// Reads the whole table beside the driver, so that a long listing delays nothing.
     fn list(&self, filter: Filter, reply: oneshot::Sender<Result<Vec<Summary>, Error>>, turn: &mut Turn) {
-        let parked = self
-            .machines
-            .settings
-            .outlets
-            .keys()
-            .filter(|name| self.machines.is_parked(name))
-            .map(ToString::to_string)
-            .collect();
+        let machines = &self.machines;
+        let names = machines.settings.outlets.keys();
+        let kept = names.map(|name| (name.to_string(), machines.kept(name))).collect();
         let (store, now) = (Arc::clone(&self.store), turn.now);
-        let work = move || drop(reply.send(list(store.as_ref(), &filter, &parked, now)));
+        let work = move || drop(reply.send(list(store.as_ref(), &filter, &kept, now)));
         turn.acts.push(Act::Beside(Box::new(work)));
     }
 
@@ -189,7 +195,21 @@ impl Machines {
     }
 }
 
-fn list(store: &dyn Store, filter: &Filter, parked: &BTreeSet<String>, now: Time) -> Result<Vec<Summary>, Error> {
+/// The alerts that are kept, oldest first.
+fn alerts(store: &dyn Store) -> Result<Vec<Alert>, Error> {
+    let mut found = Vec::new();
+    records::each::<AlertRecord>(store, Table::Alert, |key, record| {
+        match record {
+            Ok(AlertRecord::Past(past)) => found.push(Alert::from(past)),
+            Ok(AlertRecord::Told(_)) => {}
+            Err(damage) => warn!(?key, %damage, "a record does not verify; it is left out of the alerts"),
+        }
+        true
+    })?;
+    Ok(found)
+}
+
+fn list(store: &dyn Store, filter: &Filter, kept: &BTreeMap<String, Kept>, now: Time) -> Result<Vec<Summary>, Error> {
     if let Some(wrong) = filter.states.iter().find(|state| !State::NAMES.contains(&state.as_str())) {
         let names = State::NAMES.join(", ");
         return Err(Error::caller(format!("state: there is none named {wrong:?}; there are {names}")));
@@ -199,7 +219,8 @@ fn list(store: &dyn Store, filter: &Filter, parked: &BTreeSet<String>, now: Time
     records::each_delivery(store, |_, key, record| {
         match record {
             Ok(record) if matches(filter, &record, now) => {
-                found.push(shown::summary(&record, parked.contains(&record.destination)));
+                let kept = kept.get(&record.destination).copied().unwrap_or_default();
+                found.push(shown::summary(&record, kept));
             }
             Ok(_) => {}
             Err(damage) => warn!(?key, %damage, "a record does not verify; it is left out of the listing"),

@@ -12,12 +12,13 @@ use outlast_state::{
 use tracing::{debug, error, info, warn};
 
 use super::acts::{Act, Inspection, Known, News, Renewal, Turn};
+use super::alerts::Alarms;
 use super::bonds::{Bond, Bonds};
 use super::ids::{ById, Ids};
 use super::reading::Reading;
 use super::retention::Ended;
 use super::settings::Settings;
-use super::shown::{outcome, summary};
+use super::shown::{Kept, outcome, summary};
 use crate::admission::{Agenda, Attention, Mark, Place, Queue, Standing};
 use crate::records::{self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord};
 use crate::store::Key;
@@ -68,6 +69,8 @@ pub(crate) struct Machines {
     pub(crate) bonds: Bonds,
     /// What is known of those that have ended.
     pub(crate) ended: Ended,
+    /// What operators were told, and are to be told.
+    pub(crate) alerts: Alarms,
     /// Deliveries that somebody watches.
     pub(crate) watched: HashSet<DeliveryId>,
     /// Set when the engine stops: nothing new leaves.
@@ -153,7 +156,7 @@ impl Machines {
         if self.watched.contains(&id)
             && let Some(live) = self.live.get(&id)
         {
-            let summary = summary(&live.record, self.is_parked(&live.record.destination));
+            let summary = summary(&live.record, self.kept(&live.record.destination));
             turn.told.push((id, News { summary, outcome: outcome(&live.record).ok() }));
         }
         self.bind(id);
@@ -187,7 +190,7 @@ impl Machines {
                 self.deadlines.remove(delivery.deadline.as_millis(), id);
                 if let Some(live) = self.forget(id) {
                     if let Some(queue) = self.queues.get_mut(live.record.destination.as_str()) {
-                        queue.live = queue.live.saturating_sub(1);
+                        queue.ended(delivery.deadline);
                     }
                     turn.ended.insert(id, live.record);
                 }
@@ -272,6 +275,11 @@ impl Machines {
     pub(crate) fn is_parked(&self, destination: &str) -> bool {
         let keeper = self.credential_of(destination).and_then(|name| self.credentials.get(&**name));
         keeper.is_some_and(|keeper| keeper.record.credential.wants() == CredentialWant::Authorisation)
+    }
+
+    /// What keeps the deliveries to a destination.
+    pub(super) fn kept(&self, destination: &str) -> Kept {
+        Kept { parked: self.is_parked(destination), cut_off: self.is_cut_off(destination) }
     }
 
     /// Whether an operator paused what a delivery to this destination, in this lane, needs.

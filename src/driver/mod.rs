@@ -12,25 +12,34 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
 use self::acts::{Act, News, Turn};
+use self::bell::Bell;
 use self::grants::RenewalEnding;
 use self::heart::{Gathering, Heart};
 use self::machines::Name;
 use self::operator::Parting;
 use self::settings::SpokenTo;
 use self::turn::Report;
+use crate::alert::{Alert, AlertKind, AlertSubject, Severity, store_failed};
 use crate::authorisation::Authorisation;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
-use crate::vault::Vault;
-use crate::view::{Counts, CredentialDetails, CredentialView, Details, Filter, Outcome, Redrive, Scope, Summary};
+use crate::vault::{Vault, VaultKey};
+use crate::view::{
+    Counts, CredentialCalendar, CredentialDetails, CredentialView, Details, Filter, Outcome, Redrive, Rekeyed, Scope,
+    Summary, VaultView,
+};
 
 pub(crate) mod acts;
+pub(crate) mod alerts;
 pub(crate) mod answers;
 pub(crate) mod attempt;
+pub(crate) mod bell;
 pub(crate) mod bonds;
+mod calendar;
+mod circuits;
 pub(crate) mod conversation;
 mod counts;
 mod explained;
@@ -50,9 +59,11 @@ mod portrait;
 pub(crate) mod reading;
 pub(crate) mod renewal;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod settings;
 mod shown;
 pub(crate) mod sleep;
+mod trouble;
 pub(crate) mod turn;
 mod why;
 
@@ -71,6 +82,7 @@ pub(crate) enum Ask {
     Refresh { credential: String, reply: oneshot::Sender<Result<CredentialView, Error>> },
     Revoke { credential: String, reply: oneshot::Sender<Result<Parting, Error>> },
     Forget { credential: String, reply: oneshot::Sender<Result<(), Error>> },
+    Rekey { key: VaultKey, reply: oneshot::Sender<Result<Rekeyed, Error>> },
     Stop { grace: Span, reply: oneshot::Sender<Result<(), Error>> },
     Look(Look),
 }
@@ -110,8 +122,19 @@ pub(crate) enum Look {
         name: String,
         reply: oneshot::Sender<Result<CredentialDetails, Error>>,
     },
+    Calendar {
+        reply: oneshot::Sender<Result<Vec<CredentialCalendar>, Error>>,
+    },
     Pauses {
         reply: oneshot::Sender<Vec<Scope>>,
+    },
+    /// The last alerts, oldest first.
+    Alerts {
+        reply: oneshot::Sender<Result<Vec<Alert>, Error>>,
+    },
+    /// What is sealed, and with which keys.
+    Vault {
+        reply: oneshot::Sender<Result<VaultView, Error>>,
     },
     /// What a request to a destination carries now.
     Carries {
@@ -158,6 +181,7 @@ pub(crate) struct Driver {
     pub(crate) heard: mpsc::UnboundedReceiver<Heard>,
     pub(crate) stopping: CancellationToken,
     pub(crate) failure: Arc<OnceLock<Error>>,
+    pub(crate) bell: Bell,
 }
 
 /// Whatever ends the driver, a mistake of ours included: nothing leaves any more, and whoever asks learns why.
@@ -277,6 +301,16 @@ impl Driver {
         let failed = Error::from(failed);
         let _ = self.failure.set(failed.clone());
         self.world.abandon.cancel();
+        self.bell.ring(Alert {
+            number: 0,
+            at_ms: self.world.clock.now().as_millis(),
+            kind: AlertKind::StoreFailed,
+            severity: Severity::Critical,
+            subject: AlertSubject::Store,
+            text: store_failed(&failed.to_string()),
+            ends_ms: None,
+            count: 1,
+        });
         failed
     }
 
@@ -294,6 +328,7 @@ impl Driver {
         match act {
             Act::Answer(answer) => answer(durable),
             Act::Beside(work) => drop(world.tasks.spawn_blocking(work)),
+            Act::Alert(alert) => self.bell.ring(*alert),
             Act::Send(shipment) => {
                 let Some(spoken_to) = settings.spoken_to(&shipment) else { return };
                 self.world.tasks.spawn(attempt::carry(world, shipment, spoken_to));

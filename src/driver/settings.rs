@@ -22,7 +22,16 @@ pub(crate) struct Settings {
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
+    pub(crate) alerts: AlertRules,
     pub(crate) hold: bool,
+}
+
+/// Which alerts there are, and where they are delivered.
+#[derive(Clone)]
+pub(crate) struct AlertRules {
+    pub(crate) to: Option<Name>,
+    pub(crate) days: Vec<u32>,
+    pub(crate) failed: bool,
 }
 
 /// A destination, as the driver uses it.

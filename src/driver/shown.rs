@@ -1,6 +1,6 @@
 //! Deliveries as people see them.
 
-use outlast_state::{DeliveryId, Reason, State, Time, Want, Why};
+use outlast_state::{Delivery, DeliveryId, Reason, State, Time, Want, Why};
 
 use super::why::input_in_words;
 use crate::error::{Error, ErrorKind};
@@ -24,8 +24,17 @@ pub(super) fn damaged(id: DeliveryId, damage: &Damage) -> Error {
     Error::new(ErrorKind::Corrupt, format!("delivery {id}: its record does not verify ({damage}); it is not acted on"))
 }
 
+/// What keeps a destination's deliveries beside what they wait for themselves.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Kept {
+    /// Its credential is dead.
+    pub(super) parked: bool,
+    /// Its circuit is open.
+    pub(super) cut_off: bool,
+}
+
 /// A delivery on one line.
-pub(super) fn summary(record: &DeliveryRecord, parked: bool) -> Summary {
+pub(super) fn summary(record: &DeliveryRecord, kept: Kept) -> Summary {
     let delivery = &record.delivery;
     let (due, ended, in_doubt) = match delivery.state {
         State::Pending { due } | State::AwaitingPropagation { until: due, .. } => (Some(due), None, false),
@@ -49,12 +58,17 @@ pub(super) fn summary(record: &DeliveryRecord, parked: bool) -> Summary {
         code: code(record),
         detail: detail(record),
         in_doubt,
-        parked: parked && delivery.wants() != Want::Nothing,
+        parked: kept.parked && waits(delivery),
+        cut_off: kept.cut_off && waits(delivery) && !matches!(delivery.state, State::Sending { .. }),
     }
 }
 
+fn waits(delivery: &Delivery) -> bool {
+    delivery.wants() != Want::Nothing
+}
+
 /// The code of why it failed, or of what the last answer said: the closest that is known.
-fn code(record: &DeliveryRecord) -> Option<String> {
+pub(super) fn code(record: &DeliveryRecord) -> Option<String> {
     let said = Some(record.code.clone()).filter(|code| !code.is_empty());
     match record.delivery.state {
         // The destination's own code tells why it refused; what it said before tells nothing about another end.

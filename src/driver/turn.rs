@@ -1,8 +1,8 @@
 //! What happens, turned into inputs of the machines.
 
 use outlast_state::{
-    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Input, Proof, Ruling, Seen, Span,
-    Time, Trouble, Verdict, Why, rule,
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Input, Seen, Span, Time, Trouble,
+    Verdict, Why, rule,
 };
 use tracing::{debug, info};
 
@@ -10,6 +10,7 @@ use super::acts::Turn;
 use super::conversation::Showing;
 use super::machines::{Live, Machines, Name, standing};
 use super::sleep::BODIES;
+use super::trouble::trouble;
 use crate::admission::{Queue, Standing};
 use crate::destination::Memo;
 use crate::digest::{hex, sha256};
@@ -88,7 +89,7 @@ impl Machines {
         Ok(self.accept(parcel, digest, turn))
     }
 
-    fn accept(&mut self, parcel: Parcel, digest: [u8; 32], turn: &mut Turn) -> DeliveryId {
+    pub(super) fn accept(&mut self, parcel: Parcel, digest: [u8; 32], turn: &mut Turn) -> DeliveryId {
         let now = turn.now;
         let id = self.ids.delivery(now);
         let _accept = tracing::debug_span!("accept", delivery = %id, destination = %parcel.destination).entered();
@@ -156,7 +157,7 @@ impl Machines {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.place(standing, None, now);
-            queue.live = queue.live.saturating_add(1);
+            queue.began(deadline);
             if queue.wants_attention() {
                 self.poke(name);
             }
@@ -186,6 +187,7 @@ impl Machines {
             self.in_flight = self.in_flight.saturating_sub(1);
             self.poke(&report.destination);
         }
+        self.notice(&report.destination, report.sent, report.showing.sign, turn.now);
         self.learn(&report, turn);
         let Report { destination, credential, epoch, sent, batch, items, memos, showing } = report;
         self.keep_in_mind(&destination, memos, turn);
@@ -287,10 +289,10 @@ impl Machines {
         }
         let limits = self.settings.limits;
         let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
+        let destination = record.destination.clone();
         self.taken_up(&record, turn);
         self.adopt(record, turn.now);
-        self.deadlines.remove(delivery.deadline.as_millis(), id);
-        self.deadlines.insert(deadline.as_millis(), id);
+        self.put_off(id, &destination, delivery.deadline, deadline);
         self.deliver(id, Input::Redriven { deadline, budget: limits.budget }, turn);
         Ok(())
     }
@@ -323,6 +325,7 @@ impl Machines {
             let chance = live.tried
                 || deadline > self.opened
                 || self.is_parked(destination)
+                || self.is_cut_off(destination)
                 || self.is_paused(destination, lane).is_some();
             if deadline > turn.now {
                 self.deadlines.insert(deadline.as_millis(), id);
@@ -369,23 +372,4 @@ fn repeated(once: &str, known: OnceRecord, digest: [u8; 32]) -> Result<DeliveryI
              (SHA-256 {now}…); use another key for another body"
         ),
     ))
-}
-
-/// What the policy is asked about.
-fn trouble(verdict: Verdict, epoch: Epoch, seen: Seen, age: Span, now: Time) -> Trouble {
-    match verdict {
-        Verdict::TokenRefused if rule(epoch, seen, now) == Ruling::Dead => Trouble::CredentialDead,
-        Verdict::TokenRefused => {
-            let refusals = match seen.proof {
-                Proof::Never => 0,
-                // A refusal that an acceptance overtook is not counted in a row. It is one all the same: 0 would say that
-                // the token was never accepted, and an old one's age would make for the longest wait.
-                Proof::Accepted { refusals, .. } => refusals.max(1),
-            };
-            Trouble::TokenRefused { age, refusals }
-        }
-        Verdict::NotYet { .. } => Trouble::NotYet,
-        Verdict::Unknown => Trouble::Unknown,
-        Verdict::Busy { .. } | Verdict::Accepted { .. } | Verdict::Refused { .. } | Verdict::Split => Trouble::Busy,
-    }
 }

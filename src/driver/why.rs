@@ -1,13 +1,14 @@
 //! What a delivery waits for, in sentences: from the delivery to its cause.
 
 use outlast_state::{
-    Cause, Credential, CredentialState, Delivery, Epoch, Held, Input, Load, Need, Offer, Reason, Room, Span, State,
-    Then, Time, Token, TokenProof, Verdict, Want, Why,
+    Credential, CredentialState, Delivery, Epoch, Held, Input, Load, Need, Offer, Reason, Room, Span, State, Then,
+    Time, Token, TokenProof, Verdict, Want, Why,
 };
 
 use super::machines::Machines;
 use super::shown::reason_in_words;
 use crate::admission::Place;
+use crate::alert::cause_in_words;
 use crate::oauth::GrantKind;
 use crate::records::DeliveryRecord;
 
@@ -56,6 +57,7 @@ impl Machines {
         if let Some(head) = lane.and_then(|lane| queue.and_then(|queue| queue.head_before(id, lane))) {
             sentences.push(format!("Delivery {head} is before it in its lane and has not ended."));
         }
+        sentences.extend(self.why_cut_off(destination, now));
         let busy = queue.map_or(0, |queue| queue.in_flight);
         if let Some(most) = outlet.outdated(record.accepted, now) {
             sentences.push(format!(
@@ -246,15 +248,7 @@ fn refreshing(name: &str, credential: &Credential, now: Time) -> String {
 
 fn dead(name: &str, credential: &Credential, grant: Option<GrantKind>, now: Time) -> Vec<String> {
     let CredentialState::Dead { cause, since } = credential.state else { return Vec::new() };
-    let why = match cause {
-        Cause::NeverAuthorised => "was never authorised",
-        Cause::Revoked => "has a grant that is expired or revoked",
-        Cause::NoRefreshToken if grant == Some(GrantKind::Static) => "has a configured token, which is refused",
-        Cause::NoRefreshToken => "has no refresh token to get a new access token with",
-        Cause::Misconfigured => "is refused by the provider for what the client says of itself; correct it",
-        Cause::GrantLost => "lost its grant in a crash between the provider's answer and our storing it",
-        Cause::NeverAccepted => "got token after token, and none was ever accepted",
-    };
+    let why = cause_in_words(cause, grant == Some(GrantKind::Static));
     let then = match grant {
         Some(GrantKind::Static) => {
             "Another token in the configuration, and a start with it, releases what waits for it.".to_owned()

@@ -11,6 +11,7 @@ use crate::driver::{Carried, Look};
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::http::Bearer;
+use crate::secret::Secret;
 
 /// An operation that asks more than this goes round in circles.
 const LONGEST: usize = 64;
@@ -54,8 +55,8 @@ impl Engine {
         let mut so_far = Vec::new();
         loop {
             let request = match operation.step(&so_far) {
-                Step::Done(value) => return Ok(Ok(value)),
-                Step::Failed(trouble) => return Ok(Err(trouble)),
+                Step::Done(value) => return Ok(Ok(silent_value(value, token.as_ref()))),
+                Step::Failed(trouble) => return Ok(Err(silent(trouble, token.as_ref()))),
                 Step::Ask(request) => request,
             };
             if so_far.len() >= LONGEST {
@@ -66,6 +67,26 @@ impl Engine {
                 Err(missing) => return Ok(Err(trouble("NO_ANSWER", &missing.to_string()))),
             }
         }
+    }
+}
+
+/// What an operation says may quote its answers, and a provider may repeat the token that it was sent (S16).
+fn silent(trouble: Trouble, token: Option<&Secret>) -> Trouble {
+    let Trouble { code, message, reached } = trouble;
+    let message = token.map_or_else(|| message.clone(), |token| token.hidden_in(&message));
+    Trouble { code, message, reached: silent_value(reached, token) }
+}
+
+/// The same for what it gives. As deep as the reader of JSON goes.
+fn silent_value(value: Value, token: Option<&Secret>) -> Value {
+    let Some(secret) = token else { return value };
+    match value {
+        Value::String(text) => Value::String(secret.hidden_in(&text)),
+        Value::Array(items) => items.into_iter().map(|item| silent_value(item, token)).collect(),
+        Value::Object(members) => {
+            Value::Object(members.into_iter().map(|(key, member)| (key, silent_value(member, token))).collect())
+        }
+        other => other,
     }
 }
 

@@ -3,7 +3,9 @@
 //! Whoever holds a [`Life`] decides when a turn is, when a commit passes its barrier, which request is answered and how, and
 //! when it all ends without a word. `outlast sim` makes worlds of it, and so do the project's own tests.
 
+mod ahead;
 mod inspecting;
+mod renewing;
 mod wire;
 
 use std::collections::HashMap;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use outlast_state::{DeliveryId, Epoch, Span, Time};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use crate::driver::acts::{Act, Renewal, Shipment, Turn};
+use crate::driver::acts::{Act, Shipment, Turn};
 use crate::driver::conversation::{Ended, Next, Talk, report};
 use crate::driver::heart::{Gathering, Heart};
 #[cfg(feature = "verify")]
@@ -20,16 +22,17 @@ use crate::driver::marks::Marks;
 use crate::driver::renewal::Asking;
 use crate::driver::{Ask, Heard, Look};
 use crate::exchange::{Answer, NoAnswer, Request};
-use crate::oauth::{Client, Profile};
+use crate::oauth::Client;
 use crate::recover::{self, Recovered};
 use crate::route::Event;
 use crate::routing::Routing;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
 use crate::view::{CredentialDetails, CredentialView, Details, Redrive, Scope, Summary};
-use crate::{Authorisation, Builder, Error, Parcel, http};
+use crate::{Alert, Authorisation, Builder, Error, Parcel, http};
 
 pub use inspecting::Inspecting;
+pub use renewing::Renewing;
 pub use wire::{Outgoing, answered, steady_time, waking_time};
 
 /// One life of an engine, from the opening of its store to whatever ends it.
@@ -42,6 +45,7 @@ pub struct Life {
     inbox: Gathering,
     waiting: bool,
     opened: Durable,
+    alerts: Vec<Alert>,
 }
 
 /// An answer that a caller waits for.
@@ -74,6 +78,8 @@ pub struct Step {
 pub enum Deed {
     /// A caller was answered.
     Answered,
+    /// An operator was told something.
+    Told,
     /// A token was taken into use.
     Trusted,
     /// A request, or a conversation of several, to be made. Boxed, because it is many times the size of the others.
@@ -110,7 +116,17 @@ impl Life {
     pub fn open(mut builder: Builder, store: Arc<dyn Store>, random: u64, now: Time) -> Result<Life, Error> {
         let Recovered { heart, clients, vault, routing, durable: opened } =
             recover::recovered(&mut builder, &store, random, now)?;
-        Ok(Life { heart, clients, vault, routing, store, inbox: Gathering::default(), waiting: false, opened })
+        Ok(Life {
+            heart,
+            clients,
+            vault,
+            routing,
+            store,
+            inbox: Gathering::default(),
+            waiting: false,
+            opened,
+            alerts: Vec::new(),
+        })
     }
 
     /// The same life over a store that holds the same: from here on each goes its own way. What waits for a turn stays here.
@@ -119,7 +135,8 @@ impl Life {
     pub fn fork(&self, store: Arc<dyn Store>) -> Life {
         let (heart, clients, vault) = (self.heart.fork(Arc::clone(&store)), self.clients.clone(), self.vault.clone());
         let routing = Arc::clone(&self.routing);
-        Life { heart, clients, vault, routing, store, inbox: Gathering::default(), waiting: false, opened: self.opened }
+        let (inbox, opened, alerts) = (Gathering::default(), self.opened, Vec::new());
+        Life { heart, clients, vault, routing, store, inbox, waiting: false, opened, alerts }
     }
 
     fn ask<T>(&mut self, make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Ask) -> Reply<T> {
@@ -216,6 +233,12 @@ impl Life {
         usize::try_from(self.heart.machines.live_in_all()).unwrap_or(usize::MAX)
     }
 
+    /// What operators were told in this life.
+    #[must_use]
+    pub fn alerts(&self) -> &[Alert] {
+        &self.alerts
+    }
+
     /// Which rows of the tables it has walked.
     #[cfg(feature = "verify")]
     #[must_use]
@@ -256,6 +279,10 @@ impl Life {
             Act::Beside(work) => {
                 work();
                 Deed::Answered
+            }
+            Act::Alert(alert) => {
+                self.alerts.push(*alert);
+                Deed::Told
             }
             Act::Trust { credential, epoch, token } => {
                 if let Some(vault) = &self.vault {
@@ -377,52 +404,4 @@ fn outgoing(talk: &Talk, request: &Request) -> Result<Outgoing, NoAnswer> {
         headers.push((name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned()));
     }
     Ok(Outgoing::new(request.method().as_str(), request.url(), headers, request.body()))
-}
-
-/// A token request.
-pub struct Renewing {
-    renewal: Renewal,
-    profile: Arc<Profile>,
-    asking: Option<Result<Asking, crate::driver::grants::RenewalEnding>>,
-}
-
-impl Renewing {
-    /// The request; `None` when there is nothing to ask with, which the engine was told.
-    pub fn request(&mut self, life: &mut Life) -> Option<Outgoing> {
-        match self.asking.take()? {
-            Ok(asking) => {
-                let outgoing = Outgoing::form(&self.profile.token_url, asking.form());
-                self.asking = Some(Ok(asking));
-                Some(outgoing)
-            }
-            Err(ending) => {
-                self.ended(life, ending);
-                None
-            }
-        }
-    }
-
-    /// What became of it.
-    pub fn heard(mut self, life: &mut Life, answer: Result<Answer, NoAnswer>, now: Time) {
-        if let Some(Ok(asking)) = self.asking.take() {
-            let ending = asking.ended(&self.renewal, &self.profile, answer, now);
-            self.ended(life, ending);
-        }
-    }
-
-    /// The engine stops before the answer came.
-    pub fn give_up(self, life: &mut Life) {
-        self.ended(life, crate::driver::grants::RenewalEnding::GivenUp);
-    }
-
-    /// Whose token it asks for.
-    #[must_use]
-    pub fn credential(&self) -> &str {
-        &self.renewal.credential
-    }
-
-    fn ended(&self, life: &mut Life, ending: crate::driver::grants::RenewalEnding) {
-        let Renewal { credential, from, .. } = &self.renewal;
-        life.hear(Heard::Renewal { credential: credential.clone(), from: *from, ending });
-    }
 }

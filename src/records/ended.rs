@@ -45,7 +45,7 @@ pub(crate) struct CountsRecord {
 
 impl CountsRecord {
     pub(crate) fn of(counts: &Counts, newest: DeliveryId, kept: u64) -> Self {
-        let Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, damaged: _ } = *counts;
+        let Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, .. } = *counts;
         CountsRecord { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, newest, kept }
     }
 
@@ -61,7 +61,7 @@ impl CountsRecord {
             newest: _,
             kept: _,
         } = *self;
-        Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, damaged: 0 }
+        Counts { pending, sending, awaiting_propagation, refreshing, done, failed, attempts, ..Counts::default() }
     }
 }
 

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClockRecord, Content, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LearnedRecord, MemoryRecord,
-    OnceRecord, ParcelRecord, PauseRecord,
+    AlertRecord, ClockRecord, Content, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LearnedRecord,
+    MemoryRecord, OnceRecord, ParcelRecord, PauseRecord,
 };
 use crate::store::Key;
 use crate::store::codec::{self, Damage, Payload};
@@ -29,6 +29,7 @@ impl Record for OnceRecord {}
 impl Record for MemoryRecord {}
 impl Record for LearnedRecord {}
 impl Record for PauseRecord {}
+impl Record for AlertRecord {}
 impl Record for ClockRecord {}
 impl Record for IdentityRecord {}
 impl Record for CountsRecord {}

@@ -6,7 +6,7 @@ use super::quarantine::Quarantine;
 use crate::admission::Mark;
 use crate::driver::machines::Machines;
 use crate::error::{Error, ErrorKind};
-use crate::records::{self, CountsRecord, LearnedRecord, MemoryRecord, PauseRecord};
+use crate::records::{self, AlertRecord, CountsRecord, LearnedRecord, MemoryRecord, PauseRecord};
 use crate::store::keys::Meta;
 use crate::store::{Key, Store, Table};
 use crate::view::Counts;
@@ -20,6 +20,18 @@ pub(super) fn load(
 ) -> Result<(), Error> {
     pauses(machines, store, now, quarantine)?;
     machines.counts = counts(machines, store, quarantine)?;
+    records::each::<AlertRecord>(store, Table::Alert, |key, record| {
+        let record = match record {
+            Ok(record) => Some(record),
+            // Without it, what it says may be told once more.
+            Err(damage) => {
+                quarantine.add(key.clone(), damage);
+                None
+            }
+        };
+        machines.alerts.recall(&key, record);
+        true
+    })?;
     records::each::<MemoryRecord>(store, Table::Memory, |key, record| {
         match record {
             Ok(record) => machines.recall(record),

@@ -86,7 +86,7 @@ impl Stage {
     fn act(&mut self, step: &mut crate::life::Step, durable: Durable) {
         while let Some(deed) = self.life.next_deed(step, durable) {
             let asker = match deed {
-                Deed::Answered | Deed::Trusted => continue,
+                Deed::Answered | Deed::Told | Deed::Trusted => continue,
                 Deed::Send(sending) => Asker::Sending(sending),
                 Deed::Renew(renewing) => Asker::Renewing(renewing),
                 Deed::Inspect(inspecting) => Asker::Inspecting(inspecting),

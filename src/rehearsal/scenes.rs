@@ -23,6 +23,8 @@ pub(super) const SCENES: [(&str, Play); 7] = [
 
 /// So many events at once.
 const EVENTS: u64 = 20;
+/// So many where each asks again and again while it waits.
+const FEW: u64 = 5;
 const MINUTE: Span = Span::from_secs(60);
 
 fn tables(profile: &Profile, name: &'static str) -> Result<Option<Scene>, String> {
@@ -147,11 +149,11 @@ fn one_after_the_other(profile: &Profile, name: &'static str) -> Result<Option<S
     let grace = if let Rotation::Rotates { grace } = profile.rotation { grace } else { Span::ZERO };
     for _ in 0..ROUNDS {
         stage.provider.revoke_access(None, stage.now).map_err(|why| why.to_string())?;
-        stage.submit(5)?;
+        stage.submit(FEW)?;
         stage.play(patience(profile))?;
         stage.wait(sum([profile.settle.times(2), grace, MINUTE]))?;
     }
-    let scene = watch.all_delivered(&mut stage, name, 5 * ROUNDS, None)?;
+    let scene = watch.all_delivered(&mut stage, name, FEW * ROUNDS, None)?;
     if scene.refreshes < ROUNDS {
         return Err(format!("{} tokens were minted, and {ROUNDS} had died", scene.refreshes));
     }
@@ -167,9 +169,9 @@ fn later_scope(profile: &Profile, name: &'static str) -> Result<Option<Scene>, S
     let mut stage = Stage::set(profile, &Begun { age: Span::ZERO, scope: without })?;
     let watch = Watch::begin(&stage);
     stage.provider.permit(stage.grant(), &scope(profile)).map_err(|why| why.to_string())?;
-    stage.submit(EVENTS)?;
+    stage.submit(FEW)?;
     stage.play(patience(profile))?;
-    let scene = watch.all_delivered(&mut stage, name, EVENTS, None)?;
+    let scene = watch.all_delivered(&mut stage, name, FEW, None)?;
     if scene.refreshes == 0 {
         return Err("lacks_scope: no other token was asked for".to_owned());
     }
@@ -191,9 +193,9 @@ fn proven(profile: &Profile) -> Result<Stage, String> {
     let age = profile.settle.times(2).min(profile.access_life.part(2));
     let mut stage = Stage::set(profile, &Begun { age, scope: scope(profile) })?;
     let watch = Watch::begin(&stage);
-    stage.submit(5)?;
+    stage.submit(FEW)?;
     stage.play(MINUTE)?;
-    watch.all_delivered(&mut stage, "before", 5, None)?;
+    watch.all_delivered(&mut stage, "before", FEW, None)?;
     // A token that was just accepted is not thrown away for a refusal that was on its way before.
     stage.wait(MINUTE)?;
     Ok(stage)

@@ -30,13 +30,15 @@ pub enum Table {
     Once,
     /// What an operator has paused.
     Pause,
+    /// What operators were told.
+    Alert,
     /// Facts about the store itself.
     Meta,
 }
 
 impl Table {
     /// All tables, in the order of their keys.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::Parcel,
         Table::Body,
         Table::Delivery,
@@ -48,6 +50,7 @@ impl Table {
         Table::Memory,
         Table::Once,
         Table::Pause,
+        Table::Alert,
         Table::Meta,
     ];
 
@@ -67,6 +70,7 @@ impl Table {
             Table::Memory => b'N',
             Table::Once => b'P',
             Table::Pause => b'S',
+            Table::Alert => b'T',
             Table::Meta => b'V',
         }
     }
@@ -84,6 +88,7 @@ impl Table {
             Table::Memory => "memory",
             Table::Once => "once",
             Table::Pause => "pause",
+            Table::Alert => "alert",
             Table::Meta => "meta",
         }
     }
@@ -94,6 +99,10 @@ impl fmt::Display for Table {
         f.pad(self.name())
     }
 }
+
+/// In the table of alerts, what follows is a number, or a name.
+const NUMBERED: u8 = 1;
+const NAMED: u8 = 2;
 
 /// What the store knows about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +155,10 @@ pub enum Key {
     Once([u8; 32]),
     /// What is paused: a destination, a credential, a route or a lane, as its pauser names it.
     Pause(String),
+    /// The alert of this number.
+    Alert(u64),
+    /// What was told of something, as its name says.
+    Told(String),
     /// A fact about the store itself.
     Meta(Meta),
 }
@@ -166,6 +179,7 @@ impl Key {
             Key::Memory(_) => Table::Memory,
             Key::Once(_) => Table::Once,
             Key::Pause(_) => Table::Pause,
+            Key::Alert(_) | Key::Told(_) => Table::Alert,
             Key::Meta(_) => Table::Meta,
         }
     }
@@ -194,6 +208,14 @@ impl Key {
                 bytes.extend(epoch.number().to_be_bytes());
             }
             Key::Memory(hash) | Key::Once(hash) => bytes.extend(hash),
+            Key::Alert(number) => {
+                bytes.push(NUMBERED);
+                bytes.extend(number.to_be_bytes());
+            }
+            Key::Told(name) => {
+                bytes.push(NAMED);
+                bytes.extend(name.as_bytes());
+            }
             Key::Meta(fact) => bytes.push(fact.code()),
         }
         bytes
@@ -222,6 +244,11 @@ impl Key {
             Table::Memory => Key::Memory(rest.try_into().ok()?),
             Table::Once => Key::Once(rest.try_into().ok()?),
             Table::Pause => Key::Pause(text(rest)?),
+            Table::Alert => match rest.split_first()? {
+                (&NUMBERED, number) => Key::Alert(u64::from_be_bytes(number.try_into().ok()?)),
+                (&NAMED, name) => Key::Told(text(name)?),
+                _ => return None,
+            },
             Table::Meta => Key::Meta(Meta::ALL.into_iter().find(|fact| rest == [fact.code()])?),
         })
     }
@@ -236,6 +263,8 @@ impl fmt::Display for Key {
             Key::Credential(name) | Key::Learned(name) | Key::Grant(name) | Key::Pause(name) => {
                 write!(f, "{table} {name:?}")
             }
+            Key::Alert(number) => write!(f, "{table} {number}"),
+            Key::Told(name) => write!(f, "{table} about {name:?}"),
             Key::Token(name, epoch) => write!(f, "{table} {name:?} epoch {epoch}"),
             Key::Memory([first, second, third, ..]) | Key::Once([first, second, third, ..]) => {
                 write!(f, "{table} {first:02x}{second:02x}{third:02x}…")
@@ -314,6 +343,8 @@ pub(super) mod tests {
             any::<[u8; 32]>().prop_map(Key::Memory),
             any::<[u8; 32]>().prop_map(Key::Once),
             name().prop_map(Key::Pause),
+            prop_oneof![0..3_u64, any::<u64>()].prop_map(Key::Alert),
+            name().prop_map(Key::Told),
             prop_oneof![Just(Meta::Clock), Just(Meta::Identity), Just(Meta::Counts)].prop_map(Key::Meta),
         ]
     }
@@ -363,6 +394,8 @@ pub(super) mod tests {
         assert_eq!(Key::Memory([8; 32]).encode(), [b"N".as_slice(), &[8; 32]].concat());
         assert_eq!(Key::Once([9; 32]).encode(), [b"P".as_slice(), &[9; 32]].concat());
         assert_eq!(Key::Pause("x".into()).encode(), b"Sx");
+        assert_eq!(Key::Alert(258).encode(), b"T\x01\0\0\0\0\0\0\x01\x02");
+        assert_eq!(Key::Told("x".into()).encode(), b"T\x02x");
         assert_eq!(Key::Meta(Meta::Format).encode(), b"V\x01");
         assert_eq!(Key::Meta(Meta::Clock).encode(), b"V\x02");
         assert_eq!(Key::Meta(Meta::Identity).encode(), b"V\x03");

@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -13,7 +15,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::KEY_ID_LEN;
+use crate::secret::Secret;
 use crate::unix;
 
 /// 32 bytes that nobody else knows. It has no `Debug`, as [`crate::Secret`] has none.
@@ -23,17 +25,46 @@ use crate::unix;
 ///     println!("{key:?}");
 /// }
 /// ```
+#[derive(Clone)]
 pub struct VaultKey(Zeroizing<[u8; KEY_LEN]>);
+
+/// The name of a key: no secret, and no way to it. Every sealed record says which key opens it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; KeyId::LEN]);
+
+impl KeyId {
+    pub(super) const LEN: usize = 8;
+
+    pub(super) const fn of(bytes: [u8; Self::LEN]) -> Self {
+        KeyId(bytes)
+    }
+
+    pub(super) const fn bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
 
 /// Why there is no key. It names where the key was looked for, never what was found there.
 #[derive(Debug)]
 pub struct KeyError {
-    place: String,
-    kind: Kind,
+    pub(super) place: String,
+    pub(super) kind: Kind,
 }
 
 #[derive(Debug)]
-enum Kind {
+pub(super) enum Kind {
     NoFile,
     NotSet,
     Malformed,
@@ -41,6 +72,21 @@ enum Kind {
     Exists,
     Io(io::Error),
     Random,
+    /// A command has no name.
+    NoCommand,
+    /// A command ended with this status.
+    Failed(ExitStatus),
+    /// Nothing came within this time.
+    TooLate(Duration),
+    /// This program does not speak with keyrings.
+    #[cfg(not(feature = "keyring"))]
+    NoKeyrings,
+    /// The keyring has no such entry.
+    #[cfg(feature = "keyring")]
+    NoEntry,
+    /// What the keyring says. It names entries and causes, never what an entry holds.
+    #[cfg(feature = "keyring")]
+    Keyring(String),
 }
 
 impl VaultKey {
@@ -92,20 +138,47 @@ impl VaultKey {
     /// The file exists (it may be the only key to a store, so it is never replaced) or cannot be written.
     pub fn create(path: &Path) -> Result<Self, KeyError> {
         let failed = |kind| KeyError { place: format!("key file `{}`", path.display()), kind };
-        let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| failed(Kind::Random))?;
+        let key = Self::random().map_err(|error| failed(error.kind))?;
         let mut text = Zeroizing::new(String::with_capacity(FILE_CAP));
-        STANDARD.encode_string(bytes.as_slice(), &mut text);
+        text.push_str(key.text().reveal());
         text.push('\n');
         unix::create_private_file(path, text.as_bytes()).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => failed(Kind::Exists),
             _ => failed(Kind::Io(error)),
         })?;
+        Ok(key)
+    }
+
+    /// Makes a new key, which is nowhere else.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn random() -> Result<Self, KeyError> {
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
+        let filled = SystemRandom::new().fill(bytes.as_mut_slice());
+        filled.map_err(|_| KeyError { place: "a new key".into(), kind: Kind::Random })?;
         Ok(VaultKey(bytes))
     }
 
+    /// The key as text: base64, as files and variables hold it.
+    #[must_use]
+    pub fn text(&self) -> Secret {
+        let mut text = String::with_capacity(TEXT_LEN);
+        STANDARD.encode_string(self.bytes(), &mut text);
+        Secret::from(text)
+    }
+
+    /// The key in a text, as base64 or hexadecimal.
+    ///
+    /// # Errors
+    /// The text is no key.
+    pub fn from_text(text: &Secret) -> Result<Self, KeyError> {
+        let failed = || KeyError { place: "the text".into(), kind: Kind::Malformed };
+        Self::read(text.reveal()).ok_or_else(failed)
+    }
+
     /// 64 hexadecimal digits, or 32 bytes as base64 of either alphabet, padded or not. No text is both.
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         if text.len() == KEY_LEN * 2 {
@@ -124,11 +197,15 @@ impl VaultKey {
         self.0.as_slice()
     }
 
-    /// Names the key in each record without telling it.
-    pub(super) fn id(&self) -> [u8; KEY_ID_LEN] {
+    /// Names the key without telling it.
+    ///
+    /// # Panics
+    /// Never: a hash has more bytes than a name.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
         let text = Zeroizing::new([ID_DOMAIN, self.bytes()].concat());
         let hash = digest(&SHA256, &text);
-        *hash.as_ref().first_chunk().expect("a SHA-256 hash has 32 bytes")
+        KeyId(*hash.as_ref().first_chunk().expect("a SHA-256 hash has 32 bytes"))
     }
 }
 
@@ -154,11 +231,38 @@ impl fmt::Display for KeyError {
             }
             Kind::NoFile => write!(f, "{place} is not a file; operator: name the file that holds the vault's key"),
             Kind::Exists => {
-                write!(f, "{place} exists, and may be the only key to a store; operator: choose another path")
+                write!(f, "{place} exists, and may be the only key to a store; operator: choose another place")
             }
             Kind::Io(error) => write!(f, "{place}: {error}; operator: check its path and who owns it"),
             Kind::Random => {
                 write!(f, "{place}: the system's random number generator failed; operator: check this machine")
+            }
+            Kind::NoCommand => {
+                write!(f, "{place}: the list is empty; operator: write a program and its arguments, as a list of texts")
+            }
+            Kind::Failed(status) => write!(
+                f,
+                "{place} gave no key ({status}); what it said is not shown, since that may be secret; operator: run it \
+                 by hand, as the same user"
+            ),
+            Kind::TooLate(limit) => {
+                let seconds = limit.as_secs();
+                write!(f, "{place} did not end within {seconds} s; operator: run it by hand, and see what it waits for")
+            }
+            #[cfg(not(feature = "keyring"))]
+            Kind::NoKeyrings => write!(
+                f,
+                "{place}: this program was built without keyrings; operator: build it with `--features keyring`, or ask \
+                 the keyring by a `key_command`"
+            ),
+            #[cfg(feature = "keyring")]
+            Kind::NoEntry => write!(
+                f,
+                "{place} is not there; operator: put the vault's key there (`outlast vault new-key --keyring` makes one)"
+            ),
+            #[cfg(feature = "keyring")]
+            Kind::Keyring(why) => {
+                write!(f, "{place} cannot be read: {why}; operator: check that the keyring of this user is unlocked")
             }
         }
     }
@@ -167,7 +271,13 @@ impl fmt::Display for KeyError {
 impl std::error::Error for KeyError {}
 
 const KEY_LEN: usize = 32;
-const FILE_CAP: usize = 4096;
+
+/// A key in base64.
+const TEXT_LEN: usize = 44;
+
+/// More than any spelling of a key takes.
+pub(super) const FILE_CAP: usize = 4096;
+
 const ID_DOMAIN: &[u8] = b"outlast vault key id\0";
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

@@ -1,7 +1,8 @@
 //! The rules of Outlast as pure functions: no clock, no I/O, no async, no randomness, no secrets.
 //!
 //! Three machines: the [delivery](Delivery) of one parcel, the [credential](Credential) that its requests carry, and the
-//! [gate](Gate) that says how many requests a young or doubtful token may carry at once. Each is a value with a total
+//! [gate](Gate) that says how many requests a young or doubtful token may carry at once. Beside them, the
+//! [circuit](Circuit) of a destination says whether it is worth asking. Each is a value with a total
 //! `step`; what a state asks of the world is a function of the state ([`Want`], [`CredentialWant`]), so that a crash
 //! cannot lose it. The law of their user is: *store before you act, and act only on what is stored*.
 #![no_std]
@@ -9,6 +10,7 @@
 
 extern crate alloc;
 
+mod circuit;
 mod clues;
 mod credential;
 mod delivery;
@@ -25,6 +27,7 @@ pub mod table;
 mod time;
 mod verdict;
 
+pub use circuit::{CIRCUIT_RUN, Circuit, Passage, Sign};
 pub use clues::{Came, Clues, IssuerWord, Lacked, Node, Sighting, TokenRequest};
 pub use credential::{
     Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Inquiry, Lack, Need, Offer,

@@ -73,7 +73,7 @@ async fn exchange(vector: &Value, profile: Profile) -> std::io::Result<(String, 
         }
     };
     let http = Http::new(HttpOptions { allow_loopback: true, ..HttpOptions::default() }).expect("a client");
-    let client = Client { id: "client-id-1".to_owned(), secret: Secret::new("client-secret-1") };
+    let client = Client::new("client-id-1", Secret::new("client-secret-1"));
     let token = Secret::new(vector["auth"]["refresh_token"].as_str().unwrap_or_default());
     let profile = Profile { token_url, ..profile };
     let asked = refresh(&http, &profile, &client, &token, || Time::from_millis(1));

@@ -114,6 +114,31 @@ fn a_consent_in_the_browser_brings_a_grant_that_delivers() {
     place.write("one.jsonl", &event(1));
     let sent = place.run(&["send", "one.jsonl", "--wait"]);
     assert_eq!(sent.code(), 0, "{}", sent.err());
+    // S16 Silence: the sandbox's tokens and codes begin so, and nothing that lies here holds one in the clear.
+    for secret in ["AQX", "AQW", code.as_str()] {
+        for (file, bytes) in written(place.path()) {
+            let shown = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!shown || secret.len() == 3 && is_chance(&bytes, secret), "{secret} is in {}", file.display());
+        }
+    }
+}
+
+/// Three letters may stand in sealed bytes by chance; then no text follows them.
+fn is_chance(bytes: &[u8], start: &str) -> bool {
+    let places = bytes.windows(start.len()).enumerate().filter(|(_, part)| *part == start.as_bytes());
+    places.map(|(at, _)| at).all(|at| bytes[at..].iter().take(20).any(|byte| !byte.is_ascii_graphic()))
+}
+
+fn written(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(written(&path)),
+            false => found.extend(std::fs::read(&path).ok().map(|bytes| (path, bytes))),
+        }
+    }
+    found
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod admission;
+#[cfg(all(test, feature = "cli"))]
+mod alerts;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
@@ -12,11 +14,17 @@ mod bench;
 #[cfg(all(test, feature = "cli"))]
 mod bench_command;
 #[cfg(test)]
+mod calendar;
+#[cfg(test)]
 mod calls;
+#[cfg(all(test, feature = "cli"))]
+mod circuits;
 #[cfg(all(test, feature = "cli"))]
 mod cli;
 #[cfg(all(test, feature = "cli"))]
 mod cli_routes;
+#[cfg(all(test, feature = "cli"))]
+mod cli_vault;
 #[cfg(test)]
 mod credentials;
 #[cfg(all(test, feature = "cli"))]
@@ -57,6 +65,8 @@ mod site;
 mod storm;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vault;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod rotation;
 mod run;
 mod situations;
 mod world;
+mod year;
 
 use std::path::Path;
 

@@ -81,7 +81,7 @@ fn what_the_backlog_could_not_have_for_want_of_a_slot_it_has_as_soon_as_there_is
         assert_eq!(pace.order(WIDE), [Some(Lot::Live), None]);
         pace.leaves(Lot::Live, Batch::from_number(number), 1, WIDE);
     }
-    assert_eq!(pace.withheld(WIDE), Some(None), "until a slot is free");
+    assert_eq!(pace.withheld(WIDE), Some(Blocked::ByEvent), "until a slot is free");
     pace.lands(Batch::from_number(0));
     assert_eq!(pace.withheld(WIDE), None);
     assert_eq!(pace.order(WIDE), [Some(Lot::Backlog), Some(Lot::Live)]);
@@ -100,7 +100,7 @@ fn a_bounded_backlog_keeps_its_rate_also_one_of_less_than_a_millisecond_and_newe
                 left += deliveries;
             }
             assert_eq!(pace.order(space)[0], Some(Lot::Live));
-            assert!(pace.withheld(space).flatten().is_some_and(|until| until > space.now));
+            assert!(matches!(pace.withheld(space), Some(Blocked::Until(at)) if at > space.now));
         }
         let expected = 10 * rate;
         assert!((expected..=expected + rate).contains(&left), "{left} in ten seconds at {rate} a second");

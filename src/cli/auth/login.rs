@@ -28,7 +28,7 @@ use crate::view::CredentialView;
 pub(super) struct Login {
     /// The credential's name in the configuration
     name: String,
-    /// Listen for the browser on this port of 127.0.0.1 [default: a free one, or that of redirect_uri]
+    /// Listen for the browser on this port of 127.0.0.1 [default: a free one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "manual")]
     port: Option<u16>,
     /// Print the address, and start no browser
@@ -97,7 +97,8 @@ pub(super) async fn run(config: &Path, args: &Login) -> Result<(), Failure> {
         GrantKind::Static => {
             let token =
                 oauth.fixed.ok_or_else(|| Failure::usage(format!("credential.{}.token is missing", args.name)))?;
-            let grant = Grant { access: token, refresh: None, issued: None, expires: None, refresh_expires: None };
+            let grant =
+                Grant { access: token, refresh: None, issued: None, expires: None, refresh_expires: None, scope: None };
             let scopes = Scopes { asked: Vec::new(), granted: Vec::new(), missing: Vec::new() };
             tell(args, deliver(config, &args.name, grant).await?, scopes)
         }
@@ -179,13 +180,14 @@ fn grant(profile: &Profile, minted: Minted, now: Time) -> (Grant, Scopes) {
         refresh: minted.refresh.filter(|_| !profile.grant.mints()),
         issued: Some(now),
         expires: Some(now.after(minted.expires_in.unwrap_or(profile.access_life))),
+        scope: minted.scope,
     };
     (grant, Scopes { asked, granted, missing })
 }
 
 /// The scopes of an answer. LinkedIn is asked with blanks and answers with commas.
 fn listed(scope: &str, separator: char) -> Vec<String> {
-    let parts = scope.split(|letter: char| letter == separator || letter == ' ' || letter == ',');
+    let parts = scope.split([separator, ' ', ',']);
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 

@@ -50,7 +50,7 @@ fn every_state_of_a_credential_reads_well() {
                 Offer::Token(token) => vec![serving("acme", &token, &credential, now)],
                 Offer::Expired { .. } => continue,
                 Offer::Refreshing => vec![refreshing("acme", &credential, now)],
-                Offer::Dead => dead("acme", &credential, now),
+                Offer::Dead => dead("acme", &credential, None, now),
             };
             assert!(!sentences.is_empty());
             for sentence in &sentences {

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::limits::unfit_name;
 use crate::records::{
-    self, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE, LearnedRecord,
-    MemoryRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
+    self, AlertRecord, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE,
+    LearnedRecord, MemoryRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
 };
 use crate::store::codec::{self, OVERHEAD};
 use crate::store::keys::Meta;
@@ -37,6 +37,7 @@ pub fn records(bytes: &[u8]) {
         10 => older_delivery(1, payload).iter().for_each(delivery),
         11 => older_delivery(2, payload).iter().for_each(delivery),
         12 => drop(read::<MemoryRecord>(&Key::Memory([7; 32]), payload)),
+        13 => drop(read::<AlertRecord>(&Key::Alert(7), payload)),
         14 => read::<LearnedRecord>(&Key::Learned("linkedin".into()), payload).iter().for_each(learned),
         _ => sealed(payload),
     }

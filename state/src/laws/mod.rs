@@ -25,6 +25,7 @@
 extern crate std;
 
 mod broken;
+mod circuit;
 mod credential;
 mod delivery;
 mod doubt;
@@ -38,6 +39,7 @@ mod serving;
 mod strategy;
 
 pub use broken::{Broken, Law};
+pub use circuit::{CircuitEvent, circuit_spaces_and_never_stays_off};
 pub use credential::{
     CREDENTIAL_LAWS, CredentialLaw, epochs_only_grow, no_refresh_while_young, one_renewal_per_epoch,
     planned_refresh_waits, refresh_is_retried, refused_token_is_left, renewals_keep_their_distance,
@@ -48,7 +50,7 @@ pub use delivery::{
     doubt_stays, final_is_final, not_early, provider_is_heard, refusal_is_ruled, split_halves, stale_refusal_resends,
     stop_is_heeded, total, waiting_is_left_by_admission, waiting_never_spends,
 };
-pub use doubt::{issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
+pub use doubt::{idle_grant_is_kept_alive, issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
 pub use evidence::{
     any_clues, any_lesson, clues_are_bounded, learned_keeps_its_bounds, nothing_is_called_without_ground,
 };
@@ -63,6 +65,6 @@ pub use policy::{policy, policy_is_pure, policy_never_before_now};
 pub use sequence::{fitted, fitted_credential, renewals_spaced};
 pub use serving::{dead_needs_a_human, death_has_a_cause, evidence_counts, make_before_break, never_serves_expired};
 pub use strategy::{
-    any_credential, any_credential_input, any_delivery, any_epoch, any_evidence, any_gate_event, any_input, any_seen,
-    any_span, any_state, any_terms, any_time, any_token, any_trouble, any_verdict,
+    any_circuit_event, any_credential, any_credential_input, any_delivery, any_epoch, any_evidence, any_gate_event,
+    any_input, any_seen, any_span, any_state, any_terms, any_time, any_token, any_trouble, any_verdict,
 };

@@ -5,7 +5,9 @@ use alloc::vec;
 
 use proptest::prelude::*;
 
+use super::circuit::CircuitEvent;
 use super::gate::GateEvent;
+use crate::circuit::Sign;
 use crate::credential::{
     Cause, Credential, CredentialInput, CredentialState, Grant, Held, Inquiry, Lack, Need, Standing, Terms, Token,
     TokenProof,
@@ -312,6 +314,18 @@ pub fn any_gate_event() -> impl Strategy<Value = GateEvent> + Clone {
         2 => (0_u64..1_500).prop_map(|millis| GateEvent::Wait(Span::from_millis(millis))),
         4 => Just(GateEvent::Send),
         4 => (0_usize..3, any_evidence()).prop_map(|(which, evidence)| GateEvent::Hear(which, evidence)),
+    ]
+    .boxed()
+}
+
+/// Something that the user of a circuit does. Failures are frequent, so that runs of them come about.
+pub fn any_circuit_event() -> impl Strategy<Value = CircuitEvent> + Clone {
+    let sign = prop_oneof![1 => Just(Sign::Answers), 10 => Just(Sign::Fails), 1 => Just(Sign::Nothing)];
+    prop_oneof![
+        1 => (0_u64..2_000).prop_map(|millis| CircuitEvent::Wait(Span::from_millis(millis))),
+        1 => (0_u64..70).prop_map(|seconds| CircuitEvent::Wait(Span::from_secs(seconds))),
+        4 => Just(CircuitEvent::Send),
+        4 => (0_usize..3, sign).prop_map(|(which, sign)| CircuitEvent::Hear(which, sign)),
     ]
     .boxed()
 }

@@ -295,6 +295,7 @@ impl World {
             issued: Some(Time::from_millis(self.now)),
             expires: Some(Time::from_millis(self.now + 60 * 86_400_000)),
             refresh_expires: None,
+            scope: None,
         };
         drop(running.life.authorise("acme".into(), grant));
     }
@@ -357,7 +358,7 @@ impl World {
             let Some(running) = self.running.as_mut() else { return true };
             match running.life.next_deed(&mut step, running.durable) {
                 None => break,
-                Some(Deed::Answered | Deed::Trusted) => {}
+                Some(Deed::Answered | Deed::Told | Deed::Trusted) => {}
                 Some(Deed::Send(sending)) => {
                     self.sends(sending);
                     if self.is_killed() {

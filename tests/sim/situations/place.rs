@@ -80,6 +80,7 @@ impl Place {
             issued: Some(Time::from_millis(minted)),
             expires: Some(Time::from_millis(minted + 60 * DAY)),
             refresh_expires: Some(Time::from_millis(minted + 365 * DAY)),
+            scope: None,
         };
         drop(self.life.authorise("acme".into(), grant));
         self.pump();

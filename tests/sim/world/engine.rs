@@ -241,7 +241,7 @@ impl World {
             let Some(running) = self.running.as_mut() else { return true };
             match running.life.next_deed(&mut step, running.durable) {
                 None => return false,
-                Some(Deed::Answered | Deed::Trusted) => {}
+                Some(Deed::Answered | Deed::Told | Deed::Trusted) => {}
                 Some(Deed::Send(sending)) => self.sends(sending),
                 Some(Deed::Renew(renewing)) => self.renews(renewing),
                 Some(Deed::Inspect(inspecting)) => self.inspects(inspecting),

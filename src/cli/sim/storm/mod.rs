@@ -151,15 +151,15 @@ fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
 }
 
 fn flushed(log: Option<BufWriter<File>>) -> Result<(), Failure> {
-    log.map_or(Ok(()), |mut log| log.flush().map_err(unwritten))
+    log.map_or(Ok(()), |mut log| log.flush().map_err(|why| unwritten(&why)))
 }
 
 fn write(log: &mut dyn Write, line: &Line) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *log, line).map_err(|why| unwritten(why.into()))?;
-    log.write_all(b"\n").map_err(unwritten)
+    serde_json::to_writer(&mut *log, line).map_err(|why| unwritten(&why.into()))?;
+    log.write_all(b"\n").map_err(|why| unwritten(&why))
 }
 
-fn unwritten(why: std::io::Error) -> Failure {
+fn unwritten(why: &std::io::Error) -> Failure {
     Failure::new(format!("--audit: the file cannot be written: {why}"))
 }
 
@@ -200,7 +200,7 @@ fn cells((row, beside): &Told) -> [String; 9] {
         row.refreshes.to_string(),
         row.refused.to_string(),
         row.lost.to_string(),
-        row.last_s.map_or_else(|| "never".to_owned(), |last| format!("{last:.1} s")),
+        row.last_s.map_or_else(|| "never".to_owned(), |last| format!("{last:.2} s")),
         beside.requests.to_string(),
         Span::from_millis(beside.longest_ms).to_string(),
     ]

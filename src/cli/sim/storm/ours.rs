@@ -184,7 +184,7 @@ impl<'a> World<'a> {
         while let Some(deed) = self.life.next_deed(&mut step, self.durable) {
             match deed {
                 Deed::Answered => self.hear_answers()?,
-                Deed::Trusted => {}
+                Deed::Told | Deed::Trusted => {}
                 Deed::Send(sending) => self.send(sending)?,
                 Deed::Renew(renewing) => self.renew(renewing),
                 Deed::Inspect(_) => {

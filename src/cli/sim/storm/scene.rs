@@ -54,7 +54,7 @@ impl Tokens {
 const REAL_SETTLE: Span = Span::from_secs(20);
 
 /// While a token comes to its end, so many ms lie between two deliveries that keep it busy.
-const LOAD_MS: u64 = 500;
+const LOAD_MS: u64 = 2_000;
 
 /// They come until so long after that end.
 const BEYOND_MS: u64 = 60_000;
@@ -132,25 +132,33 @@ impl Scene {
 
     /// When the delivery of this number comes, in ms after the first one.
     pub(super) fn comes(&self, number: u64) -> u64 {
-        match number.checked_sub(self.deliveries) {
+        let rush = |number: u64| number.saturating_mul(RUSH_MS).checked_div(self.deliveries).unwrap_or(0);
+        let Some(other) = number.checked_sub(self.deliveries) else { return rush(number) };
+        match other.checked_sub(self.deliveries) {
+            None => self.settle().as_millis().saturating_add(rush(other)),
             Some(load) => load.saturating_add(1).saturating_mul(LOAD_MS),
-            None => number.saturating_mul(RUSH_MS).checked_div(self.deliveries).unwrap_or(0),
         }
     }
 
-    /// How many deliveries there are in all: those that the row is about, and those that keep a token busy to its end.
+    /// How many deliveries there are in all: those that the row is about; while a token comes to its end as many again, in
+    /// the second in which the next one is tried first; and those that keep the credential busy until that end has passed.
     pub(super) fn accepted(&self) -> u64 {
         if !self.is_planned() {
             return self.deliveries;
         }
         let beyond = if self.real_time { REAL_BEYOND_MS } else { BEYOND_MS };
         let lasts = self.tokens().left_s().saturating_mul(1_000).saturating_add(beyond);
-        self.deliveries.saturating_add(lasts / LOAD_MS)
+        self.deliveries.saturating_mul(2).saturating_add(lasts / LOAD_MS)
     }
 
     /// Whether the token's end is known and near. Otherwise it is dead, and nobody was told.
     pub(super) fn is_planned(&self) -> bool {
         self.policy == Policy::MakeBeforeBreak
+    }
+
+    /// The settle window: that of the profile, unless somebody waits for it.
+    fn settle(&self) -> Span {
+        if self.is_planned() && self.real_time { REAL_SETTLE } else { Profile::linkedin().settle }
     }
 
     fn tokens(&self) -> Tokens {
@@ -167,9 +175,7 @@ impl Scene {
         let mut profile = Profile::linkedin();
         profile.token_url = address(token_url)?;
         profile.audience = Audience::of([&address(api)?]);
-        if self.is_planned() && self.real_time {
-            profile.settle = REAL_SETTLE;
-        }
+        profile.settle = self.settle();
         let oauth = OAuth::new(profile, CLIENT_ID, Secret::new(CLIENT_SECRET));
         let endpoint = Endpoint::new(destination(api)?).credential(CREDENTIAL).concurrency(CONCURRENCY);
         Ok(builder.credential(CREDENTIAL, oauth).destination(DESTINATION, endpoint))
@@ -185,6 +191,7 @@ impl Scene {
             issued: Some(Time::from_millis(now.as_millis().saturating_sub(age.as_millis()))),
             expires: Some(now.after(Span::from_secs(tokens.left_s()))),
             refresh_expires: None,
+            scope: None,
         }
     }
 }

@@ -6,6 +6,9 @@ use outlast_state::{
 };
 
 use super::*;
+use crate::alert::told::{CredentialTold, DestinationTold, StoreTold, Untold};
+use crate::alert::{AlertKind, AlertSubject, Severity};
+use crate::records::{PastAlert, Told};
 use crate::view::Scope;
 
 const START: Time = Time::from_millis(1_773_576_000_000);
@@ -119,6 +122,39 @@ fn input<T: Record>(kind: u8, record: &T) -> Vec<u8> {
     [&[kind], &sealed[OVERHEAD..]].concat()
 }
 
+/// One alert of each kind, and what was told of each thing.
+fn alerts() -> Vec<(String, AlertRecord)> {
+    let past = |(number, kind): (u64, AlertKind)| {
+        let (severity, subject) = match number {
+            1..=3 => (Severity::Warning, AlertSubject::Credential("acme".into())),
+            4..=8 => (Severity::Info, AlertSubject::Destination("conversions".into())),
+            _ => (Severity::Critical, AlertSubject::Store),
+        };
+        let (ends, count) = ((number == 1).then_some(later(9)), number);
+        let text = format!("Alert {number}.");
+        let past = PastAlert { number, at: START, kind, severity, subject, text, ends, count };
+        (kind.name().to_owned(), AlertRecord::Past(past))
+    };
+    let credential = CredentialTold {
+        dead: Some(START),
+        ends: later(9),
+        days: Some(7),
+        ended: true,
+        refused: true,
+        fruitless: true,
+    };
+    let mut untold = Untold::default();
+    untold.add(DeliveryId::from_u128(7), "REJECTED", "rejected with status 400");
+    let destination = DestinationTold { open: Some(START), failed: Some(later(1)), untold };
+    let told = [
+        ("told-credential", Told::Credential("acme".into(), credential)),
+        ("told-destination", Told::Destination("conversions".into(), destination)),
+        ("told-store", Told::Store(StoreTold { damaged: 3 })),
+    ];
+    let told = told.map(|(name, told)| (name.to_owned(), AlertRecord::Told(told)));
+    (1..).zip(AlertKind::ALL).map(past).chain(told).collect()
+}
+
 fn seeds() -> Vec<(String, Vec<u8>)> {
     let (id, digest) = (DeliveryId::from_u128(7), [9; 32]);
     let parcel = ParcelRecord { destination: "conversions".into(), lane: None, digest, size: 2, start: b"{}".into() };
@@ -148,6 +184,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("sealed".to_owned(), vec![8; 64]),
         ("counts".to_owned(), input(9, &CountsRecord { done: 3, attempts: 4, newest: id, ..CountsRecord::default() })),
     ];
+    seeds.extend(alerts().iter().map(|(name, record)| (format!("alert-{name}"), input(13, record))));
     seeds.extend(deliveries().iter().map(|(name, record)| (format!("delivery-{name}"), input(2, record))));
     seeds.extend(credentials().iter().map(|(name, record)| (format!("credential-{name}"), input(3, record))));
     seeds
