@@ -16,6 +16,7 @@ use crate::view::Scope;
 
 mod agenda;
 mod batch;
+mod horizon;
 mod queue;
 mod release;
 mod share;

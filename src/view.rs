@@ -4,6 +4,10 @@
 use outlast_state::{DeliveryId, Span};
 use serde::{Deserialize, Serialize};
 
+pub use self::calendar::{CalendarDay, CredentialCalendar, DayWarning, Occasion, ScopeDrift};
+
+mod calendar;
+
 /// One delivery on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {

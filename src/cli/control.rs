@@ -21,8 +21,8 @@ use crate::route::Event;
 use crate::secret::Secret;
 use crate::vault::VaultKey;
 use crate::view::{
-    Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Rekeyed, Revocation, Scope, Summary,
-    VaultView,
+    Counts, CredentialCalendar, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Rekeyed, Revocation,
+    Scope, Summary, VaultView,
 };
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
@@ -54,6 +54,7 @@ pub(crate) enum Request {
     },
     Counts,
     Credentials,
+    Calendar,
     Cancel {
         ids: Vec<DeliveryName>,
     },
@@ -238,6 +239,7 @@ answers! {
     Why: Vec<String>,
     Counts: Counts,
     Credentials: Vec<CredentialView>,
+    Calendar: Vec<CredentialCalendar>,
     Changed: Vec<Result<Summary, Fault>>,
     Held: u64,
     Released: bool,
@@ -264,6 +266,7 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Why { id } => engine.why(id.0).await?.into(),
         Request::Counts => engine.counts().await?.into(),
         Request::Credentials => engine.credentials().await?.into(),
+        Request::Calendar => engine.calendar().await?.into(),
         Request::Cancel { ids } => together(ids.iter().map(|id| engine.cancel(id.0))).await.into(),
         Request::Redrive { ids, redrive } => together(ids.iter().map(|id| engine.redrive(id.0, redrive))).await.into(),
         Request::Pause { scope } => engine.pause(scope).await?.into(),

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::Ask;
 use super::acts::Turn;
-use super::grants::Brought;
+use super::grants::{Brought, ends};
 use super::heart::Heart;
 use crate::authorisation::Authorisation;
 use crate::error::{Error, ErrorKind};
@@ -163,9 +163,11 @@ impl Heart {
             return Err(Error::configuration("vault: there is no key to seal tokens with; configure one"));
         };
         let issued = grant.issued.unwrap_or(now).min(now);
-        let ends = grant.refresh_expires.unwrap_or_else(|| self.latest_end(name, issued));
+        let told = grant.refresh_expires.unwrap_or_else(|| self.latest_end(name, issued));
         let sealed_token = vault.seal_access(name, epoch, &grant.access).map_err(|error| sealing(&error))?;
-        let kept = Grant { refresh: grant.refresh, refresh_expires: ends };
+        let kept = Grant { refresh: grant.refresh, refresh_expires: told };
+        let mints = self.machines.settings.profiles.get(name).is_some_and(|profile| profile.grant.mints());
+        let ends = ends(&kept, expires, mints);
         let sealed_grant = vault.seal_grant(name, epoch, &kept).map_err(|error| sealing(&error))?;
         Ok(Brought { issued, expires, ends, sealed_token, sealed_grant, token: grant.access })
     }

@@ -7,6 +7,7 @@ use super::acts::{Act, Turn};
 use super::machines::Machines;
 use crate::secret::Secret;
 use crate::store::Key;
+use crate::vault::Grant;
 
 /// A token as it comes into the engine: sealed for the store, and open for use.
 pub(crate) struct Brought {
@@ -16,6 +17,15 @@ pub(crate) struct Brought {
     pub(crate) sealed_token: Vec<u8>,
     pub(crate) sealed_grant: Vec<u8>,
     pub(crate) token: Secret,
+}
+
+/// When a grant ends: with its refresh token, and where it has none, with its access token. One that mints needs neither.
+pub(super) fn ends(grant: &Grant, expires: Time, mints: bool) -> Time {
+    match grant.refresh {
+        Some(_) => grant.refresh_expires,
+        None if mints => Time::NEVER,
+        None => expires,
+    }
 }
 
 /// How a token request ended.

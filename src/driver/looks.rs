@@ -92,6 +92,11 @@ impl Heart {
                 let views = names.filter_map(|name| self.machines.credential_view(name, turn.now)).collect();
                 turn.answer(|_| drop(reply.send(views)));
             }
+            Look::Calendar { reply } => {
+                let names = self.machines.credentials.keys();
+                let ahead = names.filter_map(|name| self.machines.calendar(name, turn.now)).collect();
+                turn.answer(|_| drop(reply.send(Ok(ahead))));
+            }
             Look::Alerts { reply } => {
                 let store = Arc::clone(&self.store);
                 turn.acts.push(Act::Beside(Box::new(move || drop(reply.send(alerts(store.as_ref()))))));

@@ -188,7 +188,7 @@ impl Machines {
                 self.deadlines.remove(delivery.deadline.as_millis(), id);
                 if let Some(live) = self.forget(id) {
                     if let Some(queue) = self.queues.get_mut(live.record.destination.as_str()) {
-                        queue.live = queue.live.saturating_sub(1);
+                        queue.ended(delivery.deadline);
                     }
                     turn.ended.insert(id, live.record);
                 }

@@ -27,7 +27,9 @@ use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
 use crate::vault::{Vault, VaultKey};
-use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Rekeyed, Scope, Summary, VaultView};
+use crate::view::{
+    Counts, CredentialCalendar, CredentialView, Details, Filter, Outcome, Redrive, Rekeyed, Scope, Summary, VaultView,
+};
 
 pub(crate) mod acts;
 pub(crate) mod alerts;
@@ -35,6 +37,7 @@ pub(crate) mod answers;
 pub(crate) mod attempt;
 pub(crate) mod bell;
 pub(crate) mod bonds;
+mod calendar;
 mod circuits;
 pub(crate) mod conversation;
 mod counts;
@@ -111,6 +114,9 @@ pub(crate) enum Look {
     },
     Credentials {
         reply: oneshot::Sender<Vec<CredentialView>>,
+    },
+    Calendar {
+        reply: oneshot::Sender<Result<Vec<CredentialCalendar>, Error>>,
     },
     Pauses {
         reply: oneshot::Sender<Vec<Scope>>,

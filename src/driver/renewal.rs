@@ -7,7 +7,7 @@ use outlast_state::{Cause, Time};
 use tracing::{Instrument, info};
 
 use super::acts::Renewal;
-use super::grants::{Brought, RenewalEnding};
+use super::grants::{Brought, RenewalEnding, ends};
 use super::{Heard, World};
 use crate::exchange::{Answer, Form, NoAnswer};
 use crate::http::WITHIN;
@@ -116,7 +116,7 @@ impl Asking {
                 refresh_expires: minted.refresh_expires_in.map_or(self.grant.refresh_expires, |life| now.after(life)),
             },
         };
-        let ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
+        let ends = ends(&grant, expires, profile.grant.mints());
         let vault = &self.vault;
         let sealed = vault
             .seal_access(name, epoch, &minted.access)

@@ -160,7 +160,7 @@ impl Machines {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.place(standing, None, now);
-            queue.live = queue.live.saturating_add(1);
+            queue.began(deadline);
             if queue.wants_attention() {
                 self.poke(name);
             }
@@ -322,10 +322,10 @@ impl Machines {
         }
         let limits = self.settings.limits;
         let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
+        let destination = record.destination.clone();
         self.taken_up(&record, turn);
         self.adopt(record, turn.now);
-        self.deadlines.remove(delivery.deadline.as_millis(), id);
-        self.deadlines.insert(deadline.as_millis(), id);
+        self.put_off(id, &destination, delivery.deadline, deadline);
         self.deliver(id, Input::Redriven { deadline, budget: limits.budget }, turn);
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::driver::Ask;
 use crate::error::Error;
 use crate::http::WITHIN;
 use crate::oauth;
-use crate::view::{CredentialView, Revocation};
+use crate::view::{CredentialCalendar, CredentialView, Revocation};
 
 impl Engine {
     /// The credentials and how they stand.
@@ -15,6 +15,15 @@ impl Engine {
     /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when the engine has stopped.
     pub async fn credentials(&self) -> Result<Vec<CredentialView>, Error> {
         self.ask(|reply| Ask::Look(crate::driver::Look::Credentials { reply })).await
+    }
+
+    /// What lies ahead of each credential: its ends, what is planned before them, who must act by when, and how many
+    /// deliveries are at risk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when the engine has stopped.
+    pub async fn calendar(&self) -> Result<Vec<CredentialCalendar>, Error> {
+        self.ask(|reply| Ask::Look(crate::driver::Look::Calendar { reply })).await?
     }
 
     /// Gives a credential a grant. It is on disk, sealed, when this returns.

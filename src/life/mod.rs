@@ -3,6 +3,7 @@
 //! Whoever holds a [`Life`] decides when a turn is, when a commit passes its barrier, which request is answered and how, and
 //! when it all ends without a word. `outlast sim` makes worlds of it, and so do the project's own tests.
 
+mod ahead;
 mod inspecting;
 mod renewing;
 mod wire;

@@ -33,6 +33,7 @@ mod retention;
 mod rotation;
 mod run;
 mod world;
+mod year;
 
 use std::path::Path;
 
