@@ -9,6 +9,7 @@ use super::grants::{Brought, ends};
 use super::heart::Heart;
 use crate::authorisation::Authorisation;
 use crate::error::{Error, ErrorKind};
+use crate::oauth::GrantKind;
 use crate::parcel::{self, LARGEST_BODY};
 use crate::records::DeliveryRecord;
 use crate::vault::Grant;
@@ -133,6 +134,10 @@ impl Heart {
             ));
         };
         let epoch = keeper.record.credential.epoch.next();
+        // The token of a dead credential is deleted; in the grant a configured one stays, so that the next start knows it again.
+        let is_fixed = self.machines.settings.profiles.get(name).is_some_and(|it| it.grant == GrantKind::Static);
+        let refresh = if is_fixed { Some(grant.access.clone()) } else { grant.refresh };
+        let grant = Authorisation { refresh, ..grant };
         let brought = self.seal(name, epoch, grant, turn.now)?;
         self.machines.authorise(name, brought, turn);
         self.machines.credential_view(name, turn.now).ok_or_else(|| Error::caller("credential: it is gone"))

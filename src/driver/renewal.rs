@@ -75,6 +75,9 @@ impl Asking {
             let grant = Grant { refresh: None, refresh_expires: Time::NEVER };
             return Ok(Asking { vault: Arc::clone(vault), grant, form, asked });
         }
+        if profile.grant == GrantKind::Static {
+            return Err(without_refresh_token(profile));
+        }
         let grant = grant(store, vault, renewal).map_err(unknown)?;
         let Some(refresh) = &grant.refresh else { return Err(without_refresh_token(profile)) };
         let form = oauth::refresh_form(profile, client, refresh);
