@@ -171,6 +171,7 @@ fn a_token_that_comes_in_after_the_change_is_sealed_with_the_new_key_also_if_it_
     let second = Epoch::from_number(2);
     let grant = crate::vault::Grant { refresh: Some(Secret::new("refresh-2")), refresh_expires: Time::NEVER };
     let brought = Brought {
+        scopes: None,
         issued: NOW,
         expires: NOW.after(Span::from_secs(60)),
         ends: Time::NEVER,

@@ -135,7 +135,9 @@ pub fn clues_are_bounded(credential: Credential, clues: &Clues, epoch: Epoch, se
 pub fn learned_keeps_its_bounds(one: &[Lesson], other: &[Lesson], floor: Span, cap: Span) -> Law {
     let of = |lessons: &[Lesson]| {
         let mut learned = Learned::default();
-        lessons.iter().for_each(|lesson| learned.take(lesson, Time::ZERO));
+        for lesson in lessons {
+            learned.take(lesson, Time::ZERO);
+        }
         learned
     };
     let (first, second) = (of(one), of(other));

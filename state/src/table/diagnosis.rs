@@ -69,7 +69,7 @@ pub fn diagnosis() -> Vec<DiagnosisRow> {
         OLD,
     ));
     let lacking = Credential { lack: Lack::Waits { epoch: EPOCH, until: LATE }, ..current(WORKS) };
-    for (when, credential, said, finding, then, now) in serving(lacking) {
+    for (when, credential, said, finding, then, now) in over().into_iter().chain(serving(lacking)) {
         let issuer = said.map(|standing| IssuerWord { at: OLD, epoch: EPOCH, standing });
         rows.push(row(when, finding, then, credential, Clues { issuer, ..seen.clone() }, now));
     }
@@ -116,19 +116,22 @@ fn dead() -> [DeadRow; 6] {
     ]
 }
 
+const ELSE: &str = "nobody, if a new one can be had; else whoever can consent";
+
 type ServingRow = (&'static str, Credential, Option<Standing>, Finding, &'static str, Time);
 
-fn serving(lacking: Credential) -> [ServingRow; 10] {
-    use Finding::{Expired, NeverAccepted, Propagating, Revoked, ScopeMissing, Unknown, Working};
-    const NOBODY: &str = "nobody: the next requests tell";
+/// What its end or its issuer says.
+fn over() -> [ServingRow; 3] {
+    use Finding::{Expired, Revoked};
+    const RENEWED: &str = "nobody: a new one is asked for";
     [
-        ("its token's life is over", current(GONE), None, Expired, "nobody: a new one is asked for", LATE),
+        ("its token's life is over", current(GONE), None, Expired, RENEWED, LATE),
         (
             "its issuer says that the token is expired, and none was accepted since",
             current(REFUSED),
             Some(Standing::Expired),
             Expired,
-            "nobody: a new one is asked for",
+            RENEWED,
             OLD,
         ),
         (
@@ -136,9 +139,18 @@ fn serving(lacking: Credential) -> [ServingRow; 10] {
             current(REFUSED),
             Some(Standing::Revoked),
             Revoked,
-            "nobody, if a new one can be had; else whoever can consent",
+            ELSE,
             OLD,
         ),
+    ]
+}
+
+/// What its last answers say.
+fn serving(lacking: Credential) -> [ServingRow; 7] {
+    use Finding::{NeverAccepted, Propagating, Revoked, ScopeMissing, Unknown, Working};
+    const NOBODY: &str = "nobody: the next requests tell";
+    let stray = current(STRAY);
+    [
         (
             "its last requests were refused, and it is younger than its settle window",
             current(REFUSED),
@@ -157,7 +169,7 @@ fn serving(lacking: Credential) -> [ServingRow; 10] {
         ),
         (
             "its last requests were refused, fewer than 3 in a row since one was accepted",
-            current(STRAY),
+            stray,
             None,
             Unknown,
             NOBODY,
@@ -168,7 +180,7 @@ fn serving(lacking: Credential) -> [ServingRow; 10] {
             current(GONE),
             None,
             Revoked,
-            "nobody, if a new one can be had; else whoever can consent",
+            ELSE,
             OLD,
         ),
         (
