@@ -102,7 +102,7 @@ pub(crate) fn recovered(
     records::put(Key::Meta(Meta::Identity), &identity, &mut turn.writes);
     let vault = builder.vault_key.as_ref().map(|key| {
         let old = builder.old_vault_keys.iter();
-        Arc::new(old.fold(Vault::new(key), |vault, key| vault.and_opens_with(key)))
+        Arc::new(old.fold(Vault::new(key), Vault::and_opens_with))
     });
     if let Some(vault) = &vault {
         try_key(&mut machines, store.as_ref(), vault, &mut turn)?;

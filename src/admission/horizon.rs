@@ -55,7 +55,7 @@ mod tests {
             for (deadline, _) in deadlines.iter().filter(|(_, leaves)| *leaves) {
                 horizon.leave(Time::from_millis(*deadline));
             }
-            let from = at / 3_600_000 * 3_600_000;
+            let from = at.saturating_sub(at.rem_euclid(3_600_000));
             let left = deadlines.iter().filter(|(deadline, leaves)| !leaves && *deadline >= from).count();
             prop_assert_eq!(horizon.beyond(Time::from_millis(at)), left as u64);
         }

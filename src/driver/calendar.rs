@@ -20,7 +20,7 @@ impl Machines {
             if dead { self.why_credential(name, now).join(" ") } else { outlook(name, profile, credential) };
         if !scopes.missing.is_empty() {
             let missing = scopes.missing.join(", ");
-            outlook.push_str(&format!(" Its newest token lacks {missing}: authorise it again with all that it needs."));
+            outlook = format!("{outlook} Its newest token lacks {missing}: authorise it again with all that it needs.");
         }
         let known = |at: Option<Time>| at.filter(|at| *at < Time::NEVER).map(Time::as_millis);
         let ahead = stops.filter(|_| !dead).unwrap_or(Time::NEVER);

@@ -241,7 +241,7 @@ fn a_key_has_a_name_that_does_not_tell_it() {
     let (name, debug) = (key.id().to_string(), format!("{:?}", key.id()));
     assert_eq!(name.len(), 16);
     assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit()) && debug.contains(&name), "{debug}");
-    let hex: String = key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = crate::digest::hex(key.bytes());
     assert!(!hex.contains(&name));
     assert_eq!(VaultKey::from_text(&key.text()).unwrap().id(), key.id());
     assert!(VaultKey::from_text(&Secret::new("canary")).err().unwrap().to_string().contains("does not hold 32 bytes"));

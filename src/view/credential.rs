@@ -210,8 +210,8 @@ impl CredentialDetails {
     fn seen(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for token in &self.tokens {
             let of = |what: &str, first: Option<u64>, last: Option<u64>| match (first, last) {
-                (Some(first), Some(last)) if first == last => format!("{what} {}", self.age(token, first)),
-                (Some(first), Some(last)) => format!("{what} {} to {}", self.age(token, first), self.age(token, last)),
+                (Some(first), Some(last)) if first == last => format!("{what} {}", age(token, first)),
+                (Some(first), Some(last)) => format!("{what} {} to {}", age(token, first), age(token, last)),
                 _ => format!("not {what}"),
             };
             let accepted = of("accepted", token.first_accepted_ms, token.last_accepted_ms);
@@ -250,11 +250,6 @@ impl CredentialDetails {
         Ok(())
     }
 
-    /// How old a token was.
-    fn age(&self, token: &TokenView, at: u64) -> String {
-        format!("at the age of {}", Span::from_millis(at.saturating_sub(token.issued_ms)))
-    }
-
     fn ago(&self, at: u64) -> Span {
         Span::from_millis(self.at_ms.saturating_sub(at))
     }
@@ -267,6 +262,11 @@ impl CredentialDetails {
             None => format!("{text} ({} ago)", self.ago(at)),
         }
     }
+}
+
+/// How old a token was.
+fn age(token: &TokenView, at: u64) -> String {
+    format!("at the age of {}", Span::from_millis(at.saturating_sub(token.issued_ms)))
 }
 
 fn listed(scopes: &[String]) -> String {

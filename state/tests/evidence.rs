@@ -22,7 +22,7 @@ fn authorised() -> (Credential, Clues) {
     let credential = Credential::unauthorised(Terms::of(SETTLE), MINTED)
         .step(CredentialInput::Authorised { issued, expires, ends: Time::NEVER }, MINTED);
     let mut clues = Clues::default();
-    clues.minted(&credential.token(credential.epoch).unwrap());
+    clues.minted(&credential.token(credential.epoch).expect("it has one"));
     (credential, clues)
 }
 

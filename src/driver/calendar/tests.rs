@@ -8,7 +8,7 @@ use crate::guard::Audience;
 const DAY: u64 = 86_400_000;
 
 fn at(day: u64) -> Time {
-    Time::from_millis(day * DAY)
+    Time::from_millis(day.saturating_mul(DAY))
 }
 
 fn profile() -> Profile {

@@ -191,7 +191,7 @@ impl Place {
             }
             while let Some(deed) = self.life.next_deed(&mut step, self.durable) {
                 match deed {
-                    Deed::Answered | Deed::Trusted => {}
+                    Deed::Answered | Deed::Trusted | Deed::Told => {}
                     Deed::Send(sending) => self.sends(sending),
                     Deed::Renew(renewing) => self.renews(renewing),
                     Deed::Inspect(mut inspecting) => {

@@ -8,7 +8,7 @@ const NOW: u64 = 1_780_000_000_000;
 const DAY: u64 = 86_400_000;
 
 fn day(credential: &str, occasion: Occasion, days: Option<u32>, text: &str) -> CalendarDay {
-    let at_ms = NOW + u64::from(31 - days.unwrap_or(0)) * DAY;
+    let at_ms = NOW.saturating_add(u64::from(31_u32.saturating_sub(days.unwrap_or(0))).saturating_mul(DAY));
     CalendarDay { at_ms, credential: credential.to_owned(), occasion, days, text: text.to_owned(), live: 7, at_risk: 3 }
 }
 
@@ -73,7 +73,9 @@ fn an_event_keeps_its_name_when_its_date_moves_and_each_has_its_own() {
     let days = |later: u64| {
         let mut days = vec![day("acme", Occasion::Stops, None, ""), day("acme", Occasion::Warning, Some(7), "")];
         days.push(day("acme ", Occasion::Stops, None, ""));
-        days.iter_mut().for_each(|day| day.at_ms += later);
+        for day in &mut days {
+            day.at_ms = day.at_ms.saturating_add(later);
+        }
         days
     };
     let names = |days: &[CalendarDay], now| -> Vec<String> {
