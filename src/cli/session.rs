@@ -71,12 +71,11 @@ impl Session {
         // Read once, however often it is asked for: the vault's key may come from a command.
         let known = OnceLock::new();
         let describe = || {
-            let described = match known.get() {
-                Some(known) => known,
-                None => {
-                    let read = Config::load(config)?;
-                    known.get_or_init(|| read)
-                }
+            let described = if let Some(known) = known.get() {
+                known
+            } else {
+                let read = Config::load(config)?;
+                known.get_or_init(|| read)
             };
             Ok(described.builder()?.hold(purpose == Purpose::Look))
         };

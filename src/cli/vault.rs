@@ -202,7 +202,7 @@ fn row(record: &SealedView) -> [String; 5] {
 #[derive(Serialize)]
 struct Done {
     #[serde(flatten)]
-    done: Rekeyed,
+    rekeyed: Rekeyed,
     /// Whether the configuration names the key as the one that seals; nothing where it cannot be read.
     configured: Option<bool>,
     next: Vec<String>,
@@ -244,7 +244,7 @@ async fn rekey(config: &Path, args: Rekey) -> Result<(), Failure> {
     let (configured, next) = next(known.ok().as_ref(), key.id(), source.as_ref(), &done);
     let left = done.left.len();
     if args.json {
-        print::json(&Done { done, configured, next })?;
+        print::json(&Done { rekeyed: done, configured, next })?;
     } else {
         print::line(&format!(
             "key {}: {} records sealed anew, {} were already",

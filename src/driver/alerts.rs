@@ -138,7 +138,7 @@ impl Machines {
         let known = self.alerts.told.get(subject);
         let (told, news, again) = match subject {
             AlertSubject::Credential(name) => {
-                let Some(stands) = self.credential_stands(name, turn.now) else {
+                let Some(stands) = self.told_of_credential(name, turn.now) else {
                     return self.forget_told(subject, turn);
                 };
                 let before = known.and_then(as_credential).unwrap_or_default();
@@ -179,7 +179,7 @@ impl Machines {
         self.alerts.look_again(subject, None);
     }
 
-    fn credential_stands(&self, name: &str, now: Time) -> Option<CredentialStands> {
+    fn told_of_credential(&self, name: &str, now: Time) -> Option<CredentialStands> {
         let keeper = self.credentials.get(name)?;
         let credential = keeper.record.credential;
         let dead = match credential.state {

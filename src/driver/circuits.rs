@@ -13,7 +13,7 @@ impl Machines {
         queue.circuit = before.ended(sent, sign, now);
         match (before.open_since(), queue.circuit.open_since()) {
             (None, Some(_)) => {
-                warn!(%destination, "the destination fails again and again; it is asked now and then only")
+                warn!(%destination, "the destination fails again and again; it is asked now and then only");
             }
             (Some(since), None) => info!(%destination, after = %now.since(since), "the destination answers again"),
             (None, None) | (Some(_), Some(_)) => {}

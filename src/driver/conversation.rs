@@ -226,8 +226,8 @@ impl Talk {
                 let note = format!("status {}: the token of epoch {} was refused", answer.status, shipment.epoch);
                 let conclusion = Conclusion::new(Verdict::TokenRefused, note).code(TOKEN_REFUSED);
                 let memos = self.memos(shipment);
-                let (evidence, node) = (Evidence::Refused, node(profile, &answer));
-                let showing = Showing { evidence, sign, lacks_scope: false, node };
+                let showing =
+                    Showing { evidence: Evidence::Refused, sign, lacks_scope: false, node: node(profile, &answer) };
                 return Some(Ended::Alike { conclusion, showing, memos });
             }
             Some(oauth::Evidence::Proves) => Evidence::Accepted,

@@ -15,14 +15,9 @@ pub(crate) fn standing(answer: Result<Answer, NoAnswer>) -> (Standing, String) {
         Err(none) => return (Standing::Unknown, format!("the issuer could not be asked about the token: {none}")),
     };
     let (status, body) = (answer.status, Zeroizing::new(answer.body));
-    let fields = match (status, serde_json::from_slice(&body)) {
-        (200..=299, Ok(Value::Object(fields))) => fields,
-        _ => {
-            return (
-                Standing::Unknown,
-                format!("the introspection endpoint answered {status} and said nothing of the token"),
-            );
-        }
+    let (200..=299, Ok(Value::Object(fields))) = (status, serde_json::from_slice(&body)) else {
+        let note = format!("the introspection endpoint answered {status} and said nothing of the token");
+        return (Standing::Unknown, note);
     };
     match (fields.get("active").and_then(Value::as_bool), fields.get("status").and_then(Value::as_str)) {
         (Some(true), _) => (Standing::Active, String::new()),

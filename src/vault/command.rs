@@ -53,7 +53,7 @@ fn run(child: &mut Child, limit: Duration) -> io::Result<Option<(ExitStatus, Tex
     let (sender, text) = mpsc::channel();
     // A thread of its own, which may outlive this call: a child of the command can hold its output open for ever.
     thread::Builder::new().name("vault key".into()).spawn(move || sender.send(read(out)))?;
-    let mut ticks = limit.as_millis() / TICK.as_millis();
+    let mut ticks = limit.as_millis().div_euclid(TICK.as_millis());
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;

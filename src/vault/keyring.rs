@@ -123,7 +123,7 @@ mod with_keyrings {
 
     /// Whether there is a keyring at all.
     fn status() -> Result<(), Kind> {
-        keyring::Entry::store_status().as_ref().map(|()| ()).map_err(told)
+        keyring::Entry::store_status().as_ref().copied().map_err(told)
     }
 
     /// Only the kinds of errors that hold no part of an entry are told in the keyring's own words.

@@ -65,13 +65,13 @@ fn a_record_in_another_place_does_not_open() {
 
 #[test]
 fn a_wrong_key_is_named_as_such_and_names_the_credential() {
-    let sealer = key();
-    let sealed = Vault::new(&sealer).seal_access("acme", epoch(1), &Secret::new("AQX-canary")).unwrap();
+    let other = key();
+    let sealed = Vault::new(&other).seal_access("acme", epoch(1), &Secret::new("AQX-canary")).unwrap();
     let error = Vault::new(&key()).open_access("acme", epoch(1), &sealed).err().unwrap();
-    assert_eq!(error, VaultError::WrongKey { credential: "acme".into(), what: "access token", key: sealer.id() });
+    assert_eq!(error, VaultError::WrongKey { credential: "acme".into(), what: "access token", key: other.id() });
     let text = error.to_string();
     assert!(text.contains("`acme`") && text.contains("operator:") && !text.contains("canary"), "{text}");
-    assert!(text.contains(&sealer.id().to_string()), "{text}");
+    assert!(text.contains(&other.id().to_string()), "{text}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_key_has_a_name_that_does_not_tell_it() {
     let (name, debug) = (key.id().to_string(), format!("{:?}", key.id()));
     assert_eq!(name.len(), 16);
     assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit()) && debug.contains(&name), "{debug}");
-    let hex: String = key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = crate::digest::hex(key.bytes());
     assert!(!hex.contains(&name));
     assert_eq!(VaultKey::from_text(&key.text()).unwrap().id(), key.id());
     assert!(VaultKey::from_text(&Secret::new("canary")).err().unwrap().to_string().contains("does not hold 32 bytes"));

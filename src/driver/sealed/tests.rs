@@ -40,7 +40,9 @@ fn heart(store: &MemoryStore, keys: &[&VaultKey], names: &[&str]) -> Heart {
 /// A turn, committed, and its acts that only answer done.
 fn turn(heart: &mut Heart, store: &MemoryStore, ask: Option<Ask>) {
     let mut gathering = Gathering::default();
-    ask.into_iter().for_each(|ask| gathering.call(ask));
+    if let Some(ask) = ask {
+        gathering.call(ask);
+    }
     let turn = heart.turn(gathering, NOW).unwrap();
     let durable = store.commit(turn.writes).unwrap();
     for act in turn.acts {
@@ -60,6 +62,7 @@ fn authorised(old: &VaultKey) -> MemoryStore {
             issued: Some(NOW),
             expires: Some(NOW.after(Span::from_secs(86_400))),
             refresh_expires: None,
+            scope: None,
         };
         let (reply, mut answer) = oneshot::channel();
         turn(&mut heart, &store, Some(Ask::Authorise { credential: name.to_owned(), grant, reply }));
@@ -85,7 +88,7 @@ fn sealed_with(store: &MemoryStore, keys: &[&VaultKey]) -> Vec<crate::vault::Key
         assert_eq!(opened, Ok(true), "{key}");
         found.push(Vault::key_of(&sealed).unwrap());
     }
-    assert_eq!(found.len(), 2 * NAMES.len());
+    assert_eq!(found.len(), NAMES.len().saturating_mul(2));
     found
 }
 
@@ -170,6 +173,7 @@ fn a_token_that_comes_in_after_the_change_is_sealed_with_the_new_key_also_if_it_
     let second = Epoch::from_number(2);
     let grant = crate::vault::Grant { refresh: Some(Secret::new("refresh-2")), refresh_expires: Time::NEVER };
     let brought = Brought {
+        scopes: None,
         issued: NOW,
         expires: NOW.after(Span::from_secs(60)),
         ends: Time::NEVER,
