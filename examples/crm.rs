@@ -30,7 +30,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Config::load(&file)?.builder()?.open().await?;
     let (access, refresh) = (Secret::new("access-1"), Some(Secret::new("refresh-1")));
     let issued = Some(Time::from_millis(clock::wall().as_millis().saturating_sub(MONTH.saturating_mul(1000))));
-    engine.authorise("crm", Authorisation { access, refresh, issued, expires: None, refresh_expires: None }).await?;
+    engine
+        .authorise("crm", Authorisation { access, refresh, issued, expires: None, refresh_expires: None, scope: None })
+        .await?;
 
     for round in 0..3_u32 {
         if round > 0 {

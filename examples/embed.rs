@@ -26,6 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         issued: None,
         expires: None,
         refresh_expires: None,
+        scope: None,
     };
     let oauth = OAuth::new(profile, "client-id-1", Secret::new("client-secret-1")).first_grant(grant);
 

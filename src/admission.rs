@@ -16,6 +16,7 @@ use crate::view::Scope;
 
 mod agenda;
 mod batch;
+mod horizon;
 mod queue;
 mod release;
 mod share;
@@ -238,7 +239,7 @@ impl Machines {
 
     /// The gate of the token that is to serve next, once it is tried.
     fn trial(&self, name: &str, now: Time) -> Option<Gate> {
-        let young = self.settings.young(name);
+        let young = self.young(name);
         let keeper = self.credentials.get(name)?;
         let credential = &keeper.record.credential;
         let (next, _) = credential.trial(young).filter(|(next, from)| *from <= now && !next.is_expired(now))?;
@@ -248,7 +249,7 @@ impl Machines {
 
     /// What one more request with this token may be.
     fn room(&mut self, name: &str, token: Token, idle: bool, now: Time) -> Result<Leave, Blocked> {
-        let young = self.settings.young(name);
+        let young = self.young(name);
         let Some(keeper) = self.credentials.get_mut(name) else { return Err(Blocked::ByEvent) };
         let gate = keeper.gate_of(&token, young);
         keeper.gate = Some(gate);
@@ -310,7 +311,7 @@ impl Machines {
             Some(credential) => {
                 let keeper = self.credentials.get(credential).filter(|keeper| keeper.record.slow_until <= now)?;
                 let Offer::Token(token) = keeper.record.credential.offer(now) else { return None };
-                let gate = keeper.gate_of(&token, self.settings.young(credential));
+                let gate = keeper.gate_of(&token, self.young(credential));
                 let trial = self.trial(credential, now).filter(|gate| matches!(gate.room(now), Room::Open { .. }));
                 match gate.room(now) {
                     _ if self.is_credential_paused(credential) => return None,

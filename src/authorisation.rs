@@ -16,11 +16,13 @@ pub struct Authorisation {
     pub expires: Option<Time>,
     /// When the refresh token expires; `None` means that the provider does not say.
     pub refresh_expires: Option<Time>,
+    /// The scopes that the token endpoint said it permits, as it wrote them; `None` means that it did not say.
+    pub scope: Option<String>,
 }
 
 impl Authorisation {
     /// A token of which nothing more is known, and that nothing renews.
     pub(crate) fn fixed(token: Secret) -> Self {
-        Authorisation { access: token, refresh: None, issued: None, expires: None, refresh_expires: None }
+        Authorisation { access: token, refresh: None, issued: None, expires: None, refresh_expires: None, scope: None }
     }
 }

@@ -97,6 +97,7 @@ impl OAuth {
                 issued: None,
                 expires: None,
                 refresh_expires: None,
+                scope: None,
             }),
         })
     }

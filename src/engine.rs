@@ -1,6 +1,7 @@
 //! The engine, as its users hold it.
 
 mod credentials;
+mod details;
 mod perform;
 mod sealed;
 

@@ -59,9 +59,11 @@ pub use parcel::{LARGEST_BODY, Parcel};
 pub use routing::{Fate, Outgoing, Trial};
 pub use secret::Secret;
 pub use view::{
-    Counts, CredentialView, DeliveryName, Details, Done, Failed, Filter, JournalLine, Outcome, Redrive, Rekeyed,
-    Revocation, Scope, SealedView, Summary, VaultView,
+    CalendarDay, Counts, CredentialCalendar, CredentialDetails, CredentialView, DayWarning, DeliveryName, Details,
+    Done, Failed, Filter, JournalLine, Occasion, Outcome, Redrive, Rekeyed, Revocation, Scope, ScopeDrift, SealedView,
+    Summary, VaultView,
 };
+pub use view::{IssuerView, LearnedView, NodeView, Percentiles, RenewalView, ScopesView, TokenView};
 
 /// The programs in the README compile, since they are tested as documentation. Not the crate's front page.
 #[cfg(doctest)]

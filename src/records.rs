@@ -1,7 +1,7 @@
 //! What is stored, in the words of this version. Each record type has a version and a decoder for it; a later version
 //! adds a type and a conversion, and keeps the old ones.
 
-use outlast_state::{Credential, CredentialJournal, Delivery, DeliveryId, DeliveryJournal, KEPT, Time};
+use outlast_state::{Clues, Credential, CredentialJournal, Delivery, DeliveryId, DeliveryJournal, KEPT, Learned, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{array, hex, sha256};
@@ -12,12 +12,10 @@ use crate::store::{Key, MAX_VALUE, Store, StoreError, Table, Writes};
 use crate::view::Scope;
 
 mod alerts;
-mod clues;
 mod ended;
 mod versions;
 
 pub(crate) use self::alerts::{AlertRecord, PastAlert, Told, told_key};
-pub(crate) use self::clues::Clues;
 pub(crate) use self::ended::{CountsRecord, each_delivery, stored};
 pub(crate) use self::versions::{Record, head};
 
@@ -98,6 +96,12 @@ pub(crate) struct MemoryRecord {
     pub(crate) key: String,
     pub(crate) value: String,
     pub(crate) until: Time,
+}
+
+/// What the tokens of a provider taught, by the name of its profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LearnedRecord {
+    pub(crate) learned: Learned,
 }
 
 /// Something that an operator paused.

@@ -195,9 +195,9 @@ fn changed(
     for (name, token) in fixed {
         let keeper = recovered.heart.machines.credentials.get(&name);
         let epoch = keeper.map_or(Epoch::NONE, |keeper| keeper.record.credential.epoch);
-        let sealed = store.get(&Key::Token(name.clone(), epoch))?;
+        let sealed = store.get(&Key::Grant(name.clone()))?;
         let stored = sealed.zip(recovered.vault.as_ref());
-        let stored = stored.and_then(|(sealed, vault)| vault.open_access(&name, epoch, &sealed).ok());
+        let stored = stored.and_then(|(sealed, vault)| vault.open_grant(&name, epoch, &sealed).ok()?.refresh);
         if stored.is_none_or(|stored| stored.reveal() != token.reveal()) {
             changed.push((name, token));
         }
@@ -234,6 +234,7 @@ fn machines(
         turned: now,
         reading: None,
         memory: BTreeMap::new(),
+        learned: BTreeMap::new(),
         bonds: BTreeMap::new(),
         ended: Ended::new(0, now),
         alerts: Alarms::default(),

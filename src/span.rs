@@ -1,6 +1,6 @@
 //! Lengths of time, as people write them.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use outlast_state::Span;
 
@@ -38,7 +38,7 @@ pub(crate) fn written(span: Span) -> String {
         let count = rest.checked_div(*millis).unwrap_or(0);
         rest = rest.saturating_sub(count.saturating_mul(*millis));
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            let _ = write!(text, "{count}{unit}");
         }
     }
     if text.is_empty() { "0s".to_owned() } else { text }

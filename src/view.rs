@@ -4,6 +4,14 @@
 use outlast_state::{DeliveryId, Span};
 use serde::{Deserialize, Serialize};
 
+pub use self::calendar::{CalendarDay, CredentialCalendar, DayWarning, Occasion, ScopeDrift};
+pub use self::credential::{
+    CredentialDetails, IssuerView, LearnedView, NodeView, Percentiles, RenewalView, ScopesView, TokenView,
+};
+
+mod calendar;
+mod credential;
+
 /// One delivery on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {

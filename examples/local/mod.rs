@@ -37,6 +37,7 @@ pub(crate) fn engine(sandbox: &Sandbox) -> Result<Builder, Box<dyn Error>> {
         issued: Some(Time::from_millis(now.as_millis().saturating_sub(MONTH.saturating_mul(1000)))),
         expires: Some(now.after(Span::from_secs(MONTH))),
         refresh_expires: None,
+        scope: None,
     };
     let oauth = OAuth::new(profile, "client-id-1", Secret::new("client-secret-1")).first_grant(grant);
     let conversions = linkedin::conversions().rule("789123").api(&api).batch_size(1).build()?;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use outlast_state::{Batch, Circuit, DeliveryId, Epoch, Time, Want};
 
 use super::agenda::Agenda;
+use super::horizon::Horizon;
 use super::release::{Lot, Mark, Pace};
 use crate::records::DeliveryRecord;
 
@@ -31,6 +32,8 @@ pub(crate) struct Queue {
     pub(crate) in_flight: u32,
     /// Deliveries that have not ended.
     pub(crate) live: u64,
+    /// When they are given up.
+    horizon: Horizon,
     /// When it is looked at again without anything happening.
     pub(super) wakes: Option<Time>,
     /// Something happened to it since it was last looked at.
@@ -121,6 +124,29 @@ impl Lane {
 }
 
 impl Queue {
+    /// One more has not ended.
+    pub(crate) fn began(&mut self, deadline: Time) {
+        self.live = self.live.saturating_add(1);
+        self.horizon.join(deadline);
+    }
+
+    /// One has ended.
+    pub(crate) fn ended(&mut self, deadline: Time) {
+        self.live = self.live.saturating_sub(1);
+        self.horizon.leave(deadline);
+    }
+
+    /// One that has not ended is given up at another time.
+    pub(crate) fn put_off(&mut self, from: Time, to: Time) {
+        self.horizon.leave(from);
+        self.horizon.join(to);
+    }
+
+    /// How many that have not ended outlast `at`, counted by the hour.
+    pub(crate) fn live_beyond(&self, at: Time) -> u64 {
+        self.horizon.beyond(at)
+    }
+
     /// Puts a delivery where its want says, or takes it out. `stood`: where one without a lane stood until now.
     pub(crate) fn place(&mut self, standing: &Standing<'_>, stood: Option<Place>, now: Time) {
         match standing.lane {

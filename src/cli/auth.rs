@@ -1,15 +1,19 @@
 //! `outlast auth`
 
+mod calendar;
 mod grant;
+mod ical;
 mod login;
 mod page;
 mod redirect;
 mod renew;
+mod show;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::control::{Grant, Request};
@@ -17,7 +21,7 @@ use super::failure::Failure;
 use super::print;
 use super::session::{Purpose, Session};
 use crate::clock;
-use crate::view::CredentialView;
+use crate::view::{CredentialCalendar, CredentialView};
 
 /// Give credentials their tokens, and see how they stand
 #[derive(clap::Args)]
@@ -30,14 +34,16 @@ pub(crate) struct Args {
 enum Auth {
     Login(login::Login),
     Import(Import),
+    Show(show::Show),
     Refresh(renew::Refresh),
     Revoke(renew::Revoke),
-    /// List the credentials: state, token generation, how long they last
+    /// List the credentials: state, how long they last, what is planned, who depends on them
     List {
-        /// As a JSON array
+        /// As a JSON array, with what lies ahead of each
         #[arg(long)]
         json: bool,
     },
+    Calendar(calendar::Args),
 }
 
 /// Give a credential a grant that exists already
@@ -56,7 +62,7 @@ struct Import {
     json: bool,
 }
 
-const ENV_HELP: &str = "Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES or PREFIX_EXPIRES_IN, PREFIX_REFRESH_EXPIRES or PREFIX_REFRESH_EXPIRES_IN";
+const ENV_HELP: &str = "Read it from the environment instead: PREFIX_ACCESS_TOKEN, PREFIX_REFRESH_TOKEN, PREFIX_ISSUED, PREFIX_EXPIRES or PREFIX_EXPIRES_IN, PREFIX_REFRESH_EXPIRES or PREFIX_REFRESH_EXPIRES_IN, PREFIX_SCOPE";
 
 const IMPORT_HELP: &str = r#"The grant is a JSON object, as a token endpoint answers it:
   {"access_token": "…", "expires_in": 5184000, "refresh_token": "…", "token_type": "Bearer", "scope": "…"}
@@ -76,9 +82,11 @@ pub(crate) async fn run(config: &Path, args: Args) -> Result<(), Failure> {
     match args.command {
         Auth::Login(args) => login::run(config, &args).await,
         Auth::Import(args) => import(config, &args).await,
+        Auth::Show(args) => show::run(config, args).await,
         Auth::Refresh(args) => renew::refresh(config, &args).await,
         Auth::Revoke(args) => renew::revoke(config, &args).await,
         Auth::List { json } => list(config, json).await,
+        Auth::Calendar(args) => calendar::run(config, &args).await,
     }
 }
 
@@ -126,28 +134,54 @@ fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
-async fn list(config: &Path, json: bool) -> Result<(), Failure> {
-    let mut session = Session::open(config, Purpose::Look).await?;
-    let listed = session.ask::<Vec<CredentialView>>(Request::Credentials).await;
-    session.close().await?;
-    let credentials = listed?;
-    if json {
-        return print::json(&credentials);
-    }
-    let rows: Vec<[String; 8]> = credentials.iter().map(row).collect();
-    print::table(["NAME", "PROFILE", "STATE", "EPOCH", "EXPIRES", "GRANT ENDS", "LIVE", "DETAIL"], &rows)
+/// A credential as JSON: how it stands, and what lies ahead of it.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    stands: &'a CredentialView,
+    calendar: &'a CredentialCalendar,
 }
 
-fn row(credential: &CredentialView) -> [String; 8] {
+async fn list(config: &Path, json: bool) -> Result<(), Failure> {
+    let mut session = Session::open(config, Purpose::Look).await?;
+    let credentials = session.ask::<Vec<CredentialView>>(Request::Credentials).await;
+    let calendars = session.ask::<Vec<CredentialCalendar>>(Request::Calendar).await;
+    session.close().await?;
+    let (credentials, calendars) = (credentials?, calendars?);
+    // Each is asked of the same engine, whose credentials do not change while it runs.
+    let of = |stands: &CredentialView| calendars.iter().find(|calendar| calendar.credential == stands.name);
+    let listed = credentials.iter().filter_map(|stands| Some(Listed { stands, calendar: of(stands)? }));
+    let listed: Vec<Listed<'_>> = listed.collect();
+    if json {
+        return print::json(&listed);
+    }
+    let rows: Vec<[String; 11]> = listed.iter().map(row).collect();
+    print::table(HEADS, &rows)
+}
+
+const HEADS: [&str; 11] =
+    ["NAME", "PROFILE", "STATE", "EPOCH", "TOKEN ENDS", "NEXT TOKEN", "STOPS", "PROVEN", "LIVE", "AT RISK", "DETAIL"];
+
+fn row(Listed { stands, calendar }: &Listed<'_>) -> [String; 11] {
     let moment = |millis: Option<u64>| millis.map_or_else(|| "-".to_owned(), print::moment);
+    let ahead = |millis: Option<u64>| moment(millis.filter(|_| !calendar.dead));
     [
-        credential.name.clone(),
-        credential.profile.clone(),
-        credential.state.clone(),
-        credential.epoch.to_string(),
-        moment(credential.expires_ms),
-        moment(credential.grant_ends_ms),
-        credential.live.to_string(),
-        print::short(&credential.detail, 100),
+        stands.name.clone(),
+        stands.profile.clone(),
+        stands.state.clone(),
+        stands.epoch.to_string(),
+        ahead(calendar.token_ends_ms),
+        ahead(calendar.refresh_ms),
+        moment(calendar.stops_ms),
+        moment(calendar.proven_ms),
+        stands.live.to_string(),
+        calendar.at_risk.to_string(),
+        print::short(&detail(stands, calendar), 120),
     ]
+}
+
+/// What there is to say in one line: of one that is about to stop, that.
+fn detail(stands: &CredentialView, calendar: &CredentialCalendar) -> String {
+    let warned = calendar.warnings.iter().any(|warning| warning.past) || !calendar.scopes.missing.is_empty();
+    if warned { calendar.outlook.clone() } else { stands.detail.clone() }
 }

@@ -21,8 +21,8 @@ use crate::route::Event;
 use crate::secret::Secret;
 use crate::vault::VaultKey;
 use crate::view::{
-    Counts, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive, Rekeyed, Revocation, Scope, Summary,
-    VaultView,
+    Counts, CredentialCalendar, CredentialDetails, CredentialView, DeliveryName, Details, Filter, Outcome, Redrive,
+    Rekeyed, Revocation, Scope, Summary, VaultView,
 };
 
 /// The version of this protocol. Both ends are one program, so another number means another release.
@@ -54,6 +54,10 @@ pub(crate) enum Request {
     },
     Counts,
     Credentials,
+    Credential {
+        name: String,
+    },
+    Calendar,
     Cancel {
         ids: Vec<DeliveryName>,
     },
@@ -131,6 +135,7 @@ pub(crate) struct Grant {
     pub(crate) issued: Option<Time>,
     pub(crate) expires: Option<Time>,
     pub(crate) refresh_expires: Option<Time>,
+    pub(crate) scope: Option<String>,
 }
 
 fn reveal<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
@@ -238,6 +243,8 @@ answers! {
     Why: Vec<String>,
     Counts: Counts,
     Credentials: Vec<CredentialView>,
+    Credential: Box<CredentialDetails>,
+    Calendar: Vec<CredentialCalendar>,
     Changed: Vec<Result<Summary, Fault>>,
     Held: u64,
     Released: bool,
@@ -263,7 +270,9 @@ pub(crate) async fn execute(engine: &Engine, request: Request) -> Result<Respons
         Request::Show { id } => Box::new(engine.show(id.0).await?).into(),
         Request::Why { id } => engine.why(id.0).await?.into(),
         Request::Counts => engine.counts().await?.into(),
+        Request::Credential { name } => Box::new(engine.credential(&name).await?).into(),
         Request::Credentials => engine.credentials().await?.into(),
+        Request::Calendar => engine.calendar().await?.into(),
         Request::Cancel { ids } => together(ids.iter().map(|id| engine.cancel(id.0))).await.into(),
         Request::Redrive { ids, redrive } => together(ids.iter().map(|id| engine.redrive(id.0, redrive))).await.into(),
         Request::Pause { scope } => engine.pause(scope).await?.into(),
@@ -380,7 +389,7 @@ impl From<Offer> for Parcel {
 
 impl From<Grant> for Authorisation {
     fn from(grant: Grant) -> Self {
-        let Grant { access, refresh, issued, expires, refresh_expires } = grant;
-        Authorisation { access, refresh, issued, expires, refresh_expires }
+        let Grant { access, refresh, issued, expires, refresh_expires, scope } = grant;
+        Authorisation { access, refresh, issued, expires, refresh_expires, scope }
     }
 }

@@ -38,6 +38,7 @@ fn questions_survive_the_wire() {
         issued: Some(Time::from_millis(7)),
         expires: None,
         refresh_expires: None,
+        scope: None,
     };
     let lane = Scope::Lane { destination: "d".into(), lane: "l".into() };
     let requests = [

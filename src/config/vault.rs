@@ -198,7 +198,7 @@ mod tests {
     fn a_command_is_named_without_its_arguments_and_written_as_it_was() {
         let source = KeySource::Command(vec!["op".into(), "--token=canary".into(), "a \"b\"".into()]);
         assert_eq!(source.to_string(), "what the command op writes");
-        assert_eq!(source.line(), "key_command = [\"op\", \"--token=canary\", 'a \"b\"']");
+        assert_eq!(source.line(), r#"key_command = ["op", "--token=canary", "a \"b\""]"#);
         let (again, _) = sources(&format!("[vault]\n{}", source.line()));
         assert_eq!(again, source);
     }

@@ -226,6 +226,7 @@ fn damaged(wreck: &Wreck, key: &Key) -> String {
         Key::Memory(_) => {
             format!("its destination asks the provider once more for what it kept in mind; nobody, or {SALVAGE}")
         }
+        Key::Learned(_) => format!("how long its provider's tokens spread is learned anew; nobody, or {SALVAGE}"),
         Key::Once(_) => {
             format!("an event with that key is refused; {SALVAGE}")
         }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::records::{
-    self, AlertRecord, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, OnceRecord, ParcelRecord,
-    PauseRecord, Record,
+    self, AlertRecord, ClockRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LearnedRecord, OnceRecord,
+    ParcelRecord, PauseRecord, Record,
 };
 use crate::store::keys::Meta;
 use crate::store::wreck::{Unread, Wreck};
@@ -45,6 +45,7 @@ pub(super) fn write(wreck: &Wreck, to: &Path) -> Result<Salvage, Error> {
     writer.once(wreck, &saved)?;
     let survey = wreck.survey();
     writer.plain::<CredentialRecord>(wreck, Table::Credential)?;
+    writer.plain::<LearnedRecord>(wreck, Table::Learned)?;
     writer.plain::<PauseRecord>(wreck, Table::Pause)?;
     writer.plain::<AlertRecord>(wreck, Table::Alert)?;
     for table in [Table::Token, Table::Grant] {

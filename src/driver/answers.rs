@@ -5,10 +5,11 @@ use tokio::sync::oneshot;
 
 use super::Ask;
 use super::acts::Turn;
-use super::grants::Brought;
+use super::grants::{Brought, ends};
 use super::heart::Heart;
 use crate::authorisation::Authorisation;
 use crate::error::{Error, ErrorKind};
+use crate::oauth::GrantKind;
 use crate::parcel::{self, LARGEST_BODY};
 use crate::records::DeliveryRecord;
 use crate::vault::Grant;
@@ -133,6 +134,10 @@ impl Heart {
             ));
         };
         let epoch = keeper.record.credential.epoch.next();
+        // The token of a dead credential is deleted; in the grant a configured one stays, so that the next start knows it again.
+        let is_fixed = self.machines.settings.profiles.get(name).is_some_and(|it| it.grant == GrantKind::Static);
+        let refresh = if is_fixed { Some(grant.access.clone()) } else { grant.refresh };
+        let grant = Authorisation { refresh, ..grant };
         let brought = self.seal(name, epoch, grant, turn.now)?;
         self.machines.authorise(name, brought, turn);
         self.machines.credential_view(name, turn.now).ok_or_else(|| Error::caller("credential: it is gone"))
@@ -158,11 +163,13 @@ impl Heart {
             return Err(Error::configuration("vault: there is no key to seal tokens with; configure one"));
         };
         let issued = grant.issued.unwrap_or(now).min(now);
-        let ends = grant.refresh_expires.unwrap_or_else(|| self.latest_end(name, issued));
+        let told = grant.refresh_expires.unwrap_or_else(|| self.latest_end(name, issued));
         let sealed_token = vault.seal_access(name, epoch, &grant.access).map_err(|error| sealing(&error))?;
-        let kept = Grant { refresh: grant.refresh, refresh_expires: ends };
+        let kept = Grant { refresh: grant.refresh, refresh_expires: told };
+        let mints = self.machines.settings.profiles.get(name).is_some_and(|profile| profile.grant.mints());
+        let ends = ends(&kept, expires, mints);
         let sealed_grant = vault.seal_grant(name, epoch, &kept).map_err(|error| sealing(&error))?;
-        Ok(Brought { issued, expires, ends, sealed_token, sealed_grant, token: grant.access })
+        Ok(Brought { issued, expires, ends, scopes: grant.scope, sealed_token, sealed_grant, token: grant.access })
     }
 }
 

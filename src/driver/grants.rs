@@ -1,21 +1,33 @@
 //! What becomes of a credential's grant: a refresh that ended, a human who brought one.
 
-use outlast_state::{Cause, CredentialInput, CredentialWant, Epoch, Span, Standing, Time, jittered};
+use outlast_state::{Came, Cause, CredentialInput, CredentialWant, Epoch, IssuerWord, Span, Standing, Time, jittered};
 use tracing::{info, warn};
 
 use super::acts::{Act, Turn};
 use super::machines::Machines;
 use crate::secret::Secret;
 use crate::store::Key;
+use crate::vault::Grant;
 
 /// A token as it comes into the engine: sealed for the store, and open for use.
 pub(crate) struct Brought {
     pub(crate) issued: Time,
     pub(crate) expires: Time,
     pub(crate) ends: Time,
+    /// What it permits, if that was said.
+    pub(crate) scopes: Option<String>,
     pub(crate) sealed_token: Vec<u8>,
     pub(crate) sealed_grant: Vec<u8>,
     pub(crate) token: Secret,
+}
+
+/// When a grant ends: with its refresh token, and where it has none, with its access token. One that mints needs neither.
+pub(super) fn ends(grant: &Grant, expires: Time, mints: bool) -> Time {
+    match grant.refresh {
+        Some(_) => grant.refresh_expires,
+        None if mints => Time::NEVER,
+        None => expires,
+    }
 }
 
 /// How a token request ended.
@@ -50,6 +62,9 @@ impl Machines {
             _ => 0,
         };
         let before = keeper.record.credential.epoch;
+        if let Some(came) = came(&ending) {
+            self.request_came(name, from, came, turn);
+        }
         match ending {
             RenewalEnding::Renewed(brought) => {
                 let Brought { issued, expires, ends, .. } = brought;
@@ -95,6 +110,8 @@ impl Machines {
         if !note.is_empty() {
             self.note_credential(name, note, turn);
         }
+        let word = IssuerWord { at: turn.now, epoch, standing };
+        self.touch(name, turn, |keeper| keeper.record.clues.issuer = Some(word));
         self.credential(name, CredentialInput::Introspected { epoch, standing }, turn);
         self.schedule_renewal(name);
     }
@@ -111,6 +128,7 @@ impl Machines {
             keeper.record.note.clear();
         });
         turn.acts.push(Act::Trust { credential: name.to_owned(), epoch, token: brought.token });
+        self.sight_grant(name, epoch, brought.scopes.as_deref(), turn);
     }
 
     /// A human brought a grant.
@@ -119,8 +137,22 @@ impl Machines {
         let after = self.credential(name, CredentialInput::Authorised { issued, expires, ends }, turn);
         if let Some(after) = after {
             info!(credential = name, epoch = after.epoch.number(), "authorised");
-            self.touch(name, turn, |keeper| keeper.quarantined = false);
+            self.touch(name, turn, |keeper| {
+                keeper.quarantined = false;
+                keeper.record.clues.authorised();
+            });
             self.bring(name, after.epoch, brought, turn);
         }
+    }
+}
+
+/// How a token request ended, for people. One that was given up is told as a crash is.
+fn came(ending: &RenewalEnding) -> Option<Came> {
+    match ending {
+        RenewalEnding::Renewed(_) => Some(Came::Renewed),
+        RenewalEnding::RefusedForGood { .. } => Some(Came::Refused),
+        RenewalEnding::Misconfigured { .. } => Some(Came::Misconfigured),
+        RenewalEnding::Unknown { .. } => Some(Came::Unknown),
+        RenewalEnding::GivenUp => None,
     }
 }

@@ -92,6 +92,15 @@ impl Heart {
                 let views = names.filter_map(|name| self.machines.credential_view(name, turn.now)).collect();
                 turn.answer(|_| drop(reply.send(views)));
             }
+            Look::Credential { name, reply } => {
+                let result = self.machines.portrait(&name, turn.now);
+                turn.answer(|_| drop(reply.send(result)));
+            }
+            Look::Calendar { reply } => {
+                let names = self.machines.credentials.keys();
+                let ahead = names.filter_map(|name| self.machines.calendar(name, turn.now)).collect();
+                turn.answer(|_| drop(reply.send(Ok(ahead))));
+            }
             Look::Alerts { reply } => {
                 let store = Arc::clone(&self.store);
                 turn.acts.push(Act::Beside(Box::new(move || drop(reply.send(alerts(store.as_ref()))))));
@@ -176,7 +185,7 @@ impl Machines {
     }
 
     fn credential_sentence(&self, name: &str, keeper: &Keeper, now: Time) -> String {
-        let sentence = self.why_credential(name, now).join(" ");
+        let sentence = self.credential_stands(name, now).join(" ");
         let note = &keeper.record.note;
         match keeper.record.credential.wants() {
             _ if note.is_empty() => sentence,

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use outlast_state::{
-    Choice, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Need, Offer,
-    Policy, Span, Standard, State, Time, Token, Trouble, Verdict, Want,
+    Choice, Credential, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Gate, Input, KEPT, Learned, Need,
+    Offer, Policy, Span, Standard, State, Time, Token, Trouble, Verdict, Want,
 };
 use tracing::{debug, error, info, warn};
 
@@ -63,6 +63,8 @@ pub(crate) struct Machines {
     pub(crate) reading: Option<Reading>,
     /// What destinations keep in mind.
     pub(crate) memory: BTreeMap<Name, Arc<Known>>,
+    /// What the tokens of each provider taught, by the names of profiles.
+    pub(crate) learned: BTreeMap<String, Learned>,
     /// Batches that may have arrived, and their members by their places: they are sent again as they were.
     pub(crate) bonds: Bonds,
     /// What is known of those that have ended.
@@ -188,7 +190,7 @@ impl Machines {
                 self.deadlines.remove(delivery.deadline.as_millis(), id);
                 if let Some(live) = self.forget(id) {
                     if let Some(queue) = self.queues.get_mut(live.record.destination.as_str()) {
-                        queue.live = queue.live.saturating_sub(1);
+                        queue.ended(delivery.deadline);
                     }
                     turn.ended.insert(id, live.record);
                 }

@@ -27,7 +27,10 @@ use crate::http::Http;
 use crate::parcel::Parcel;
 use crate::store::{Durable, Store, StoreError, StoreErrorKind, StoreFigures};
 use crate::vault::{Vault, VaultKey};
-use crate::view::{Counts, CredentialView, Details, Filter, Outcome, Redrive, Rekeyed, Scope, Summary, VaultView};
+use crate::view::{
+    Counts, CredentialCalendar, CredentialDetails, CredentialView, Details, Filter, Outcome, Redrive, Rekeyed, Scope,
+    Summary, VaultView,
+};
 
 pub(crate) mod acts;
 pub(crate) mod alerts;
@@ -35,21 +38,24 @@ pub(crate) mod answers;
 pub(crate) mod attempt;
 pub(crate) mod bell;
 pub(crate) mod bonds;
+mod calendar;
 mod circuits;
 pub(crate) mod conversation;
 mod counts;
+mod explained;
 pub(crate) mod grants;
 pub(crate) mod heart;
 pub(crate) mod ids;
 pub(crate) mod inspection;
+mod learning;
 mod looks;
-
 pub(crate) mod machines;
 #[cfg(feature = "verify")]
 pub(crate) mod marks;
 mod memory;
 mod operator;
 mod pauses;
+mod portrait;
 pub(crate) mod reading;
 pub(crate) mod renewal;
 pub(crate) mod retention;
@@ -111,6 +117,13 @@ pub(crate) enum Look {
     },
     Credentials {
         reply: oneshot::Sender<Vec<CredentialView>>,
+    },
+    Credential {
+        name: String,
+        reply: oneshot::Sender<Result<CredentialDetails, Error>>,
+    },
+    Calendar {
+        reply: oneshot::Sender<Result<Vec<CredentialCalendar>, Error>>,
     },
     Pauses {
         reply: oneshot::Sender<Vec<Scope>>,

@@ -49,11 +49,14 @@ impl Heart {
                  configuration and start the engine again, or try the same one again with `outlast auth login {name}`"
             ))),
             GrantKind::AuthorizationCode if !dead => match self.grant_of(name, credential.epoch) {
-                Ok(grant) if grant.refresh.is_none() => Err(Error::caller(format!(
+                Ok(Some(grant)) if grant.refresh.is_none() => Err(Error::caller(format!(
                     "credential {name}: it has no refresh token, so its token is the last one; bring a new grant with \
                      `outlast auth login {name}`"
                 ))),
-                Ok(_) => Ok(()),
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err(Error::configuration(format!(
+                    "credential {name}: its grant is missing from the store; bring it again with `outlast auth login {name}`"
+                ))),
                 Err(why) => Err(Error::configuration(format!("credential {name}: {why}"))),
             },
             GrantKind::AuthorizationCode | GrantKind::ClientCredentials | GrantKind::JwtBearer => Ok(()),
@@ -65,10 +68,12 @@ impl Heart {
         let (credential, profile) = self.known_credential(name)?;
         let (mut token, mut sealed) = (None, None);
         match self.grant_of(name, credential.epoch) {
-            Ok(grant) => token = grant.refresh.map(|refresh| (refresh, "refresh_token")),
+            Ok(grant) => token = grant.and_then(|grant| grant.refresh).map(|refresh| (refresh, "refresh_token")),
             Err(why) => sealed = Some(why).filter(|_| credential.epoch > Epoch::NONE),
         }
-        if token.is_none() && credential.epoch > Epoch::NONE {
+        if profile.grant == GrantKind::Static {
+            token = token.map(|(token, _)| (token, "access_token"));
+        } else if token.is_none() && credential.epoch > Epoch::NONE {
             let vault = self.vault.as_deref();
             let access = super::conversation::token_of(self.store.as_ref(), vault, name, credential.epoch);
             token = access.ok().map(|access| (access, "access_token"));
@@ -112,11 +117,11 @@ impl Heart {
         self.machines.credential_view(name, now).ok_or_else(|| Error::caller("credential: it is gone"))
     }
 
-    fn grant_of(&self, name: &str, epoch: Epoch) -> Result<crate::vault::Grant, String> {
+    fn grant_of(&self, name: &str, epoch: Epoch) -> Result<Option<crate::vault::Grant>, String> {
         let vault = self.vault.as_ref().ok_or("there is no key to open the vault with; configure one")?;
         let sealed = self.store.get(&Key::Grant(name.to_owned())).map_err(|error| error.to_string())?;
-        let sealed = sealed.ok_or("its grant is missing from the store; bring it again")?;
-        vault.open_grant(name, epoch, &sealed).map_err(|error| error.to_string())
+        let opened = sealed.map(|sealed| vault.open_grant(name, epoch, &sealed));
+        opened.transpose().map_err(|error| error.to_string())
     }
 }
 

@@ -7,7 +7,7 @@ use outlast_state::{Cause, Time};
 use tracing::{Instrument, info};
 
 use super::acts::Renewal;
-use super::grants::{Brought, RenewalEnding};
+use super::grants::{Brought, RenewalEnding, ends};
 use super::{Heard, World};
 use crate::exchange::{Answer, Form, NoAnswer};
 use crate::http::WITHIN;
@@ -75,6 +75,9 @@ impl Asking {
             let grant = Grant { refresh: None, refresh_expires: Time::NEVER };
             return Ok(Asking { vault: Arc::clone(vault), grant, form, asked });
         }
+        if profile.grant == GrantKind::Static {
+            return Err(without_refresh_token(profile));
+        }
         let grant = grant(store, vault, renewal).map_err(unknown)?;
         let Some(refresh) = &grant.refresh else { return Err(without_refresh_token(profile)) };
         let form = oauth::refresh_form(profile, client, refresh);
@@ -113,7 +116,7 @@ impl Asking {
                 refresh_expires: minted.refresh_expires_in.map_or(self.grant.refresh_expires, |life| now.after(life)),
             },
         };
-        let ends = if grant.refresh.is_some() { grant.refresh_expires } else { Time::NEVER };
+        let ends = ends(&grant, expires, profile.grant.mints());
         let vault = &self.vault;
         let sealed = vault
             .seal_access(name, epoch, &minted.access)
@@ -123,6 +126,7 @@ impl Asking {
                 issued: now,
                 expires,
                 ends,
+                scopes: minted.scope,
                 sealed_token,
                 sealed_grant,
                 token: minted.access,

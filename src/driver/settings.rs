@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use outlast_state::{Policy, Span, Terms, Time, YOUNG};
+use outlast_state::{Policy, Span, Terms, Time};
 
 use super::acts::Shipment;
 use super::machines::Name;
@@ -88,11 +88,6 @@ impl Settings {
     /// The numbers that the rules use of each credential's profile.
     pub(crate) fn terms(&self) -> impl Iterator<Item = (&String, Terms)> {
         self.profiles.iter().map(|(name, profile)| (name, terms(name, profile)))
-    }
-
-    /// The age below which a credential's new token is tried by one canary at a time.
-    pub(crate) fn young(&self, credential: &str) -> Span {
-        self.profiles.get(credential).map_or(YOUNG, |profile| profile.young)
     }
 
     /// How long a request to this destination that went unanswered may still arrive.

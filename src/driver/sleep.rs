@@ -81,6 +81,15 @@ impl Machines {
         asleep.take(most).map(|(at, id)| (id, Known::Until(Time::from_millis(at)))).collect()
     }
 
+    /// A live delivery is given up at another time.
+    pub(super) fn put_off(&mut self, id: DeliveryId, destination: &str, from: Time, to: Time) {
+        self.deadlines.remove(from.as_millis(), id);
+        self.deadlines.insert(to.as_millis(), id);
+        if let Some(queue) = self.queues.get_mut(destination) {
+            queue.put_off(from, to);
+        }
+    }
+
     /// A delivery that slept, as the store has it.
     pub(crate) fn woken(&mut self, record: DeliveryRecord) {
         let opened = self.began;

@@ -1,8 +1,8 @@
 //! What happens, turned into inputs of the machines.
 
 use outlast_state::{
-    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Evidence, Input, Load, Seen, Span,
-    Time, Trouble, Verdict, Why, rule,
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Input, Seen, Span, Time, Trouble,
+    Verdict, Why, rule,
 };
 use tracing::{debug, info};
 
@@ -50,9 +50,6 @@ pub(crate) enum Ending {
     /// The engine gave the request up because it stops.
     GivenUp,
 }
-
-/// A 429 that does not say how long holds the credential back for this long.
-const SHORTEST_SLOWDOWN: Span = Span::from_secs(1);
 
 /// There is a turn at least every 30 s. When more than this lies between two, the machine slept or its clock jumped.
 const LEAP: Span = Span::from_secs(120);
@@ -160,7 +157,7 @@ impl Machines {
         }
         if let Some(queue) = self.queues.get_mut(name) {
             queue.place(standing, None, now);
-            queue.live = queue.live.saturating_add(1);
+            queue.began(deadline);
             if queue.wants_attention() {
                 self.poke(name);
             }
@@ -219,36 +216,6 @@ impl Machines {
         match (verdict, wait) {
             (Verdict::Refused { .. }, Some(after)) => Verdict::NotYet { after },
             (verdict, _) => verdict,
-        }
-    }
-
-    /// What a request's answer shows about the credential.
-    fn learn(&mut self, report: &Report, turn: &mut Turn) {
-        let (epoch, sent) = (report.epoch, report.sent);
-        let Some(name) = report.credential.as_deref() else { return };
-        if let Some(keeper) = self.credentials.get_mut(name) {
-            let evidence = report.showing.evidence;
-            for gate in [&mut keeper.gate, &mut keeper.trial] {
-                *gate = gate.map(|gate| gate.answered(epoch, sent, evidence, turn.now));
-            }
-        }
-        self.poke_blocked(name);
-        match report.showing.evidence {
-            Evidence::Accepted => self.credential(name, CredentialInput::Accepted { epoch, sent }, turn),
-            Evidence::Refused => self.credential(name, CredentialInput::TokenRefused { epoch, sent }, turn),
-            Evidence::Nothing if report.showing.lacks_scope => {
-                self.credential(name, CredentialInput::ScopeMissing { epoch }, turn)
-            }
-            Evidence::Nothing => None,
-        };
-        let throttled = report.items.iter().filter_map(|told| match told.ending {
-            Ending::Verdict(Verdict::Busy { after, load: Load::Throttled }) => Some(after.max(SHORTEST_SLOWDOWN)),
-            _ => None,
-        });
-        if let Some(wait) = throttled.max() {
-            let until = turn.now.after(wait);
-            info!(credential = name, wait = %wait, "the provider throttles; the whole credential waits");
-            self.touch(name, turn, |keeper| keeper.record.slow_until = keeper.record.slow_until.max(until));
         }
     }
 
@@ -322,10 +289,10 @@ impl Machines {
         }
         let limits = self.settings.limits;
         let deadline = turn.now.after(redrive.time_to_live.unwrap_or(limits.time_to_live));
+        let destination = record.destination.clone();
         self.taken_up(&record, turn);
         self.adopt(record, turn.now);
-        self.deadlines.remove(delivery.deadline.as_millis(), id);
-        self.deadlines.insert(deadline.as_millis(), id);
+        self.put_off(id, &destination, delivery.deadline, deadline);
         self.deliver(id, Input::Redriven { deadline, budget: limits.budget }, turn);
         Ok(())
     }

@@ -85,8 +85,8 @@ impl Machines {
         sentences
     }
 
-    /// How a credential stands and what that means for those who need it.
-    pub(super) fn why_credential(&self, name: &str, now: Time) -> Vec<String> {
+    /// How a credential stands, in a sentence or two.
+    pub(super) fn credential_stands(&self, name: &str, now: Time) -> Vec<String> {
         let Some(keeper) = self.credentials.get(name) else {
             return vec![format!(
                 "Its credential {name} is not in the configuration any more; put it back, or cancel."
@@ -186,7 +186,7 @@ fn carrying(epoch: Epoch) -> String {
 }
 
 /// `1 request`, `2 requests`.
-fn counted(count: u32, what: &str) -> String {
+pub(super) fn counted(count: u32, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -294,4 +294,4 @@ fn verdict_in_words(verdict: &Verdict) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

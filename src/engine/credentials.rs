@@ -6,7 +6,7 @@ use crate::driver::Ask;
 use crate::error::Error;
 use crate::http::WITHIN;
 use crate::oauth;
-use crate::view::{CredentialView, Revocation};
+use crate::view::{CredentialCalendar, CredentialView, Revocation};
 
 impl Engine {
     /// The credentials and how they stand.
@@ -15,6 +15,15 @@ impl Engine {
     /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when the engine has stopped.
     pub async fn credentials(&self) -> Result<Vec<CredentialView>, Error> {
         self.ask(|reply| Ask::Look(crate::driver::Look::Credentials { reply })).await
+    }
+
+    /// What lies ahead of each credential: its ends, what is planned before them, who must act by when, and how many
+    /// deliveries are at risk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when the engine has stopped.
+    pub async fn calendar(&self) -> Result<Vec<CredentialCalendar>, Error> {
+        self.ask(|reply| Ask::Look(crate::driver::Look::Calendar { reply })).await?
     }
 
     /// Gives a credential a grant. It is on disk, sealed, when this returns.
@@ -54,7 +63,7 @@ impl Engine {
             (None, _, _) => Ok("its profile names no revoke_url, so the provider was not told"),
             (Some(_), None, _) | (Some(_), _, None) => match parting.sealed {
                 None => Ok("nothing was left to tell the provider with"),
-                Some(why) => Err(format!("what the provider could be told with cannot be opened: {why}")),
+                Some(ref why) => Err(format!("what the provider could be told with cannot be opened: {why}")),
             },
             (Some(url), Some((token, hint)), Some(client)) => {
                 let form = oauth::revoke_form(&parting.profile, client, token, hint);
@@ -71,7 +80,10 @@ impl Engine {
             Ok(why) => format!("At the provider nothing was done: {why}; end it there by hand where that matters."),
             Err(why) => {
                 let credential = parting.view;
-                let detail = format!("At the provider it lives on: {why}. Repeat the command to tell it again.");
+                // An access token by itself went with the credential: only a grant, or a configured token, is kept for this.
+                let kept = parting.sealed.is_some() || parting.token.is_none_or(|(_, kind)| kind == "refresh_token");
+                let then = if kept { "Repeat the command to tell it again" } else { "End it there by hand" };
+                let detail = format!("At the provider it lives on: {why}. {then}.");
                 return Ok(Revocation { credential, at_provider, detail });
             }
         };

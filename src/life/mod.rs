@@ -3,6 +3,7 @@
 //! Whoever holds a [`Life`] decides when a turn is, when a commit passes its barrier, which request is answered and how, and
 //! when it all ends without a word. `outlast sim` makes worlds of it, and so do the project's own tests.
 
+mod ahead;
 mod inspecting;
 mod renewing;
 mod wire;
@@ -27,7 +28,7 @@ use crate::route::Event;
 use crate::routing::Routing;
 use crate::store::{Durable, Store, StoreError, Writes};
 use crate::vault::Vault;
-use crate::view::{CredentialView, Details, Redrive, Scope, Summary};
+use crate::view::{CredentialDetails, CredentialView, Details, Redrive, Scope, Summary};
 use crate::{Alert, Authorisation, Builder, Error, Parcel, http};
 
 pub use inspecting::Inspecting;
@@ -189,6 +190,12 @@ impl Life {
     /// As [`Engine::why`](crate::Engine::why).
     pub fn why(&mut self, id: DeliveryId) -> Reply<Vec<String>> {
         self.ask(|reply| Ask::Look(Look::Why { id, reply }))
+    }
+
+    /// As [`Engine::credential`](crate::Engine::credential).
+    pub fn credential(&mut self, name: &str) -> Reply<CredentialDetails> {
+        let name = name.to_owned();
+        self.ask(|reply| Ask::Look(Look::Credential { name, reply }))
     }
 
     /// Nothing new leaves from here on; what is in the air has `grace`.

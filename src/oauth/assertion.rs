@@ -58,13 +58,12 @@ impl Assertion {
             }
             PrivateKeyDer::Pkcs8(der) => {
                 let der = der.secret_pkcs8_der();
-                match RsaKeyPair::from_pkcs8(der) {
-                    Ok(rsa) => Key::Rsa(rsa),
-                    Err(_) => {
-                        let random = SystemRandom::new();
-                        let read = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random);
-                        Key::P256(read.map_err(|_| AssertionError::Kind)?)
-                    }
+                if let Ok(rsa) = RsaKeyPair::from_pkcs8(der) {
+                    Key::Rsa(rsa)
+                } else {
+                    let random = SystemRandom::new();
+                    let read = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random);
+                    Key::P256(read.map_err(|_| AssertionError::Kind)?)
                 }
             }
             PrivateKeyDer::Sec1(_) => return Err(AssertionError::OlderForm),

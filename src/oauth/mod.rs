@@ -9,6 +9,7 @@ mod mint;
 mod profile;
 mod refresh;
 mod request;
+mod scopes;
 
 pub use crate::exchange::{Carrier, Rule};
 pub use crate::table::Fault;
@@ -21,3 +22,4 @@ pub use mint::mint;
 pub use profile::{AssertionIn, ClientAuth, Evidence, GrantKind, Profile, ProfileError, Rotation, TokenShape};
 pub use refresh::{Asked, Minted, Outcome, read, refresh};
 pub(crate) use request::{inspect_form, mint_form, refresh_form, revoke_form};
+pub(crate) use scopes::{listed, missing};

@@ -1,5 +1,8 @@
 use super::*;
-use outlast_state::{Batch, Choice, CredentialInput, Epoch, Input, Seen, Span, Terms, Verdict};
+use outlast_state::{
+    Batch, Came, Choice, CredentialInput, Epoch, Evidence, Input, IssuerWord, Seen, Span, Standing, Terms, Token,
+    Verdict,
+};
 
 /// Admitted and left without an answer, `attempts` times: no two of these are merged.
 fn tried(attempts: u64) -> DeliveryRecord {
@@ -59,6 +62,19 @@ fn the_largest_record_of_a_credential_fits_and_replays() {
         record.credential = record.journal.apply(record.credential, input, now, KEPT);
     }
     record.note(&"words ".repeat(200));
+    let token = record.credential.token(record.credential.epoch).unwrap();
+    record.clues.granted(Some(&"r_ads ".repeat(900)));
+    record.clues.lacks(token.epoch, token.issued);
+    record.clues.asked(token.epoch, Came::Renewed, token.issued);
+    record.clues.issuer = Some(IssuerWord { at: token.issued, epoch: token.epoch, standing: Standing::Unknown });
+    for number in 0..100 {
+        let token = Token { epoch: Epoch::from_number(u32::MAX - 100 + number), ..token };
+        record.clues.minted(&token);
+        for evidence in [Evidence::Refused, Evidence::Accepted] {
+            let node = format!("{number:0>60}");
+            record.clues.heard(&record.credential, token.epoch, Time::NEVER, evidence, Some(&node));
+        }
+    }
     let (name, mut writes) = ("c".repeat(256), Writes::new());
     record.put(&name, &mut writes);
     let key = Key::Credential(name);

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AlertRecord, ClockRecord, Content, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, MemoryRecord,
-    OnceRecord, ParcelRecord, PauseRecord,
+    AlertRecord, ClockRecord, Content, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LearnedRecord,
+    MemoryRecord, OnceRecord, ParcelRecord, PauseRecord,
 };
 use crate::store::Key;
 use crate::store::codec::{self, Damage, Payload};
@@ -27,6 +27,7 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 impl Record for ParcelRecord {}
 impl Record for OnceRecord {}
 impl Record for MemoryRecord {}
+impl Record for LearnedRecord {}
 impl Record for PauseRecord {}
 impl Record for AlertRecord {}
 impl Record for ClockRecord {}

@@ -6,7 +6,7 @@ use super::quarantine::Quarantine;
 use crate::admission::Mark;
 use crate::driver::machines::Machines;
 use crate::error::{Error, ErrorKind};
-use crate::records::{self, AlertRecord, CountsRecord, MemoryRecord, PauseRecord};
+use crate::records::{self, AlertRecord, CountsRecord, LearnedRecord, MemoryRecord, PauseRecord};
 use crate::store::keys::Meta;
 use crate::store::{Key, Store, Table};
 use crate::view::Counts;
@@ -37,6 +37,15 @@ pub(super) fn load(
             Ok(record) => machines.recall(record),
             // Without it, a destination asks its provider once more.
             Err(damage) => quarantine.add(key, damage),
+        }
+        true
+    })?;
+    records::each::<LearnedRecord>(store, Table::Learned, |key, record| {
+        match (record, &key) {
+            (Ok(record), Key::Learned(profile)) => drop(machines.learned.insert(profile.clone(), record.learned)),
+            (Ok(_), _) => {}
+            // Without it, it is learned anew.
+            (Err(damage), _) => quarantine.add(key, damage),
         }
         true
     })?;

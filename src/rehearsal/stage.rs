@@ -110,6 +110,7 @@ impl Stage {
             issued: Some(born),
             expires: Some(born.after(profile.access_life)),
             refresh_expires: profile.grant_life.map(|life| born.after(life)),
+            scope: None,
         };
         let mut reply = self.life.authorise(NAME.to_owned(), grant);
         self.pump()?;

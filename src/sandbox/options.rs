@@ -134,6 +134,8 @@ pub struct Switches {
     pub max_refresh_per_minute: Option<u32>,
     /// Whether the answers of the token endpoint hold a refresh token.
     pub refresh_token_in_answer: bool,
+    /// Scopes that a token has only when it is minted so many milliseconds after the consent: permissions are cached.
+    pub late_scopes: BTreeMap<String, u64>,
     /// Life of an access token; capped by what is left of the grant.
     pub access_token_life_s: u64,
     /// Life of a grant from the consent; no refresh extends it.
@@ -318,6 +320,7 @@ impl Default for Switches {
             dead_refresh_error: DeadRefreshError::InvalidGrant,
             max_refresh_per_minute: None,
             refresh_token_in_answer: true,
+            late_scopes: BTreeMap::new(),
             access_token_life_s: 60 * DAY_S,
             refresh_token_life_s: 365 * DAY_S,
             refresh_idle_life_s: None,

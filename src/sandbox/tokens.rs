@@ -327,7 +327,7 @@ impl Tokens {
         let drawn = || opaque("AQX", mint.seed, &[purpose::ACCESS, u64::from(ordinal(place))]).into();
         let secret: Secret = secret.unwrap_or_else(drawn);
         self.by_access.insert(secret.clone(), place);
-        let scope = self.grants.get(grant).map(|grant| grant.scope.clone()).unwrap_or_default();
+        let scope = self.grants.get(grant).map(|grant| grant.scope_at(issued, mint.switches)).unwrap_or_default();
         self.access.push(Access { secret, grant, scope, issued, expires, revoked_at: None, visible_at });
         if let Some(grant) = self.grants.get_mut(grant) {
             grant.live.push(place);
@@ -343,6 +343,18 @@ impl Tokens {
         let counters = RefreshCounters::default();
         self.refresh.push(Refresh { secret, grant, dead_at: None, used_at: mint.now, counters });
         place
+    }
+}
+
+impl Grant {
+    /// What a token permits that is minted then: all, but for scopes that come late.
+    fn scope_at(&self, issued: u64, switches: &Switches) -> String {
+        if switches.late_scopes.is_empty() {
+            return self.scope.clone();
+        }
+        let age = issued.saturating_sub(self.consented);
+        let has = |scope: &&str| switches.late_scopes.get(*scope).is_none_or(|delay| age >= *delay);
+        self.scope.split([',', ' ']).filter(has).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Table {
     Ended,
     /// Where a grant stands.
     Credential,
+    /// What the tokens of a provider taught.
+    Learned,
     /// Sealed access tokens.
     Token,
     /// Sealed refresh tokens.
@@ -36,12 +38,13 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of their keys.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::Parcel,
         Table::Body,
         Table::Delivery,
         Table::Ended,
         Table::Credential,
+        Table::Learned,
         Table::Token,
         Table::Grant,
         Table::Memory,
@@ -61,6 +64,7 @@ impl Table {
             Table::Delivery => b'D',
             Table::Ended => b'E',
             Table::Credential => b'G',
+            Table::Learned => b'H',
             Table::Token => b'J',
             Table::Grant => b'M',
             Table::Memory => b'N',
@@ -78,6 +82,7 @@ impl Table {
             Table::Delivery => "delivery",
             Table::Ended => "ended",
             Table::Credential => "credential",
+            Table::Learned => "learned",
             Table::Token => "token",
             Table::Grant => "grant",
             Table::Memory => "memory",
@@ -138,6 +143,8 @@ pub enum Key {
     Ended(DeliveryId),
     /// The state of the credential with this name.
     Credential(String),
+    /// What the tokens of the provider with this profile taught.
+    Learned(String),
     /// The sealed access token of an epoch of a credential.
     Token(String, Epoch),
     /// The sealed refresh token of a credential.
@@ -166,6 +173,7 @@ impl Key {
             Key::Delivery(_) => Table::Delivery,
             Key::Ended(_) => Table::Ended,
             Key::Credential(_) => Table::Credential,
+            Key::Learned(_) => Table::Learned,
             Key::Token(..) => Table::Token,
             Key::Grant(_) => Table::Grant,
             Key::Memory(_) => Table::Memory,
@@ -192,7 +200,9 @@ impl Key {
                 bytes.extend(id.as_u128().to_be_bytes());
                 bytes.extend(chunk.to_be_bytes());
             }
-            Key::Credential(name) | Key::Grant(name) | Key::Pause(name) => bytes.extend(name.as_bytes()),
+            Key::Credential(name) | Key::Learned(name) | Key::Grant(name) | Key::Pause(name) => {
+                bytes.extend(name.as_bytes());
+            }
             Key::Token(name, epoch) => {
                 push_terminated(&mut bytes, name);
                 bytes.extend(epoch.number().to_be_bytes());
@@ -225,6 +235,7 @@ impl Key {
             Table::Delivery => Key::Delivery(delivery(rest)?),
             Table::Ended => Key::Ended(delivery(rest)?),
             Table::Credential => Key::Credential(text(rest)?),
+            Table::Learned => Key::Learned(text(rest)?),
             Table::Token => {
                 let (name, epoch) = split_terminated(rest)?;
                 Key::Token(name, Epoch::from_number(u32::from_be_bytes(epoch.try_into().ok()?)))
@@ -249,7 +260,9 @@ impl fmt::Display for Key {
         match self {
             Key::Parcel(id) | Key::Delivery(id) | Key::Ended(id) => write!(f, "{table} {id}"),
             Key::Body(id, chunk) => write!(f, "{table} {id} chunk {chunk}"),
-            Key::Credential(name) | Key::Grant(name) | Key::Pause(name) => write!(f, "{table} {name:?}"),
+            Key::Credential(name) | Key::Learned(name) | Key::Grant(name) | Key::Pause(name) => {
+                write!(f, "{table} {name:?}")
+            }
             Key::Alert(number) => write!(f, "{table} {number}"),
             Key::Told(name) => write!(f, "{table} about {name:?}"),
             Key::Token(name, epoch) => write!(f, "{table} {name:?} epoch {epoch}"),
@@ -323,6 +336,7 @@ pub(super) mod tests {
             id().prop_map(Key::Delivery),
             id().prop_map(Key::Ended),
             name().prop_map(Key::Credential),
+            name().prop_map(Key::Learned),
             (name(), prop_oneof![0..3_u32, any::<u32>()])
                 .prop_map(|(name, epoch)| Key::Token(name, Epoch::from_number(epoch))),
             name().prop_map(Key::Grant),
@@ -374,6 +388,7 @@ pub(super) mod tests {
         assert_eq!(Key::Delivery(id).encode(), [b"D".as_slice(), &padded].concat());
         assert_eq!(Key::Ended(id).encode(), [b"E".as_slice(), &padded].concat());
         assert_eq!(Key::Credential("acme".into()).encode(), b"Gacme");
+        assert_eq!(Key::Learned("linkedin".into()).encode(), b"Hlinkedin");
         assert_eq!(Key::Token("a\0".into(), Epoch::from_number(7)).encode(), b"Ja\0\xFF\0\0\0\0\0\x07");
         assert_eq!(Key::Grant("acme".into()).encode(), b"Macme");
         assert_eq!(Key::Memory([8; 32]).encode(), [b"N".as_slice(), &[8; 32]].concat());

@@ -27,7 +27,7 @@ struct Line {
 const LENGTH: usize = 8 + TABLES * 24 + 4;
 
 /// Tables that came later, in their order: a ledger that is so many lines shorter is from before there were the last ones.
-const LATER: [Table; 3] = [Table::Ended, Table::Memory, Table::Alert];
+const LATER: [Table; 4] = [Table::Ended, Table::Memory, Table::Alert, Table::Learned];
 
 /// What a store holds after a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,13 +11,16 @@
 extern crate alloc;
 
 mod circuit;
+mod clues;
 mod credential;
 mod delivery;
+mod diagnosis;
 mod gate;
 mod id;
 mod journal;
 #[cfg(feature = "laws")]
 pub mod laws;
+mod learned;
 mod policy;
 mod ruling;
 pub mod table;
@@ -25,14 +28,17 @@ mod time;
 mod verdict;
 
 pub use circuit::{CIRCUIT_RUN, Circuit, Passage, Sign};
+pub use clues::{Came, Clues, IssuerWord, Lacked, Node, Sighting, TokenRequest};
 pub use credential::{
     Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Inquiry, Lack, Need, Offer,
     Standing, Terms, Token, TokenProof,
 };
 pub use delivery::{Choice, Delivery, Input, Reason, State, Then, Want};
+pub use diagnosis::{Diagnosis, Finding, Ground, diagnose};
 pub use gate::{CANARY_ITEMS, Evidence, Gate, Room, STREAK, YOUNG};
 pub use id::{Attempt, Batch, DeliveryId, Epoch, NotAnId};
 pub use journal::{CredentialJournal, DeliveryJournal, Entry, Journal, KEPT};
+pub use learned::{ENOUGH, Histogram, Learned, Lesson};
 pub use policy::{Policy, Standard, Trouble};
 pub use ruling::{Proof, Ruling, STRAY_REFUSALS, Seen, Serving, rule};
 pub use time::{Span, Time, hash, jittered};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use outlast::state::{Credential, CredentialJournal, CredentialState, Delivery, DeliveryJournal, State, Time};
+use outlast::state::{Clues, Credential, CredentialJournal, CredentialState, Delivery, DeliveryJournal, State, Time};
 use outlast::store::{Key, Store, Table, codec};
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ struct CredentialRecord {
     credential: Credential,
     slow_until: Time,
     note: String,
-    scopes: Option<String>,
+    clues: Clues,
     journal: CredentialJournal,
 }
 

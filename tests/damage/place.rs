@@ -190,6 +190,7 @@ pub(crate) fn grant() -> Authorisation {
         issued: None,
         expires: None,
         refresh_expires: None,
+        scope: None,
     }
 }
 

@@ -179,6 +179,7 @@ impl Bench {
             issued: Some(Time::from_millis(now - 30 * DAY * 1000)),
             expires: Some(Time::from_millis(now + 30 * DAY * 1000)),
             refresh_expires: None,
+            scope: None,
         }
     }
 

@@ -203,6 +203,12 @@ fn from_init_to_redrive_without_an_engine() {
     assert!(place.run(&["show", ids[0]]).out().contains("once         m-0\n"));
     let why = place.run(&["why", ids[0]]).out();
     assert!(why.contains("`outlast auth import acme`"), "{why}");
+    let shown = place.run(&["auth", "show", "acme"]);
+    assert!(shown.out().starts_with("acme: unauthorised\n"), "{}", shown.out());
+    assert!(shown.out().contains("\nWhoever can consent must act: authorise it again.\n"), "{}", shown.out());
+    let unknown = place.run(&["auth", "show", "nobody"]);
+    assert_ne!(unknown.code(), 0);
+    assert!(unknown.err().contains("there is none named \"nobody\"; configured: acme"), "{}", unknown.err());
 
     assert_eq!(place.run(&["cancel", "--to", "conversions"]).code(), 2, "more than one needs a yes");
     assert!(place.run(&["cancel", ids[0]]).out().starts_with("cancelled 1, refused 0"));
@@ -236,6 +242,11 @@ fn an_engine_serves_other_commands_until_it_is_told_to_stop() {
     assert!(sent.err().contains(&format!("on the running engine (pid {})", engine.child.id())));
     assert_eq!(place.json(&["list", "--state", "Done", "--limit", "0"]).as_array().unwrap().len(), 1000);
     assert_eq!(place.json(&["auth", "list"])[0]["state"], "Current");
+    let shown = place.json(&["auth", "show", "acme"]);
+    assert_eq!((&shown["finding"], &shown["tokens"][0]["role"]), (&json!("working"), &json!("serving")), "{shown}");
+    assert!(shown["nodes"].as_array().is_some_and(|nodes| !nodes.is_empty()), "{shown}");
+    let text = place.run(&["auth", "show", "acme"]).out();
+    assert!(text.starts_with("acme: working\nprofile linkedin, Current, epoch 1, 0 live deliveries\n"), "{text}");
     let second = place.run(&["serve"]);
     assert_eq!(second.code(), 1);
     assert!(second.err().contains("an engine works on the store outlast-data already"), "{}", second.err());

@@ -70,6 +70,7 @@ pub(crate) fn grant(access: &str, refresh: &str, age: Span, left: Span) -> Autho
         issued: Some(Time::from_millis(now.saturating_sub(age.as_millis()))),
         expires: Some(Time::from_millis(now.saturating_add(left.as_millis()))),
         refresh_expires: None,
+        scope: None,
     }
 }
 

@@ -192,7 +192,7 @@ async fn a_refresh_that_cannot_be_says_why_and_changes_nothing() {
     grant.issued = None;
     engine.authorise("acme", grant).await.unwrap();
     let told = engine.refresh("acme").await.unwrap_err().to_string();
-    assert!(told.contains("younger than the settle window of 10m"), "{told}");
+    assert!(told.contains("younger than the settle window of 10 min"), "{told}");
     let mut grant = bench.grant("canary-access-1", "unused");
     grant.refresh = None;
     engine.authorise("acme", grant).await.unwrap();

@@ -158,7 +158,7 @@ fn a_login_reaches_the_engine_that_runs() {
 
     let young = place.run(&["auth", "refresh", "acme"]);
     assert_eq!(young.code(), 1, "{}", young.out());
-    assert!(young.err().contains("younger than the settle window of 10m"), "{}", young.err());
+    assert!(young.err().contains("younger than the settle window of 10 min"), "{}", young.err());
     let unsure = place.run(&["auth", "revoke", "acme"]);
     assert_eq!(unsure.code(), 2);
     assert!(unsure.err().contains("repeat the command with --yes"), "{}", unsure.err());

@@ -14,6 +14,8 @@ mod bench;
 #[cfg(all(test, feature = "cli"))]
 mod bench_command;
 #[cfg(test)]
+mod calendar;
+#[cfg(test)]
 mod calls;
 #[cfg(all(test, feature = "cli"))]
 mod circuits;

@@ -19,6 +19,7 @@ const REFRESH: &str = "AQWbz7/Lm1Nf0rTe+y2GcsVhUQ3Kd8pE_x5J";
 const NEXT_ACCESS: &str = "AQX0nextRt/6Wmv+KzQy7aBf3Hs9dJl2Cg8P";
 const NEXT_REFRESH: &str = "AQW1nextUo/5Xnb+LpAq8cEg4Mt0fKi3Dh9R";
 const CLIENT: &str = "client/s3cr3t+Zk8vQw2NxPy6TbRf1LmH7dG";
+const CODE: &str = "AQTcode/7Hn2+QwErTy4UiOp9AsDfGh1JkLz6Xc";
 const API_KEY: &str = "sk-live/0aB9cD8eF7gH6iJ5+kL4mN3oP2qR1sT";
 const WEBHOOK: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwUx31AbYz";
 
@@ -59,6 +60,17 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The same of a command that reads.
+    fn run_with(&mut self, arguments: &[&str], input: &str) {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One that does not read it may be gone.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        let output = child.wait_with_output().unwrap();
+        self.said.extend(format!("$ {arguments:?}\n").into_bytes());
+        self.said.extend([output.stdout, output.stderr].concat());
+    }
+
     fn json(&mut self, arguments: &[&str]) -> Value {
         let said = self.run(arguments);
         serde_json::from_str(&said).unwrap_or_else(|why| panic!("{arguments:?}: {why}: {said}"))
@@ -93,7 +105,7 @@ fn events(names: &str, count: usize) -> String {
     (0..count).map(|number| format!("{}\n", event(&format!("{names}-{number}"), ""))).collect()
 }
 
-fn place(api: &str, receiver: &str) -> Place {
+fn place(api: &str, crm: &str, hook: &str) -> Place {
     let place = Place { directory: tempfile::tempdir().unwrap(), said: Vec::new(), ran: Vec::new() };
     place.write(
         "outlast.toml",
@@ -111,22 +123,24 @@ client_id = "client-id-1"
 client_secret = "${{CLIENT_SECRET}}"
 token_url = "{api}/oauth/v2/accessToken"
 settle = "1s"
+redirect_uri = "https://app.example.com/back"
 [destination.conversions]
 kind = "linkedin-conversions"
 credential = "acme"
 conversion_rule = "789123"
+batch_size = 1
 api_base = "{api}/rest"
 presets = true
 [destination.crm]
 kind = "http"
-url = "{receiver}/people/{{{{userId}}}}"
+url = "{crm}/people/{{{{userId}}}}"
 method = "PUT"
 message = "/error"
 secret_headers = [{{ name = "x-api-key", value = "${{API_KEY}}" }}]
 body = {{ email = {{ "@path" = "$.traits.email" }} }}
 [destination.hook]
 kind = "webhook"
-url = "{receiver}/hook"
+url = "{hook}/hook"
 secrets = ["${{WEBHOOK_SECRET}}"]
 presets = true
 [[route]]
@@ -139,22 +153,25 @@ when = 'type = "track"'
     place
 }
 
-/// A provider that says whatever it was sent, wherever it says anything.
+/// A provider that says what it was sent, wherever it says anything.
 fn faults() -> Value {
-    let echo = json!({"message": format!("token {ACCESS} of {CLIENT} is no good"), "error": REFRESH,
-        "error_description": format!("{REFRESH} and {NEXT_ACCESS} are not tokens of {CLIENT}")});
-    let text = json!(format!("<html>{ACCESS} {NEXT_ACCESS} {REFRESH} {CLIENT}</html>"));
+    let echo = json!({"message": format!("token {ACCESS} is no good"), "error": ACCESS, "serviceErrorCode": 100});
+    let text = json!(format!("<html>{ACCESS}</html>"));
+    // The token endpoint was sent the client's secret and the refresh token.
+    let told = json!({"error": REFRESH, "error_description": format!("{REFRESH} or {CODE} is none of {CLIENT}"), "client": CLIENT});
+    let page = json!(format!("<html>{REFRESH} {CLIENT} {NEXT_ACCESS}</html>"));
     let status = |status: u16, body: &Value| json!({"status": {"status": status, "body": body}});
     let minted = json!({"access_token": NEXT_ACCESS, "refresh_token": NEXT_REFRESH, "expires_in": 5_184_000});
+    let once = |path: &str, action: Value| json!({"when": {"path": path, "uses": 1}, "action": action});
     json!([
-        {"when": {"path": "/rest/*", "nth": 1}, "action": status(503, &echo)},
-        {"when": {"path": "/rest/*", "nth": 2}, "action": status(200, &text)},
-        {"when": {"path": "/rest/*", "nth": 3}, "action": status(429, &echo)},
-        {"when": {"path": "/rest/*", "nth": 5}, "action": status(401, &echo)},
-        {"when": {"path": "/oauth/*", "nth": 1}, "action": status(500, &echo)},
-        {"when": {"path": "/oauth/*", "nth": 2}, "action": status(200, &text)},
-        {"when": {"path": "/oauth/*", "nth": 3}, "action": status(200, &minted)},
-        {"when": {"path": "/oauth/*"}, "action": status(400, &json!({"error": "invalid_grant", "error_description": echo}))},
+        once("/rest/*", status(503, &echo)),
+        once("/rest/*", status(200, &text)),
+        once("/rest/*", status(429, &echo)),
+        {"when": {"path": "/rest/*", "nth": 3}, "action": status(401, &echo)},
+        once("/oauth/*", status(500, &told)),
+        once("/oauth/*", status(200, &page)),
+        once("/oauth/*", status(200, &minted)),
+        {"when": {"path": "/oauth/*"}, "action": status(400, &json!({"error": "invalid_grant", "error_description": told}))},
     ])
 }
 
@@ -176,6 +193,7 @@ fn canaries(place: &Place) -> Vec<Canary> {
         ("the next access token", NEXT_ACCESS),
         ("the next refresh token", NEXT_REFRESH),
         ("the client's secret", CLIENT),
+        ("the code of a consent", CODE),
         ("the API key", API_KEY),
         ("the webhook's secret", WEBHOOK),
     ];
@@ -192,9 +210,9 @@ fn canaries(place: &Place) -> Vec<Canary> {
 
 /// Waits until the provider has minted the token that follows, and it has been used.
 fn renewed(sandbox: &Sandbox) {
-    for _ in 0..600 {
+    for _ in 0..1200 {
         let saw = serde_json::to_value(sandbox.with_provider(|provider, _| provider.summary())).unwrap();
-        if saw["token_calls"].as_u64() >= Some(3) && saw["applied"].as_u64() >= Some(12) {
+        if saw["token_calls"].as_u64() >= Some(3) && saw["applied"].as_u64() >= Some(6) {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -226,6 +244,12 @@ fn live(place: &mut Place, sandbox: &Sandbox) {
         place.run(&["show", id, "--json"]);
         place.run(&["why", id, "--json"]);
     }
+    place.run(&["alerts", "--json"]);
+    place.run(&["auth", "calendar", "--json"]);
+    place.run(&["auth", "refresh", "acme", "--json"]);
+    place.run_with(&["auth", "login", "acme", "--manual", "--json"], &format!("{CODE}\n"));
+    let back = format!("https://app.example.com/back?state=other&code={CODE}\n");
+    place.run_with(&["auth", "login", "acme", "--manual", "--json"], &back);
     place.run(&["pause", "destination", "conversions"]);
     place.run(&["pause", "list", "--json"]);
     place.run(&["resume", "destination", "conversions"]);
@@ -248,6 +272,10 @@ fn after(place: &mut Place) {
     place.run(&["vault", "rekey", "--json"]);
     place.run(&["cancel", "--state", "pending", "--yes", "--json"]);
     place.run(&["redrive", "--state", "failed", "--dry-run", "--json"]);
+    place.run(&["auth", "revoke", "acme", "--yes", "--json"]);
+    place.run(&["alerts", "--json"]);
+    place.run(&["profile", "list", "--json"]);
+    place.run(&["profile", "show", "linkedin", "--json"]);
     place.run(&["doctor", "--json"]);
     place.run(&["export", "backup.jsonl"]);
     place.run(&["schema"]);
@@ -277,10 +305,13 @@ fn after(place: &mut Place) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_that_the_program_writes_holds_a_secret() {
-    let (sandbox, receiver) = (provider().await, Receiver::start().await);
-    let echo = format!("{{\"error\": \"key {API_KEY} is wrong, whsec_{WEBHOOK} too\"}}");
-    receiver.answers(&[(400, &echo), (401, &echo), (500, &echo), (422, &echo), (503, &echo), (302, &echo)]);
-    let mut place = place(&format!("http://{}", sandbox.api_addr()), &receiver.address);
+    let (sandbox, crm, hook) = (provider().await, Receiver::start().await, Receiver::start().await);
+    let key = format!("{{\"error\": \"key {API_KEY} is wrong\"}}");
+    let signed = format!("{{\"error\": \"expected whsec_{WEBHOOK}\"}}");
+    for (receiver, echo) in [(&crm, &key), (&hook, &signed)] {
+        receiver.answers(&[(400, echo), (401, echo), (500, echo), (422, echo), (503, echo), (302, echo)]);
+    }
+    let mut place = place(&format!("http://{}", sandbox.api_addr()), &crm.address, &hook.address);
     assert!(place.command(&["vault", "new-key", "outlast.key"]).output().unwrap().status.success());
     tokio::task::block_in_place(|| {
         live(&mut place, &sandbox);
@@ -291,7 +322,8 @@ async fn nothing_that_the_program_writes_holds_a_secret() {
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("outlast::driver")).collect();
     let last = lines[lines.len().saturating_sub(20)..].join("\n");
     assert!(saw["token_calls"].as_u64() >= Some(3), "the run met its provider: {saw}\n{last}");
-    assert!(receiver.came().iter().any(|came| came.header("x-api-key") == API_KEY), "the API key was sent");
+    assert!(crm.came().iter().any(|came| came.header("x-api-key") == API_KEY), "the API key was sent");
+    assert!(!hook.came().is_empty(), "the hook was called");
 
     let scanner = Scanner::new(&canaries(&place));
     assert_eq!(scanner.files(place.path(), &KEYS), Vec::<String>::new(), "S16 Silence: the directory");
@@ -314,7 +346,8 @@ async fn nothing_that_the_program_writes_holds_a_secret() {
 }
 
 /// Commands that this test does not run, each with the reason.
-const NOT_RUN: [(&str, &str); 5] = [
+const NOT_RUN: [(&str, &str); 6] = [
+    ("sim", "it makes its own provider and tokens, and writes figures"),
     ("init", "it writes a template and a key"),
     ("sandbox", "it is the provider, whose tokens are made up"),
     ("bench", "it makes its own provider and tokens, and writes figures"),

@@ -101,7 +101,7 @@ async fn no_secret_is_stored_or_told() {
         })
         .await;
     engine.rekey(VaultKey::random().unwrap()).await.unwrap();
-    told += &format!("{:?}", engine.vault().await);
+    told += &format!("{:?}{:?}", engine.vault().await, engine.alerts().await);
     let (listed, credentials) = (engine.list(outlast::Filter::default()).await, engine.credentials().await);
     told += &format!("{credentials:?}{:?}{:?}{listed:?}", engine.show(id).await, engine.why(id).await);
     let bad = outlast::Authorisation { access: outlast::Secret::new(" "), ..bench.grant("", "canary-refresh-9") };

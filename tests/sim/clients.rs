@@ -356,6 +356,7 @@ impl World {
             issued: Some(Time::from_millis(engine_now.as_millis() - seed.age_s * 1000)),
             expires: Some(engine_now.after(Span::from_secs(life.max(1)))),
             refresh_expires: None,
+            scope: None,
         };
         let running = self.running.as_mut().expect("an engine runs");
         let reply = running.life.authorise(name.to_owned(), grant);

@@ -32,7 +32,9 @@ mod points;
 mod retention;
 mod rotation;
 mod run;
+mod situations;
 mod world;
+mod year;
 
 use std::path::Path;
 

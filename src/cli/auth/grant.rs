@@ -36,7 +36,9 @@ pub(super) fn from_json(text: &str, now: Time) -> Result<(Grant, Vec<String>), F
     let expires = reader.moment("expires", &["expires_in"], base)?.or(reader.expires_at()?);
     let refresh_expires =
         reader.moment("refresh_expires", &["refresh_expires_in", "refresh_token_expires_in"], base)?;
-    Ok((Grant { access, refresh: reader.secret("refresh_token")?, issued, expires, refresh_expires }, ignored))
+    let scope = reader.members.get("scope").and_then(Value::as_str).filter(|scope| !scope.is_empty());
+    let (scope, refresh) = (scope.map(str::to_owned), reader.secret("refresh_token")?);
+    Ok((Grant { access, refresh, issued, expires, refresh_expires, scope }, ignored))
 }
 
 /// The name of a member, if it looks like one: a token in its place has digits or capitals, or is long.
@@ -69,6 +71,7 @@ pub(super) fn from_environment(
         issued,
         expires: at("EXPIRES")?.or(after("EXPIRES_IN")?),
         refresh_expires: at("REFRESH_EXPIRES")?.or(after("REFRESH_EXPIRES_IN")?),
+        scope: get("SCOPE"),
     })
 }
 

@@ -97,7 +97,8 @@ pub(super) async fn run(config: &Path, args: &Login) -> Result<(), Failure> {
         GrantKind::Static => {
             let token =
                 oauth.fixed.ok_or_else(|| Failure::usage(format!("credential.{}.token is missing", args.name)))?;
-            let grant = Grant { access: token, refresh: None, issued: None, expires: None, refresh_expires: None };
+            let grant =
+                Grant { access: token, refresh: None, issued: None, expires: None, refresh_expires: None, scope: None };
             let scopes = Scopes { asked: Vec::new(), granted: Vec::new(), missing: Vec::new() };
             tell(args, deliver(config, &args.name, grant).await?, scopes)
         }
@@ -179,6 +180,7 @@ fn grant(profile: &Profile, minted: Minted, now: Time) -> (Grant, Scopes) {
         refresh: minted.refresh.filter(|_| !profile.grant.mints()),
         issued: Some(now),
         expires: Some(now.after(minted.expires_in.unwrap_or(profile.access_life))),
+        scope: minted.scope,
     };
     (grant, Scopes { asked, granted, missing })
 }

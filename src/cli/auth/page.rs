@@ -34,7 +34,6 @@ fn page(status: &'static str, title: &str, text: &str) -> Page {
     let (title, text) = (escaped(title), escaped(text));
     let body = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title} - Outlast</title>\
-         <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem}}</style>\
          <h1>{title}</h1><p>{text}</p></html>\n"
     );
     Page { status, body }

@@ -206,7 +206,7 @@ impl Browser {
         let text = format!(
             "HTTP/1.1 {status}\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {length}\r\ncache-control: no-store\r\n\
              referrer-policy: no-referrer\r\nx-content-type-options: nosniff\r\n\
-             content-security-policy: default-src 'none'; style-src 'unsafe-inline'\r\nconnection: close\r\n\r\n{body}"
+             content-security-policy: default-src 'none'\r\nconnection: close\r\n\r\n{body}"
         );
         let never = CancellationToken::new();
         let written = async {

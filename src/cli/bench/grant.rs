@@ -28,6 +28,7 @@ fn grant() -> Authorisation {
         issued: Some(ago),
         expires: Some(now.after(DAY)),
         refresh_expires: None,
+        scope: None,
     }
 }
 

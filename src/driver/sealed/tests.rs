@@ -60,6 +60,7 @@ fn authorised(old: &VaultKey) -> MemoryStore {
             issued: Some(NOW),
             expires: Some(NOW.after(Span::from_secs(86_400))),
             refresh_expires: None,
+            scope: None,
         };
         let (reply, mut answer) = oneshot::channel();
         turn(&mut heart, &store, Some(Ask::Authorise { credential: name.to_owned(), grant, reply }));

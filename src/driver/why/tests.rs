@@ -4,7 +4,7 @@ use outlast_state::{CredentialInput, DeliveryId, Receipt, Terms, table};
 const DESTINATION: &str = "conversions";
 
 /// One sentence for people: no debug output, no raw times, no other sentence in it.
-fn reads_well(sentence: &str) {
+pub(in crate::driver) fn reads_well(sentence: &str) {
     assert!(sentence.ends_with('.') && !sentence.contains(". ") && !sentence.contains(".."), "{sentence}");
     assert!(sentence.starts_with(char::is_uppercase) || sentence.starts_with('`'), "{sentence}");
     assert!(!sentence.contains(['{', '}']) && !sentence.contains("  "), "{sentence}");

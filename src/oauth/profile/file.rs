@@ -139,6 +139,7 @@ fn read_endpoints(section: &mut Section<'_>, profile: &mut Profile, guard: &Guar
     }
 }
 
+#[expect(clippy::option_option, reason = "a key that is absent is told apart from one that takes something back")]
 fn optional_url(section: &mut Section<'_>, key: &'static str, guard: &Guard) -> Option<Option<Url>> {
     let url = section.parsed(key, |text| match text {
         NONE => Ok(None),
@@ -205,9 +206,9 @@ fn read_answers(section: &mut Section<'_>, profile: &mut Profile) {
 }
 
 fn pointer(section: &mut Section<'_>, key: &'static str) -> Option<String> {
-    section.parsed(key, |text| match is_pointer(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("`{text}` is not a JSON pointer; write one such as /access_token")),
+    section.parsed(key, |text| {
+        let wrong = || format!("`{text}` is not a JSON pointer; write one such as /access_token");
+        is_pointer(text).then(|| text.to_owned()).ok_or_else(wrong)
     })
 }
 
@@ -256,6 +257,7 @@ fn reuse_grace(section: &mut Section<'_>) -> Option<Span> {
     section.parsed("reuse_grace", |text| span::span(text).map_err(|why| why.to_string()))
 }
 
+#[expect(clippy::option_option, reason = "a key that is absent is told apart from one that takes something back")]
 fn optional_span(section: &mut Section<'_>, key: &'static str) -> Option<Option<Span>> {
     section.parsed(key, |text| match span::span(text) {
         _ if text == NONE => Ok(None),

@@ -2,14 +2,14 @@
 
 use std::fmt::Debug;
 
-use outlast_state::{DeliveryId, Epoch, Want};
+use outlast_state::{DeliveryId, Epoch, Lesson, Span, Time, Want, diagnose};
 use serde::ser::SerializeTuple as _;
 use serde::{Serialize, Serializer};
 
 use crate::limits::unfit_name;
 use crate::records::{
     self, AlertRecord, ClockRecord, CountsRecord, CredentialRecord, DeliveryRecord, IdentityRecord, LONGEST_NOTE,
-    MemoryRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
+    LearnedRecord, MemoryRecord, OnceRecord, ParcelRecord, PauseRecord, Record,
 };
 use crate::store::codec::{self, OVERHEAD};
 use crate::store::keys::Meta;
@@ -24,7 +24,7 @@ use crate::vault::{Vault, VaultKey};
 pub fn records(bytes: &[u8]) {
     let Some((kind, payload)) = bytes.split_first() else { return };
     let id = DeliveryId::from_u128(7);
-    match kind % 14 {
+    match kind % 15 {
         0 => drop(read::<ParcelRecord>(&Key::Parcel(id), payload)),
         1 => drop(read::<Vec<u8>>(&Key::Body(id, 0), payload)),
         2 => read::<DeliveryRecord>(&Key::Delivery(id), payload).iter().for_each(delivery),
@@ -38,6 +38,7 @@ pub fn records(bytes: &[u8]) {
         11 => older_delivery(2, payload).iter().for_each(delivery),
         12 => drop(read::<MemoryRecord>(&Key::Memory([7; 32]), payload)),
         13 => drop(read::<AlertRecord>(&Key::Alert(7), payload)),
+        14 => read::<LearnedRecord>(&Key::Learned("linkedin".into()), payload).iter().for_each(learned),
         _ => sealed(payload),
     }
 }
@@ -99,7 +100,19 @@ fn credential(record: &CredentialRecord) {
     told(&record.credential.wants());
     let mut record = record.clone();
     cut(&mut record.note);
+    record.clues.bound();
+    told(&diagnose(&record.credential, &record.clues, Time::from_millis(1_000)));
     fits(&Key::Credential("acme".into()), |writes| record.put("acme", writes));
+}
+
+/// Whatever was learned, a canary phase keeps its bounds.
+fn learned(record: &LearnedRecord) {
+    let (floor, cap) = (Span::from_secs(60), Span::from_secs(600));
+    let mut learned = record.learned.clone();
+    let lesson = Lesson { first_refusal: None, last_refusal: floor, first_acceptance: floor };
+    learned.take(&lesson, Time::ZERO);
+    learned.merge(&record.learned);
+    assert!((floor..=cap).contains(&learned.young(floor, cap)), "a canary phase beyond its bounds");
 }
 
 /// A note is cut before it is put.

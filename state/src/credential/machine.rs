@@ -209,9 +209,13 @@ impl Credential {
 
     /// A planned refresh begins beside a token that serves. One that is expired is left, as if somebody had needed it: only
     /// a grant that dies when it is idle is renewed then, or one that an operator has renewed.
+    ///
+    /// A next token that waits for somebody to try it keeps no grant alive. It serves once the one before it is expired;
+    /// until then a newer one takes its place.
     fn refresh_due(self, now: Time) -> Self {
-        let CredentialState::Current { serving, next: None } = self.state else { return self };
-        if self.grant != Grant::Alive {
+        let CredentialState::Current { serving, next } = self.state else { return self };
+        let waits = next.is_some() && self.keep_alive().is_none_or(|at| now < at);
+        if self.grant != Grant::Alive || waits {
             return self;
         }
         let why = match self.lack {
@@ -219,7 +223,7 @@ impl Credential {
             Lack::None | Lack::Waits { .. } | Lack::Minted { .. } => Need::Planned,
         };
         if serving.is_expired(now) {
-            return self.moved_past(serving, None, why, now);
+            return self.moved_past(serving, next, why, now);
         }
         if now < self.settles(&serving) {
             return self;

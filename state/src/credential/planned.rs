@@ -8,17 +8,44 @@ impl Credential {
     ///
     /// A token that was used is renewed after the profile's part of its life, and up to a twentieth of its life earlier, so
     /// that credentials that were authorised together are not renewed together. One that nobody used is not: there is
-    /// nothing to keep unbroken. A grant that dies when it is idle is renewed before that, used or not. Nothing is planned
-    /// where a new token would live no longer than this one: close to the end of the grant.
+    /// nothing to keep unbroken. A grant that dies when it is idle is renewed before that, used or not, also while a next
+    /// token waits that nobody has tried. Nothing is planned where a new token would live no longer than this one: close to
+    /// the end of the grant.
     #[must_use]
     pub fn planned(&self) -> Option<Time> {
-        let CredentialState::Current { serving, next: None } = self.state else { return None };
+        let CredentialState::Current { serving, next } = self.state else { return None };
         if self.grant != Grant::Alive {
             return None;
         }
         let settles = self.settles(&serving);
-        let due = [self.due_by_life(&serving), self.due_by_idleness(&serving), self.due_by_scope(&serving)];
+        let due = match next {
+            None => [self.due_by_life(&serving), self.keep_alive(), self.due_by_scope(&serving)],
+            Some(_) => [None, self.keep_alive(), None],
+        };
         due.into_iter().flatten().min().map(|at| at.max(settles)).filter(|at| *at < Time::NEVER)
+    }
+
+    /// When its grant dies if it is not used before; `None` where it does not die of that, or has ended.
+    #[must_use]
+    pub fn idle_end(&self) -> Option<Time> {
+        Some(self.used()?.after(self.terms.idle)).filter(|_| self.terms.idle < Span::MAX)
+    }
+
+    /// When its grant is renewed so that it does not die of being idle: after three quarters of the time that it may be.
+    #[must_use]
+    pub fn keep_alive(&self) -> Option<Time> {
+        let at = self.used()?.after(self.terms.idle.part(4).times(3));
+        Some(at).filter(|at| self.terms.idle < Span::MAX && at.after(self.terms.settle) < self.ends)
+    }
+
+    /// When its grant was last used.
+    fn used(&self) -> Option<Time> {
+        let newest = match self.state {
+            CredentialState::Current { serving, next } => next.unwrap_or(serving),
+            CredentialState::Refreshing { held, .. } => held.token(),
+            CredentialState::Dead { .. } => return None,
+        };
+        Some(self.renewed.max(newest.issued)).filter(|_| self.grant == Grant::Alive)
     }
 
     fn due_by_life(&self, serving: &Token) -> Option<Time> {
@@ -32,14 +59,6 @@ impl Credential {
         let earlier = fraction(life.part(20), self.terms.seed, serving.epoch.number());
         let settled = serving.issued.after(self.terms.settle);
         Some(serving.issued.after(part.less(earlier)).max(settled)).filter(|at| *at < serving.expires)
-    }
-
-    fn due_by_idleness(&self, serving: &Token) -> Option<Time> {
-        if self.terms.idle == Span::MAX {
-            return None;
-        }
-        let used = self.renewed.max(serving.issued);
-        Some(used.after(self.terms.idle.part(4).times(3))).filter(|at| at.after(self.terms.settle) < self.ends)
     }
 
     fn due_by_scope(&self, serving: &Token) -> Option<Time> {

@@ -2,7 +2,7 @@
 
 use super::Law;
 use super::broken::hold;
-use super::doubt::{issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
+use super::doubt::{idle_grant_is_kept_alive, issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
 use super::serving::{dead_needs_a_human, death_has_a_cause, evidence_counts, make_before_break, never_serves_expired};
 use crate::credential::{
     Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Held, Inquiry, Lack, Need, Token,
@@ -15,7 +15,7 @@ use crate::time::{Span, Time};
 pub type CredentialLaw = fn(Credential, CredentialInput, Time) -> Law;
 
 /// Every law of the credential's step, by name.
-pub const CREDENTIAL_LAWS: [(&str, CredentialLaw); 16] = [
+pub const CREDENTIAL_LAWS: [(&str, CredentialLaw); 17] = [
     ("no_refresh_while_young", no_refresh_while_young),
     ("refused_token_is_left", refused_token_is_left),
     ("one_renewal_per_epoch", one_renewal_per_epoch),
@@ -31,6 +31,7 @@ pub const CREDENTIAL_LAWS: [(&str, CredentialLaw); 16] = [
     ("evidence_counts", evidence_counts),
     ("issuer_is_asked_first", issuer_is_asked_first),
     ("planned_is_in_time", planned_is_in_time),
+    ("idle_grant_is_kept_alive", idle_grant_is_kept_alive),
     ("scope_is_minted_for_once", scope_is_minted_for_once),
 ];
 
@@ -151,7 +152,11 @@ pub fn one_renewal_per_epoch(before: Credential, input: CredentialInput, now: Ti
             CredentialState::Refreshing { not_before: earliest, tries: tried, .. },
         ) => (from, not_before, tries) == (before.epoch, earliest, tried),
         (CredentialWant::Nothing, state) => matches!(state, CredentialState::Current { .. }),
-        (CredentialWant::Planned { .. }, state) => matches!(state, CredentialState::Current { next: None, .. }),
+        // Beside a next one that waits, only so that the grant does not die of being idle.
+        (CredentialWant::Planned { .. }, CredentialState::Current { next, .. }) => {
+            next.is_none() || before.keep_alive().is_some()
+        }
+        (CredentialWant::Planned { .. }, _) => false,
         (CredentialWant::Introspection { epoch }, CredentialState::Current { serving, .. }) => {
             epoch == serving.epoch && before.inquiry == Inquiry::Asked { epoch }
         }

@@ -4,7 +4,7 @@ use super::Law;
 use super::broken::hold;
 use super::credential::{is_dead, told};
 use crate::credential::{
-    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Lack, Standing, TokenProof,
+    Cause, Credential, CredentialInput, CredentialState, CredentialWant, Grant, Inquiry, Lack, Standing, TokenProof,
 };
 use crate::time::Time;
 
@@ -38,18 +38,43 @@ pub fn issuer_is_asked_first(before: Credential, input: CredentialInput, now: Ti
 pub fn planned_is_in_time(before: Credential, input: CredentialInput, now: Time) -> Law {
     let after = before.step(input, now);
     let CredentialWant::Planned { at } = after.wants() else { return Ok(()) };
-    let CredentialState::Current { serving, next: None } = after.state else {
+    let CredentialState::Current { serving, next } = after.state else {
         return hold(false, "S4 Settle", || told(&before, &input, now));
     };
-    let by_life = at < serving.expires
+    let by_life = next.is_none()
+        && at < serving.expires
         && matches!(serving.proof, TokenProof::Accepted { .. })
         && after.terms.renew_at < 100
         && serving.expires.after(after.terms.settle) < after.ends;
-    let by_idleness = at >= after.renewed.max(serving.issued).after(after.terms.idle.part(4).times(3));
-    let by_scope = matches!(after.lack, Lack::Waits { epoch, until } if epoch == serving.epoch && at >= until);
+    let used = after.renewed.max(next.unwrap_or(serving).issued);
+    let by_idleness = at >= used.after(after.terms.idle.part(4).times(3));
+    let by_scope =
+        next.is_none() && matches!(after.lack, Lack::Waits { epoch, until } if epoch == serving.epoch && at >= until);
     let settled = at >= serving.issued.after(after.terms.settle);
     let holds = settled && after.grant == Grant::Alive && (by_life || by_idleness || by_scope);
     hold(holds, "S4 Settle", || told(&before, &input, now))
+}
+
+/// L2: a grant that dies when nobody uses it is always about to be renewed before that, as long as it can be and does not
+/// end anyway.
+///
+/// # Errors
+/// When it is not.
+pub fn idle_grant_is_kept_alive(before: Credential, input: CredentialInput, now: Time) -> Law {
+    let after = before.step(input, now);
+    let (Some(dies), CredentialState::Current { serving, .. }) = (after.idle_end(), after.state) else { return Ok(()) };
+    let stands = match after.inquiry {
+        Inquiry::Stands { epoch, until } if epoch == serving.epoch => until,
+        Inquiry::None | Inquiry::Asked { .. } | Inquiry::Stands { .. } => Time::ZERO,
+    };
+    let settled = serving.issued.after(after.terms.settle).max(stands);
+    let in_time = match after.wants() {
+        CredentialWant::Planned { at } => at < dies || at <= settled,
+        // Its issuer is asked first, which ends soon.
+        CredentialWant::Introspection { .. } => true,
+        _ => after.keep_alive().is_none(),
+    };
+    hold(in_time, "L2 Work behind a dead credential waits", || told(&before, &input, now))
 }
 
 /// L3: for a missing scope another token is minted once; if that one lacks it, too, nothing more is minted for it.

@@ -29,6 +29,7 @@ mod circuit;
 mod credential;
 mod delivery;
 mod doubt;
+mod evidence;
 mod gate;
 mod gates;
 mod journal;
@@ -49,7 +50,10 @@ pub use delivery::{
     doubt_stays, final_is_final, not_early, provider_is_heard, refusal_is_ruled, split_halves, stale_refusal_resends,
     stop_is_heeded, total, waiting_is_left_by_admission, waiting_never_spends,
 };
-pub use doubt::{issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
+pub use doubt::{idle_grant_is_kept_alive, issuer_is_asked_first, planned_is_in_time, scope_is_minted_for_once};
+pub use evidence::{
+    any_clues, any_lesson, clues_are_bounded, learned_keeps_its_bounds, nothing_is_called_without_ground,
+};
 pub use gate::{GateEvent, gate_never_starves, gate_of_others, one_canary_while_young};
 pub use gates::{
     Blur, GATE_LAWS, GateFact, GateLaw, blurred, gate_counts_what_flies, gate_grows_by_acceptance,

@@ -226,7 +226,7 @@ fn any_lack() -> impl Strategy<Value = Lack> + Clone {
     ]
 }
 
-fn any_standing() -> impl Strategy<Value = Standing> + Clone {
+pub(super) fn any_standing() -> impl Strategy<Value = Standing> + Clone {
     prop::sample::select(vec![Standing::Active, Standing::Expired, Standing::Revoked, Standing::Unknown])
 }
 

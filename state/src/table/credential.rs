@@ -88,6 +88,16 @@ const RULES: &[CredentialRule] = &[
     but(&[CURRENT], &[DUE], "the grant has ended", grant_ended),
     when(&[CURRENT], &[DUE], "the token is expired", LOST, expired),
     is(&[CURRENT], &[DUE], "otherwise", SERVING),
+    but(&[NEXT], &[DUE], "the next one is to be tried first, and the grant does not die of being idle", |_| ()),
+    when(&[NEXT], &[DUE], "the grant would die of being idle, and both are expired", LOST, idle_and_expired),
+    when(
+        &[NEXT],
+        &[DUE],
+        "the grant would die of being idle, and the token is expired: the next one serves",
+        CURRENT,
+        idle_token,
+    ),
+    when(&[NEXT], &[DUE], "the grant would die of being idle: another one takes the place of the next", SERVING, idle),
     but(CALLING, OUTCOMES, "the call began before somebody else brought a new token", other_call),
     is(&[SERVING], &[RENEWED], "the new one does not serve before it is proven", NEXT),
     is(&[LOST], &[RENEWED], "", CURRENT),
@@ -272,6 +282,24 @@ fn both_expired(sample: &mut Sample<Credential, CredentialInput>) {
     if let CredentialState::Current { next: Some(next), .. } = &mut sample.before.state {
         next.expires = NOW;
     }
+}
+
+/// Three quarters of the time that it may be idle have passed.
+fn idle(sample: &mut Sample<Credential, CredentialInput>) {
+    sample.before.terms.idle = SETTLE;
+    if let CredentialState::Current { next: Some(next), .. } = &mut sample.before.state {
+        next.issued = ISSUED;
+    }
+}
+
+fn idle_token(sample: &mut Sample<Credential, CredentialInput>) {
+    idle(sample);
+    expired(sample);
+}
+
+fn idle_and_expired(sample: &mut Sample<Credential, CredentialInput>) {
+    idle(sample);
+    both_expired(sample);
 }
 
 fn grant_ended(sample: &mut Sample<Credential, CredentialInput>) {

@@ -6,6 +6,7 @@
 
 mod credential;
 mod delivery;
+mod diagnosis;
 mod render;
 mod ruling;
 
@@ -16,6 +17,7 @@ use crate::delivery::{Delivery, Input};
 
 pub use credential::{CREDENTIAL_FACTS, CREDENTIAL_LINES, credential, credential_fact, credential_line};
 pub use delivery::{DELIVERY_FACTS, DELIVERY_LINES, delivery, delivery_fact, delivery_line};
+pub use diagnosis::{DiagnosisRow, diagnosis};
 pub use render::render;
 pub use ruling::{RulingRow, ruling};
 

@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 
 use super::{
     CREDENTIAL_FACTS, CREDENTIAL_LINES, CredentialRow, DELIVERY_FACTS, DELIVERY_LINES, DeliveryRow, Row, credential,
-    delivery, ruling,
+    delivery, diagnosis, ruling,
 };
 use crate::credential::{Credential, Terms};
 use crate::delivery::Delivery;
@@ -32,6 +32,8 @@ pub fn render() -> String {
         diagram(unauthorised.state.name(), &credentials),
         TABLE.to_string(),
         table(&CREDENTIAL_LINES, &CREDENTIAL_FACTS, &credentials),
+        DIAGNOSIS.to_string(),
+        findings(),
         END.to_string(),
     ];
     parts.join("\n")
@@ -92,11 +94,20 @@ The *settle window* is the age below which a refusal of a token means nothing (t
 token is one that was refused beyond its window and never accepted, or was expired on arrival.
 ";
 
+const DIAGNOSIS: &str = "\
+### What it suffers from
+
+`outlast auth show NAME` and `outlast why ID` say what a credential suffers from and what speaks for it. That is a function of
+the state and of what was seen: which requests with which token were accepted and refused, by which nodes, what the token
+endpoint and the issuer said. It explains, and decides nothing. The first row that fits counts. A token inside of its
+settle window is called revoked on the word of its issuer only.
+";
+
 const END: &str = "\
 ## Where this is in the code
 
-`state/src/delivery` and `state/src/credential` are the machines, `state/src/ruling.rs` is what a refusal means, and
-`state/src/table` holds the tables. `state/src/laws` says what holds for every state, fact and time, whatever the tables say.
+`state/src/delivery` and `state/src/credential` are the machines, `state/src/ruling.rs` is what a refusal means,
+`state/src/diagnosis.rs` what a credential suffers from, and `state/src/table` holds the tables. `state/src/laws` says what holds for every state, fact and time, whatever the tables say.
 ";
 
 /// A state's name: what stands before the comma on its line of the table.
@@ -195,6 +206,14 @@ fn rulings() -> String {
     let mut text = String::from("| when the refusal arrives | ruling | the delivery is then |\n|---|---|---|\n");
     for row in ruling() {
         put(&mut text, format_args!("| {} | `{:?}` | {} |\n", row.when, row.ruling, row.then));
+    }
+    text
+}
+
+fn findings() -> String {
+    let mut text = String::from("| what is so | it is called | who must act, or what will tell |\n|---|---|---|\n");
+    for row in diagnosis() {
+        put(&mut text, format_args!("| {} | {} | {} |\n", row.when, row.finding.name(), row.then));
     }
     text
 }

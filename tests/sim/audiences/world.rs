@@ -295,6 +295,7 @@ impl World {
             issued: Some(Time::from_millis(self.now)),
             expires: Some(Time::from_millis(self.now + 60 * 86_400_000)),
             refresh_expires: None,
+            scope: None,
         };
         drop(running.life.authorise("acme".into(), grant));
     }

@@ -96,6 +96,7 @@ impl Desk {
             issued: Some(Time::from_millis(now - DAY)),
             expires: Some(Time::from_millis(now + 59 * DAY)),
             refresh_expires: None,
+            scope: None,
         };
         drop(desk.life.authorise("acme".into(), grant));
         desk.turn();

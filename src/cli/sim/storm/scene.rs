@@ -191,6 +191,7 @@ impl Scene {
             issued: Some(Time::from_millis(now.as_millis().saturating_sub(age.as_millis()))),
             expires: Some(now.after(Span::from_secs(tokens.left_s()))),
             refresh_expires: None,
+            scope: None,
         }
     }
 }

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use outlast_state::{
-    Attempt, Batch, Cause, Choice, Credential, CredentialInput, Delivery, DeliveryId, Epoch, Input, KEPT, Load, Need,
-    Proof, Receipt, Seen, Serving, Span, State, Terms, Time, Verdict, Why,
+    Attempt, Batch, Cause, Choice, Credential, CredentialInput, Delivery, DeliveryId, Epoch, Input, KEPT, Learned,
+    Lesson, Load, Need, Proof, Receipt, Seen, Serving, Span, State, Terms, Time, Verdict, Why,
 };
 
 use super::*;
@@ -161,6 +161,13 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     let scope = Scope::Lane { destination: "conversions".into(), lane: "orders".into() };
     let (destination, key, value) = ("audience".to_owned(), "7/USER/vip".to_owned(), "7788".to_owned());
     let memory = MemoryRecord { destination, key, value, until: START };
+    let mut learned = Learned::default();
+    let lesson = |seconds: u64| Lesson {
+        first_refusal: Some(Span::from_secs(1)),
+        last_refusal: Span::from_secs(seconds),
+        first_acceptance: Span::from_secs(2),
+    };
+    (0..40).for_each(|seconds| learned.take(&lesson(seconds), later(seconds)));
     let mut seeds = vec![
         ("parcel".to_owned(), input(0, &parcel)),
         ("body".to_owned(), input(1, &b"{\"a\":1}".to_vec())),
@@ -173,6 +180,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("clock".to_owned(), input(6, &ClockRecord { now: START, clean: true })),
         ("identity".to_owned(), input(7, &IdentityRecord { store: 7, incarnation: 3 })),
         ("memory".to_owned(), input(12, &memory)),
+        ("learned".to_owned(), input(14, &LearnedRecord { learned })),
         ("sealed".to_owned(), vec![8; 64]),
         ("counts".to_owned(), input(9, &CountsRecord { done: 3, attempts: 4, newest: id, ..CountsRecord::default() })),
     ];
