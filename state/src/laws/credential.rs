@@ -280,7 +280,8 @@ pub fn refresh_is_retried(before: Credential, input: CredentialInput, now: Time)
 }
 
 /// S4: a planned refresh begins with a token without a next one, and a grant that lives. One that serves, and is beyond its
-/// window, goes on serving; one that is expired is left.
+/// window, goes on serving; one that is expired is left. Beside a next one it begins where the grant would die of being idle,
+/// unless that one is to serve first.
 ///
 /// # Errors
 /// When that is not so.
@@ -289,8 +290,15 @@ pub fn planned_refresh_waits(before: Credential, input: CredentialInput, now: Ti
     if input != CredentialInput::RefreshDue {
         return Ok(());
     }
+    let alive = before.grant == Grant::Alive;
+    let idle = before.keep_alive().is_some_and(|at| now >= at);
     let holds = match before.state {
-        CredentialState::Current { serving, next: None } if before.grant == Grant::Alive => {
+        CredentialState::Current { serving, next: Some(next) }
+            if alive && idle && serving.is_expired(now) && !next.is_expired(now) =>
+        {
+            after.state == CredentialState::Current { serving: next, next: None } && after.epoch == before.epoch
+        }
+        CredentialState::Current { serving, next } if alive && (next.is_none() || idle) => {
             let expired = serving.is_expired(now);
             let scope = matches!(before.lack, Lack::Waits { epoch, .. } if epoch == serving.epoch);
             let needed = if scope { Need::Scope } else { Need::Planned };

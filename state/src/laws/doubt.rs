@@ -69,7 +69,9 @@ pub fn idle_grant_is_kept_alive(before: Credential, input: CredentialInput, now:
     };
     let settled = serving.issued.after(after.terms.settle).max(stands);
     let in_time = match after.wants() {
-        CredentialWant::Planned { at } => at < dies || at <= settled,
+        CredentialWant::Planned { at } => at <= dies || at <= settled,
+        // One that never settles, because it was minted at the end of all time.
+        CredentialWant::Nothing if settled == Time::NEVER => true,
         // Its issuer is asked first, which ends soon.
         CredentialWant::Introspection { .. } => true,
         _ => after.keep_alive().is_none(),
