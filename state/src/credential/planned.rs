@@ -57,7 +57,7 @@ impl Credential {
         let life = serving.expires.since(serving.issued);
         let part = life.part(100).times(u64::from(self.terms.renew_at));
         let earlier = fraction(life.part(20), self.terms.seed, serving.epoch.number());
-        let settled = serving.issued.after(self.terms.settle);
+        let settled = self.settles(serving);
         Some(serving.issued.after(part.less(earlier)).max(settled)).filter(|at| *at < serving.expires)
     }
 

@@ -63,6 +63,10 @@ pub fn planned_is_in_time(before: Credential, input: CredentialInput, now: Time)
 pub fn idle_grant_is_kept_alive(before: Credential, input: CredentialInput, now: Time) -> Law {
     let after = before.step(input, now);
     let (Some(dies), CredentialState::Current { serving, .. }) = (after.idle_end(), after.state) else { return Ok(()) };
+    // It ends anyway.
+    if after.keep_alive().is_none() {
+        return Ok(());
+    }
     let stands = match after.inquiry {
         Inquiry::Stands { epoch, until } if epoch == serving.epoch => until,
         Inquiry::None | Inquiry::Asked { .. } | Inquiry::Stands { .. } => Time::ZERO,
@@ -74,7 +78,7 @@ pub fn idle_grant_is_kept_alive(before: Credential, input: CredentialInput, now:
         CredentialWant::Nothing if settled == Time::NEVER => true,
         // Its issuer is asked first, which ends soon.
         CredentialWant::Introspection { .. } => true,
-        _ => after.keep_alive().is_none(),
+        _ => false,
     };
     hold(in_time, "L2 Work behind a dead credential waits", || told(&before, &input, now))
 }
