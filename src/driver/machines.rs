@@ -265,8 +265,12 @@ impl Machines {
         match self.credentials.get(name)?.record.credential.offer(turn.now) {
             Offer::Token(token) => Some(token),
             Offer::Expired { past } => {
-                self.credential(name, CredentialInput::Needed { past, why: Need::Expired }, turn);
-                None
+                // The next one may serve from here on: nothing else would tell whoever asked.
+                match self.credential(name, CredentialInput::Needed { past, why: Need::Expired }, turn)?.offer(turn.now)
+                {
+                    Offer::Token(token) => Some(token),
+                    Offer::Expired { .. } | Offer::Refreshing | Offer::Dead => None,
+                }
             }
             Offer::Refreshing | Offer::Dead => None,
         }

@@ -1,8 +1,8 @@
 //! What happens, turned into inputs of the machines.
 
 use outlast_state::{
-    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Input, Seen, Span, Time, Trouble,
-    Verdict, Why, rule,
+    Attempt, Batch, CredentialInput, CredentialWant, Delivery, DeliveryId, Epoch, Input, Load, Seen, Span, Time,
+    Trouble, Verdict, Why, rule,
 };
 use tracing::{debug, info};
 
@@ -56,6 +56,9 @@ const LEAP: Span = Span::from_secs(120);
 
 /// A delivery whose deadline passed while nobody looked is looked at again after this long.
 const SECOND_LOOK: Span = Span::from_secs(60);
+
+/// What an answer that lacks a scope says by its status, whatever the provider's own is.
+const FORBIDDEN: u16 = 403;
 
 impl Machines {
     /// Accepts a parcel, or says which delivery it already is.
@@ -213,9 +216,13 @@ impl Machines {
     fn while_scope_comes(&self, verdict: Verdict, credential: Option<&str>, epoch: Epoch, now: Time) -> Verdict {
         let keeper = credential.and_then(|name| self.credentials.get(name));
         let wait = keeper.and_then(|keeper| keeper.record.credential.scope_comes_in(epoch, now));
-        match (verdict, wait) {
-            (Verdict::Refused { .. }, Some(after)) => Verdict::NotYet { after },
-            (verdict, _) => verdict,
+        let for_good = keeper.is_some_and(|keeper| keeper.record.credential.lacks_for_good(epoch));
+        // A destination may read such an answer as trouble that passes; here it is known whether it does.
+        let about_scope = matches!(verdict, Verdict::Refused { .. } | Verdict::Busy { load: Load::Failing, .. });
+        match wait {
+            Some(after) if about_scope => Verdict::NotYet { after },
+            None if about_scope && for_good => Verdict::Refused { why: Why::Rejected { status: FORBIDDEN } },
+            _ => verdict,
         }
     }
 

@@ -156,9 +156,9 @@ async fn a_configured_key_stands_in_its_header_and_a_new_one_is_the_next_epoch()
     assert_eq!((key(&engine).await.epoch, key(&engine).await.state.as_str()), (1, "Dead"));
 
     let before = receiver.came().len();
+    receiver.answers(&[]);
     let engine = site.restart(engine, &keyed(&receiver, "canary-key-2")).await;
     assert_eq!(key(&engine).await.epoch, 2);
-    receiver.answers(&[]);
     site.done(&engine, id).await;
     assert!(receiver.came()[before..].iter().all(|came| came.header("x-api-key") == "canary-key-2"));
     engine.stop().await.unwrap();

@@ -94,7 +94,7 @@ impl Play {
     fn records(&self) -> BTreeMap<Table, usize> {
         let mut records = BTreeMap::new();
         for (key, _) in self.store.durable_records() {
-            if key.table() != Table::Meta {
+            if !matches!(key.table(), Table::Meta | Table::Alert) {
                 *records.entry(key.table()).or_default() += 1;
             }
         }

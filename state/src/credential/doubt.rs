@@ -128,6 +128,12 @@ impl Credential {
         Credential { lack: Lack::Waits { epoch, until }, ..self }
     }
 
+    /// Whether a token was minted for a missing scope, and this one, that or a later one, lacks it, too: the grant does.
+    #[must_use]
+    pub fn lacks_for_good(&self, epoch: Epoch) -> bool {
+        matches!(self.lack, Lack::Minted { epoch: known } if known <= epoch)
+    }
+
     /// How long a delivery waits that was refused for a scope with this token; `None` where waiting does not help.
     #[must_use]
     pub fn scope_comes_in(&self, epoch: Epoch, now: Time) -> Option<Span> {
