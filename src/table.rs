@@ -2,6 +2,8 @@
 //! told at once.
 
 mod environment;
+#[cfg(feature = "cli")]
+mod open;
 mod value;
 
 use std::cell::RefCell;
@@ -9,17 +11,15 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use outlast_state::Span;
-use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
 use crate::guard::{Guard, is_private_line};
-use crate::limits::unfit_name;
 use crate::nearest::nearest;
 use crate::span::span;
 use environment::{expanded, named};
-use value::{collect_texts, json, kind};
+use value::{collect_texts, kind};
 
 /// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,25 +114,6 @@ impl<'a> Section<'a> {
         Section { document: self.document, path: self.below(key), line, table, known: Vec::new(), closed: false }
     }
 
-    /// The tables `[key.NAME]`, by name.
-    pub(crate) fn named(&mut self, key: &'static str) -> Vec<(String, Section<'a>)> {
-        let section = self.section(key);
-        let mut named = Vec::new();
-        for (name, value) in section.table.into_iter().flatten() {
-            let (line, path) = (self.document.line(name.span().start), section.below(name.get_ref()));
-            if let Some(why) = unfit_name(name.get_ref()) {
-                self.document.fault(line, section.path.clone(), format!("a name in it {why}"));
-                continue;
-            }
-            let table = self.table_at(line, &path, value.get_ref());
-            if table.is_some() {
-                let below = Section { document: self.document, path, line, table, known: Vec::new(), closed: false };
-                named.push((name.get_ref().to_string(), below));
-            }
-        }
-        named
-    }
-
     /// The tables `[[key]]`, in their order.
     pub(crate) fn each(&mut self, key: &'static str) -> Vec<Section<'a>> {
         let Some((line, value)) = self.find(key) else { return Vec::new() };
@@ -150,30 +131,6 @@ impl<'a> Section<'a> {
             }
         }
         sections
-    }
-
-    /// The value of a key as JSON, as it is written.
-    pub(crate) fn json(&mut self, key: &'static str) -> Option<Value> {
-        let (line, value) = self.find(key)?;
-        json(value, &|text| Ok(text.to_owned())).map_err(|why| self.document.fault(line, self.below(key), why)).ok()
-    }
-
-    /// All keys that nobody asked for, and that are known from here on, as JSON, with what they name of the environment.
-    pub(crate) fn rest(mut self) -> (Self, Map<String, Value>) {
-        let environment = self.document.environment;
-        let mut rest = Map::new();
-        for (key, value) in self.table.into_iter().flatten() {
-            let name = key.get_ref().as_ref();
-            if self.known.contains(&name) {
-                continue;
-            }
-            match json(value.get_ref(), &|text| expanded(text, environment).map_err(|why| why.to_string())) {
-                Ok(value) => drop(rest.insert(name.to_owned(), value)),
-                Err(why) => self.fault(name, why),
-            }
-        }
-        self.closed = true;
-        (self, rest)
     }
 
     /// The value of a text key, with what it names of the environment.

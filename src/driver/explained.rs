@@ -65,7 +65,7 @@ fn in_words(ground: &Ground, finding: Finding, missing: &[String], dead: bool) -
             "Another token is minted in {wait}, because providers cache permissions and the next one may have the scope."
         ),
         Ground::Fruitless { tokens: 1 } => "One token in a row was minted in vain.".into(),
-        Ground::Fruitless { tokens } => format!("{tokens} tokens in a row were minted in vain."),
+        Ground::Fruitless { tokens } => format!("Minted in vain: {tokens} tokens in a row."),
         Ground::GrantEnded { cause } => format!("Its grant mints no more, because {}: this token is its last.", because(cause)),
         Ground::GrantOver { ago } => format!("The life of its grant was over {ago} ago."),
     })

@@ -1,6 +1,8 @@
 //! What becomes of a credential's grant: a refresh that ended, a human who brought one.
 
-use outlast_state::{Came, Cause, CredentialInput, CredentialWant, Epoch, IssuerWord, Span, Standing, Time, jittered};
+use outlast_state::{
+    Came, Cause, Credential, CredentialInput, CredentialWant, Epoch, IssuerWord, Span, Standing, Time, jittered,
+};
 use tracing::{info, warn};
 
 use super::acts::{Act, Turn};
@@ -154,5 +156,13 @@ fn came(ending: &RenewalEnding) -> Option<Came> {
         RenewalEnding::Misconfigured { .. } => Some(Came::Misconfigured),
         RenewalEnding::Unknown { .. } => Some(Came::Unknown),
         RenewalEnding::GivenUp => None,
+    }
+}
+
+/// Deletes the tokens that a credential no longer holds.
+pub(super) fn drop_tokens(name: &str, before: &Credential, after: &Credential, turn: &mut Turn) {
+    let held = |epoch: &Epoch| after.token(*epoch).is_some();
+    for epoch in before.epochs().filter(|epoch| !held(epoch)) {
+        turn.writes.delete(Key::Token(name.to_owned(), epoch));
     }
 }

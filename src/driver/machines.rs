@@ -14,6 +14,7 @@ use tracing::{debug, error, info, warn};
 use super::acts::{Act, Inspection, Known, News, Renewal, Turn};
 use super::alerts::Alarms;
 use super::bonds::{Bond, Bonds};
+use super::grants::drop_tokens;
 use super::ids::{ById, Ids};
 use super::reading::Reading;
 use super::retention::Ended;
@@ -375,14 +376,6 @@ impl Machines {
             }
         }
         turn
-    }
-}
-
-/// Deletes the tokens that a credential no longer holds.
-fn drop_tokens(name: &str, before: &Credential, after: &Credential, turn: &mut Turn) {
-    let held = |epoch: &Epoch| after.token(*epoch).is_some();
-    for epoch in before.epochs().filter(|epoch| !held(epoch)) {
-        turn.writes.delete(Key::Token(name.to_owned(), epoch));
     }
 }
 

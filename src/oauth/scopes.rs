@@ -4,7 +4,7 @@ use super::Profile;
 
 /// The scopes in a text. RFC 6749 has a blank between them; some providers are asked with blanks and answer with commas.
 pub(crate) fn listed(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let apart = move |letter: char| letter == separator || letter == ' ' || letter == ',';
+    let apart = move |letter: char| letter == separator || letter == ',' || letter.is_whitespace();
     text.split(apart).filter(|scope| !scope.is_empty())
 }
 

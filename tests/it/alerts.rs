@@ -338,7 +338,7 @@ fn the_program_lists_what_was_told_with_and_without_an_engine() {
         table.starts_with("NUMBER  AT") && table.contains("outlast list --state Failed --to conversions"),
         "{table}"
     );
-    place.edit(|text| text.replace("# to = \"ops\"", "to = \"opps\""));
+    place.edit(|text| text.replace("# to = \"hook\"", "to = \"opps\""));
     let refused = place.run(&["check"]);
     assert_eq!(refused.code(), 2, "{}", refused.out());
     assert!(refused.err().contains("alerts.to: there is no [destination.opps]"), "{}", refused.err());

@@ -131,6 +131,8 @@ impl Bench {
         profile.token_url = format!("http://{}/oauth/v2/accessToken", self.sandbox.api_addr()).parse().unwrap();
         profile.audience = Audience::of([&self.base().parse().unwrap()]);
         profile.settle = SETTLE;
+        // The issuer of the real one is not asked.
+        profile.introspect_url = None;
         profile.dedupe = Some(Span::from_secs(2 * DAY));
         profile
     }

@@ -11,15 +11,16 @@ const EVENTS: &str = "/rest/conversionEvents";
 
 /// A port that nobody listens on.
 async fn nobody() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("http://{}/rest", listener.local_addr().unwrap())
+    let listener =
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("the machine has sockets, and the engine runs");
+    format!("http://{}/rest", listener.local_addr().expect("the machine has sockets, and the engine runs"))
 }
 
 async fn is_cut_off(bench: &Bench, engine: &Engine) {
     bench
         .eventually(async || {
             bench.clock.skip();
-            engine.counts().await.unwrap().cut_off == 1
+            engine.counts().await.expect("the machine has sockets, and the engine runs").cut_off == 1
         })
         .await;
 }
@@ -94,8 +95,8 @@ async fn a_destination_that_nobody_answers_for_delays_no_other_of_its_credential
     bench.all_done(&engine, &ids).await;
     let took = bench.clock.millis() - begun;
     assert!(took < 5_000, "L4: the other destination took {took} ms of engine time");
-    let last = lost[299].clone().unwrap();
-    assert!(engine.show(last).await.unwrap().summary.cut_off);
+    let untouched = lost[299].clone().unwrap();
+    assert!(engine.show(untouched).await.unwrap().summary.cut_off);
     assert!(!engine.show(ids[0]).await.unwrap().summary.cut_off);
     engine.stop_within(Span::ZERO).await.unwrap();
 }

@@ -82,8 +82,8 @@ fn key() -> (String, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_assertion_gets_a_token_and_another_key_is_told() {
-    let ((private, signer), (other, _)) = (key(), key());
-    let bench = Bench::with(json!({"switches": {"signers": [signer]}})).await;
+    let ((private, public), (other, _)) = (key(), key());
+    let bench = Bench::with(json!({"switches": {"signers": [public]}})).await;
     let signed = |key: &str| {
         let assertion = Assertion::new("issuer-1", &Secret::new(key)).unwrap().audience(bench.profile().token_url);
         let profile = Profile { grant: GrantKind::JwtBearer, ..bench.profile() };
@@ -255,8 +255,8 @@ async fn without_a_revocation_endpoint_the_credential_ends_here_and_that_is_told
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_endpoint_in_trouble_is_asked_again_with_a_fresh_assertion() {
-    let (private, signer) = key();
-    let bench = Bench::with(json!({"switches": {"signers": [signer]}})).await;
+    let (private, public) = key();
+    let bench = Bench::with(json!({"switches": {"signers": [public]}})).await;
     let assertion = Assertion::new("issuer-1", &Secret::new(private)).unwrap().audience(bench.profile().token_url);
     let profile = Profile { grant: GrantKind::JwtBearer, ..bench.profile() };
     // Long enough that the first assertion is over.

@@ -54,7 +54,7 @@ fn the_commands_of_the_guide_do_what_it_says() {
                 assert!(all.lines().skip(1).all(|line| line.contains("Current")) && all.contains("key "), "{all}");
             }
             "outlast auth refresh robot" => {
-                assert!(ran.err().contains("younger than the settle window"), "{}", ran.err())
+                assert!(ran.err().contains("younger than the settle window"), "{}", ran.err());
             }
             "outlast auth list --json" => {
                 let all: Value = serde_json::from_str(&ran.out()).unwrap();

@@ -133,9 +133,10 @@ fn written(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(written(&path)),
-            false => found.extend(std::fs::read(&path).ok().map(|bytes| (path, bytes))),
+        if path.is_dir() {
+            found.extend(written(&path));
+        } else {
+            found.extend(std::fs::read(&path).ok().map(|bytes| (path, bytes)));
         }
     }
     found

@@ -6,38 +6,48 @@
 #[cfg(test)]
 mod admission;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod alerts;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
 mod bench;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod bench_command;
 #[cfg(test)]
 mod calendar;
 #[cfg(test)]
 mod calls;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod circuits;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod cli;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod cli_routes;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod cli_vault;
 #[cfg(test)]
 mod credentials;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod declared;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod examples;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod grants;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod guide_credentials;
 #[cfg(test)]
 mod guides;
@@ -46,10 +56,12 @@ mod linkedin_refresh;
 #[cfg(test)]
 mod linkedin_vectors;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod order;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod recovery;
@@ -58,10 +70,13 @@ mod release;
 #[cfg(test)]
 mod retention;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod routes;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod site;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod tidy;
@@ -74,4 +89,5 @@ mod vectors_mapping;
 #[cfg(test)]
 mod vectors_subscriptions;
 #[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod webhook;

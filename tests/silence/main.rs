@@ -9,13 +9,15 @@
 mod bench;
 #[cfg(test)]
 mod printed;
-#[cfg(all(test, feature = "cli"))]
+#[cfg(feature = "cli")]
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod scan;
 #[cfg(test)]
 mod silence;
-#[cfg(all(test, feature = "cli"))]
+#[cfg(feature = "cli")]
+#[cfg(test)]
 #[path = "../it/site.rs"]
 #[allow(dead_code, reason = "only its receiver is needed")]
 mod site;

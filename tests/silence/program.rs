@@ -102,7 +102,7 @@ fn event(name: &str, extra: &str) -> Value {
 }
 
 fn events(names: &str, count: usize) -> String {
-    (0..count).map(|number| format!("{}\n", event(&format!("{names}-{number}"), ""))).collect()
+    (0..count).map(|number| event(&format!("{names}-{number}"), "").to_string() + "\n").collect()
 }
 
 fn place(api: &str, crm: &str, hook: &str) -> Place {

@@ -167,7 +167,7 @@ mod tests {
         let scanner = Scanner::new(&[Canary::new("it", SECRET)]);
         let other = SECRET.chars().rev().collect::<String>();
         assert_eq!(scanner.find(other.as_bytes()), BTreeSet::new());
-        assert_eq!(scanner.find(SECRET[..PART - 1].as_bytes()), BTreeSet::new());
+        assert_eq!(scanner.find(&SECRET.as_bytes()[..PART - 1]), BTreeSet::new());
         assert_eq!(scanner.find(b""), BTreeSet::new());
     }
 }

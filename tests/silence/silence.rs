@@ -101,9 +101,11 @@ async fn no_secret_is_stored_or_told() {
         })
         .await;
     engine.rekey(VaultKey::random().unwrap()).await.unwrap();
-    told += &format!("{:?}{:?}", engine.vault().await, engine.alerts().await);
+    let vault = format!("{:?}{:?}", engine.vault().await, engine.alerts().await);
+    told.push_str(&vault);
     let (listed, credentials) = (engine.list(outlast::Filter::default()).await, engine.credentials().await);
-    told += &format!("{credentials:?}{:?}{:?}{listed:?}", engine.show(id).await, engine.why(id).await);
+    let one = format!("{credentials:?}{:?}{:?}{listed:?}", engine.show(id).await, engine.why(id).await);
+    told.push_str(&one);
     let bad = outlast::Authorisation { access: outlast::Secret::new(" "), ..bench.grant("", "canary-refresh-9") };
     told += &engine.authorise("acme", bad).await.err().unwrap().to_string();
     engine.cancel(id).await.unwrap();

@@ -21,8 +21,8 @@ struct Row {
 }
 
 /// The scenario of `points`, with a crash at this step.
-fn run(rotation: RotateRefresh, crash_at: Vec<u64>, fate: Fate) -> World {
-    let mut world = World::new(Plan { rotation, ..Plan::short(crash_at.clone(), fate) });
+fn run(rotation: RotateRefresh, crash_at: &[u64], fate: Fate) -> World {
+    let mut world = World::new(Plan { rotation, ..Plan::short(crash_at.to_vec(), fate) });
     world.run();
     assert_eq!(world.checks.failure(), None, "{rotation:?}, a crash at {crash_at:?}, {fate:?}");
     world
@@ -36,13 +36,13 @@ fn count(world: &World, what: &str) -> u64 {
 fn no_crash_of_a_refresh_loses_a_grant_that_the_provider_keeps() {
     println!("rotation        what the crash keeps   runs  delivered  tokens minted  grants lost");
     for rotation in [RotateRefresh::Same, RotateRefresh::NewOldValid, RotateRefresh::NewOldDead] {
-        let calm = run(rotation, Vec::new(), Fate::LoseAll);
+        let calm = run(rotation, &[], Fate::LoseAll);
         assert_eq!((calm.provider.summary().applied, calm.provider.summary().refreshes_ok), (1, 1), "{rotation:?}");
         let mut lost = 0;
         for (fate, name) in FATES {
             let mut row = Row::default();
             for step in 1..=calm.steps {
-                let world = run(rotation, vec![step], fate);
+                let world = run(rotation, &[step], fate);
                 let summary = world.provider.summary();
                 row.runs += 1;
                 row.delivered += summary.applied;
@@ -68,7 +68,7 @@ fn no_crash_of_a_refresh_loses_a_grant_that_the_provider_keeps() {
         }
         match rotation {
             RotateRefresh::NewOldDead | RotateRefresh::NewOldDeadAfter(_) => {
-                assert!(lost > 0, "the window of the loss is not met")
+                assert!(lost > 0, "the window of the loss is not met");
             }
             RotateRefresh::Same | RotateRefresh::NewOldValid => assert_eq!(lost, 0, "{rotation:?}"),
         }

@@ -97,8 +97,8 @@ fn grant_lost() -> (Place, CredentialDetails) {
 /// A title, what was done, what is found, and the place where it is so.
 type Situation = (&'static str, &'static str, Finding, (Place, CredentialDetails));
 
-fn situations() -> [Situation; 7] {
-    [
+fn situations() -> Vec<Situation> {
+    vec![
         (
             "Propagating",
             "The token was revoked, a new one was minted, and two of three nodes have not heard of it yet.",

@@ -6,7 +6,8 @@ const DESTINATION: &str = "conversions";
 /// One sentence for people: no debug output, no raw times, no other sentence in it.
 pub(in crate::driver) fn reads_well(sentence: &str) {
     assert!(sentence.ends_with('.') && !sentence.contains(". ") && !sentence.contains(".."), "{sentence}");
-    assert!(sentence.starts_with(char::is_uppercase) || sentence.starts_with('`'), "{sentence}");
+    let begins = |letter: char| letter.is_uppercase() || letter.is_ascii_digit() || letter == '`';
+    assert!(sentence.starts_with(begins), "{sentence}");
     assert!(!sentence.contains(['{', '}']) && !sentence.contains("  "), "{sentence}");
     let long = sentence.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 6);
     assert!(!long, "a raw time: {sentence}");
