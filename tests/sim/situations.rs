@@ -146,12 +146,14 @@ fn what_is_said_of_each_situation_is_what_the_page_holds() {
     let mut page = String::from(HEAD);
     for (title, what, finding, (mut place, details)) in situations() {
         assert_eq!(details.finding, finding, "{details}");
-        assert!(!details.to_string().contains("canary"), "S16 Silence");
+        assert!(!details.to_string().contains("canary-"), "S16 Silence");
         let waiting = place.submit();
         place.pass(Span::from_millis(1));
         let why = place.why(waiting);
         let credential: Vec<&String> = details.why.iter().filter(|one| one.starts_with("Diagnosis")).collect();
-        assert!(credential.iter().all(|one| why.contains(one)), "{why:?}");
+        // One that is in the air waits for its answer alone.
+        let waits = !why.iter().any(|one| one.contains("is in the air"));
+        assert!(!waits || credential.iter().all(|one| why.contains(one)), "{why:?}");
         println!("{title}\n{details}\n");
         write!(page, "\n## {title}\n\n{what}\n\n```console\n$ outlast auth show acme\n{details}\n```\n").unwrap();
         if finding == Finding::Propagating || finding == Finding::GrantLost {
