@@ -295,8 +295,9 @@ fn said_dead(clues: &Clues, token: &Token) -> Option<Finding> {
 /// Whether the token lacks a scope, as far as anybody has said.
 fn lacks(credential: &Credential, clues: &Clues, token: &Token) -> bool {
     let waits = matches!(credential.lack, Lack::Waits { epoch, .. } if epoch >= token.epoch);
-    let said = clues.lacked.filter(|lacked| lacked.epoch == token.epoch);
-    let in_vain = matches!(credential.lack, Lack::Minted { epoch } if epoch <= token.epoch) && said.is_some();
+    // Also of its successor, which was minted for the scope and is tried beside it.
+    let said = clues.lacked.filter(|lacked| lacked.epoch >= token.epoch);
+    let in_vain = matches!(credential.lack, Lack::Minted { .. }) && said.is_some();
     let last = match token.proof {
         TokenProof::Accepted { sent, .. } => sent,
         TokenProof::Unproven { .. } => Time::ZERO,
@@ -403,6 +404,6 @@ fn of_nodes(clues: &Clues, epoch: Epoch, grounds: &mut Vec<Ground>) {
 fn of_words(clues: &Clues, epoch: Epoch, now: Time, grounds: &mut Vec<Ground>) {
     let word = clues.issuer.filter(|word| word.epoch == epoch);
     grounds.extend(word.map(|word| Ground::Issuer { epoch, ago: now.since(word.at), standing: word.standing }));
-    let lacked = clues.lacked.filter(|lacked| lacked.epoch == epoch);
-    grounds.extend(lacked.map(|lacked| Ground::Lacks { epoch, ago: now.since(lacked.at) }));
+    let lacked = clues.lacked.filter(|lacked| lacked.epoch >= epoch);
+    grounds.extend(lacked.map(|lacked| Ground::Lacks { epoch: lacked.epoch, ago: now.since(lacked.at) }));
 }
