@@ -13,7 +13,9 @@ use outlast::state::{CredentialState, Span, Time};
 use outlast::store::Store;
 use outlast::store::memory::{Fate, MemoryStore};
 use outlast::verify::{Deed, Life, Raw, Renewing, Sending, answered};
-use outlast::{AlertKind, Authorisation, CredentialCalendar, Endpoint, Engine, Limits, OAuth, Parcel, Secret};
+use outlast::{
+    AlertKind, Authorisation, CredentialCalendar, Endpoint, Engine, Limits, OAuth, Parcel, Retention, Secret,
+};
 use serde_json::json;
 
 const START: u64 = 1_780_000_000_000;
@@ -77,6 +79,8 @@ impl Play {
         let limits = Limits { time_to_live: Span::from_millis(60 * DAY), ..Limits::default() };
         let builder = Life::describe(Engine::builder("unused"))
             .limits(limits)
+            // What has ended is looked at again and again: a year of it takes a minute.
+            .retention(Retention { done: Span::from_millis(HOUR), ..Retention::default() })
             .credential("acme", OAuth::new(profile.clone(), "client", Secret::new("canary-client-secret")))
             .destination("conversions", Endpoint::new(conversions).credential("acme"));
         Life::open(builder, Arc::new(store.clone()), 1, Time::from_millis(now)).unwrap()
@@ -220,7 +224,11 @@ impl Play {
                 self.alerts = alert.number;
                 let before = alert.ends_ms.map_or(0, |ends| ends.saturating_sub(alert.at_ms).div_ceil(DAY));
                 let dying = alert.kind == AlertKind::CredentialDying;
-                let days = if dying { format!(", {before} days before the end") } else { String::new() };
+                let days = if dying {
+                    format!(", {before} day{} before the end", if before == 1 { "" } else { "s" })
+                } else {
+                    String::new()
+                };
                 self.told.push((alert.at_ms, format!("alert {}{days}", alert.kind)));
             }
         }
@@ -344,6 +352,7 @@ fn a_year_of_linkedin() -> Play {
         (calls, requests),
         "what is dead asks for nothing and sends nothing"
     );
+    play.until(START + 400 * DAY);
     let at = play.calendar();
     assert_eq!((at.dead, at.live, at.at_risk), (true, at.live, at.live), "all that waits is at risk");
     play.tell(format!("{} deliveries wait; it is authorised again", at.live));
