@@ -335,6 +335,8 @@ fn try_key(machines: &mut Machines, store: &dyn Store, vault: &Vault, turn: &mut
         .credentials
         .iter()
         .map(|(name, keeper)| (name.clone(), keeper.record.credential))
+        // One that needs no human may have had no token yet, and so no grant.
+        .filter(|(_, credential)| credential.epoch > Epoch::NONE)
         .filter(|(_, credential)| credential.wants() != CredentialWant::Authorisation)
         .map(|(name, credential)| (name, credential.epoch))
         .collect();

@@ -15,6 +15,7 @@ fn alive(ends: Time) -> CredentialStands {
         means: Means::Consent,
         dead: None,
         quarantined: false,
+        serves: true,
         ends,
         last: None,
         fruitless: false,

@@ -77,6 +77,8 @@ pub(crate) struct CredentialStands {
     pub(crate) dead: Option<(Cause, Time)>,
     /// Its record does not verify.
     pub(crate) quarantined: bool,
+    /// Whether it has a token to give.
+    pub(crate) serves: bool,
     /// When its grant ends; [`Time::NEVER`] where nobody knows.
     pub(crate) ends: Time,
     /// Why no other token follows the one that serves, and when that one expires.
@@ -106,6 +108,8 @@ pub(crate) fn credential(
             news.push(News::new(AlertKind::CredentialDead, Severity::Critical, text));
             told.dead = Some(since);
         }
+        // A request for a token is out, and nobody knows what comes of it: it is not alive before it has one.
+        (Some(_), None) if !stands.serves => return Look { told, news, again: None },
         (Some(since), None) => {
             let text = text::alive(name, now.since(since), stands.live);
             news.push(News::new(AlertKind::CredentialAlive, Severity::Info, text));

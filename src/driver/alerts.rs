@@ -198,6 +198,7 @@ impl Machines {
             means,
             dead,
             quarantined: keeper.quarantined,
+            serves,
             ends: if credential.epoch == Epoch::NONE { Time::NEVER } else { credential.ends },
             last: match (credential.grant, credential.offer(now)) {
                 (Grant::Ended { cause }, Offer::Token(token)) => Some((cause, token.expires)),

@@ -224,7 +224,11 @@ impl Play {
                 self.alerts = alert.number;
                 let before = alert.ends_ms.map_or(0, |ends| ends.saturating_sub(alert.at_ms).div_ceil(DAY));
                 let dying = alert.kind == AlertKind::CredentialDying;
-                let days = if dying { format!(", {before} days before the end") } else { String::new() };
+                let days = if dying {
+                    format!(", {before} day{} before the end", if before == 1 { "" } else { "s" })
+                } else {
+                    String::new()
+                };
                 self.told.push((alert.at_ms, format!("alert {}{days}", alert.kind)));
             }
         }

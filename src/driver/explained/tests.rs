@@ -24,9 +24,9 @@ proptest! {
 
 /// What is drawn may have a token of epoch 0 and spans of a million years; what is real has neither.
 fn tamed(sentence: &str) -> String {
-    let mut digits = 0;
+    let mut digits = 0_u32;
     let kept = sentence.chars().filter(|letter| {
-        digits = if letter.is_ascii_digit() { digits + 1 } else { 0 };
+        digits = if letter.is_ascii_digit() { digits.saturating_add(1) } else { 0 };
         digits <= 6
     });
     kept.collect::<String>().replace("poch 0", "poch 7")
