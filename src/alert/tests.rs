@@ -116,6 +116,10 @@ fn death_is_told_once_with_its_cause_and_life_once() {
     assert_eq!(look.again, None, "the calendar of a dead one does not matter");
     told = look.told;
     assert_eq!(credential("acme", told, &dead, &Alerts::DAYS, at(900)).news, []);
+    // A request for a token is out: that is neither.
+    let asking = CredentialStands { serves: false, ..alive(at(90 * DAY)) };
+    let look = credential("acme", told, &asking, &Alerts::DAYS, at(60));
+    assert_eq!((look.news, look.told), (vec![], told));
     let look = credential("acme", told, &alive(at(90 * DAY)), &Alerts::DAYS, at(65));
     let kinds: Vec<_> = look.news.iter().map(|news| news.kind).collect();
     assert_eq!(kinds, [AlertKind::CredentialAlive]);
