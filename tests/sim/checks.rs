@@ -57,6 +57,8 @@ struct Spread {
     refused: u64,
     /// Crashes since: each begins with a canary again.
     crashes: u64,
+    /// Its provider has minted another since, and ends this one.
+    superseded: bool,
 }
 
 impl Checks {

@@ -150,9 +150,16 @@ impl Checks {
         }
     }
 
+    /// The provider ends what it minted before, now or soon.
+    pub(crate) fn supersedes(&mut self) {
+        for spread in self.tokens.values_mut() {
+            spread.superseded = true;
+        }
+    }
+
     pub(super) fn minted_token(&mut self, token: &str, now: u64) {
         self.secrets.push(token.to_owned());
-        let spread = Spread { minted: now, flying: 0, at_first: None, refused: 0, crashes: 0 };
+        let spread = Spread { minted: now, flying: 0, at_first: None, refused: 0, crashes: 0, superseded: false };
         self.tokens.insert(format!("Bearer {token}"), spread);
     }
 
@@ -169,6 +176,10 @@ impl Checks {
             spread.flying = spread.flying.saturating_sub(1);
             if status == 401 {
                 spread.at_first.get_or_insert(spread.flying + 1);
+                // What was in the air with a token when its provider ended it is no sign of its spreading.
+                if std::mem::take(&mut spread.superseded) {
+                    spread.at_first = spread.at_first.map(|first| first + spread.flying + 1);
+                }
                 spread.refused += u64::from(now < spread.minted + 60_000);
                 let bound = spread.at_first.unwrap_or(0) + STAMPEDE * (1 + spread.crashes);
                 let (refused, first) = (spread.refused, spread.at_first);

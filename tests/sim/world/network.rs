@@ -1,7 +1,7 @@
 //! What lies between the engine and the provider: latency, loss, and what each side sees of a request.
 
 use outlast::exchange::{Answer, NoAnswer};
-use outlast::sandbox::Begun;
+use outlast::sandbox::{Begun, Supersede};
 use outlast::state::Span;
 use outlast::verify::{Inspecting, Raw, Renewing, Sending, answered};
 
@@ -112,6 +112,9 @@ impl World {
         let body = if begun.resets_unread() { &[] } else { outgoing.incoming.body.as_ref() };
         let reply = self.provider.finish(begun, body);
         if let Some(credential) = credential.filter(|_| self.provider.summary().refreshes_ok > before) {
+            if self.provider.switches().supersede != Supersede::KeepOld {
+                self.checks.supersedes();
+            }
             self.checks.mints(self.now, key, &credential, &reply.body);
         }
         let back = self.dice.network.between(1, 30) + reply.pace.before_ms;
