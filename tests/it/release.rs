@@ -53,6 +53,7 @@ async fn a_backlog_leaves_half_of_the_slots_to_what_comes_and_tells_that_it_does
         {"when": {"path": "/rest/*"}, "action": "hang"}
     ]));
     authorise(&bench, &engine).await;
+    bench.eventually(async || bench.saw("applied") >= 20 && engine.counts().await.unwrap().done >= 20).await;
     assert_eq!(in_the_air(&bench, &engine, 4).await, 4, "L2: the backlog takes more than half of the slots");
     let why = engine.why(ids[59]).await.unwrap().join(" ");
     assert!(why.contains("It waited while credential acme was dead"), "{why}");
