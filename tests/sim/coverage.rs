@@ -13,7 +13,11 @@ pub(crate) const ENOUGH: u64 = 250_000;
 
 /// Rows that the shell does not reach yet, by a part of their line, with the reason. The laws and the composed model hold
 /// them.
-const NOT_YET: [(&str, &str); 13] = [
+const NOT_YET: [(&str, &str); 14] = [
+    (
+        "Refreshing, serving + Renewed, expired on arrival",
+        "a world whose tokens are expired on arrival renews none by plan",
+    ),
     ("Current, with next + Needed, otherwise -> Dead", "a grant that has just minted has not ended"),
     ("Current, with next + Needed, refused -> Dead", "what is renewed by plan was accepted, so it is not fruitless"),
     ("Current, with next + Needed, refused -> Refreshing, lost", "a next token outlives the one that serves"),
