@@ -201,7 +201,9 @@ fn serving(name: &str, token: &Token, credential: &Credential, now: Time) -> Str
         }
         TokenProof::Unproven { refusals } => {
             let refused = counted(refusals, "request");
-            let then = if settles == Span::ZERO {
+            let then = if credential.is_questioned() {
+                "what its issuer says of it decides, and no refusal replaces it".to_owned()
+            } else if settles == Span::ZERO {
                 "one more refusal replaces it".to_owned()
             } else {
                 format!("it is not replaced for the next {settles}, since it may still be spreading")

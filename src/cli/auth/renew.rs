@@ -17,7 +17,7 @@ use crate::view::{CredentialView, Revocation};
 /// Ask for a new token now, as a planned refresh would
 #[derive(Args)]
 #[command(
-    after_help = "A running engine asks at once, and the command waits for what comes of it. Without one the wish is stored, and
+    after_help = "A running engine asks at once; `outlast auth show` says what came of it. Without one the wish is stored, and
 `outlast serve` asks when it starts. A token that is younger than its settle window is not refreshed."
 )]
 pub(super) struct Refresh {
